@@ -1,0 +1,52 @@
+/**
+ * Small types that every layer shares.
+ */
+
+/**
+ * A file name, symlink target or xattr name as *bytes*: one JavaScript character (U+0000…U+00FF)
+ * per byte ("latin1" or "binary" string). V8 keeps such a string in one byte per character, hashes
+ * and compares it fast, and can use it as a Map key, while no byte sequence is lost as it would be
+ * through UTF-8. Conversions happen at the edges only, by {@link bytesToName}, {@link nameToBytes},
+ * {@link utf8ToName} and {@link nameToUtf8}.
+ */
+export type ByteName = string;
+
+/** Bytes → name. `end` is exclusive. */
+export function bytesToName(bytes: Uint8Array, start = 0, end = bytes.length): ByteName {
+  // Names are at most 255 bytes: String.fromCharCode.apply is safe and fast at that size; symlink
+  // targets of up to a page are cut into pieces.
+  let name = '';
+  for (let at = start; at < end; at += 1024) {
+    name += String.fromCharCode.apply(
+      null,
+      bytes.subarray(at, Math.min(end, at + 1024)) as unknown as number[],
+    );
+  }
+  return name;
+}
+
+/** Name → bytes. */
+export function nameToBytes(name: ByteName): Uint8Array {
+  const bytes = new Uint8Array(name.length);
+  for (let i = 0; i < name.length; i++) bytes[i] = name.charCodeAt(i);
+  return bytes;
+}
+
+/** Writes a name into `buf` at `off`. @returns the bytes written (= name.length). */
+export function putName(buf: Uint8Array, off: number, name: ByteName): number {
+  for (let i = 0; i < name.length; i++) buf[off + i] = name.charCodeAt(i);
+  return name.length;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Ordinary JavaScript text → its UTF-8 bytes as a name. */
+export function utf8ToName(text: string): ByteName {
+  return bytesToName(encoder.encode(text));
+}
+
+/** Name → text for a person; bytes that are no UTF-8 show as U+FFFD. */
+export function nameToUtf8(name: ByteName): string {
+  return decoder.decode(nameToBytes(name));
+}
