@@ -1,0 +1,176 @@
+/**
+ * One booted instance of the emulated kernel. All state hangs on it: there are no variables at
+ * module level, so several instances live side by side in one process.
+ *
+ * Services with much to say are objects of their own ({@link Lump.sched}, {@link Lump.slab}, …);
+ * calls that name an object which knows its Lump (a wait queue, a timer, a work) are plain
+ * functions with Linux's names, exported by that service's file.
+ */
+import { RUMPUSER_VERSION, type Rumpuser } from '../rumpuser/rumpuser.js';
+import type { cred } from './fs.js';
+import { lockdep } from './lockdep.js';
+import {
+  KERN_DEBUG,
+  KERN_EMERG,
+  KERN_ERR,
+  KERN_INFO,
+  KERN_NOTICE,
+  KERN_WARNING,
+  printk_ring,
+  type ratelimit_state,
+} from './printk.js';
+import { sched } from './sched.js';
+import { slab } from './slab.js';
+import { HZ } from './timer.js';
+
+export { HZ } from './timer.js';
+
+export interface LumpOptions {
+  readonly host: Rumpuser;
+  /** Chooses the interleaving of kernel threads; 0 (default): first come, first served. */
+  readonly seed?: number;
+  /** Limit of the page cache in bytes; the VFS reads it. */
+  readonly pageCacheBytes?: number;
+  /** Characters of messages that dmesg() keeps. */
+  readonly logChars?: number;
+  /** Track every object of slab caches, so that a double free panics. Slow. */
+  readonly slabDebug?: boolean;
+}
+
+const ROOT_CRED: cred = {
+  fsuid: 0,
+  fsgid: 0,
+  groups: [],
+  privileged: true,
+  permissionsChecked: false,
+  umask: 0o022,
+};
+
+export class Lump {
+  readonly host: Rumpuser;
+  /** host.monotonicMs() when this kernel was booted; jiffies 0. */
+  readonly boot_ms: number;
+  readonly page_cache_bytes: number;
+  readonly log: printk_ring;
+  readonly lockdep: lockdep;
+  readonly sched: sched;
+  readonly slab: slab;
+  /** Who asks; set by the entry layer before any VFS call. */
+  current_cred: cred = ROOT_CRED;
+  /** Times WARN_ON found its condition true. */
+  warnings = 0;
+
+  private readonly random_words = new Uint32Array(64);
+  private random_at = 64;
+
+  /** @throws Error when the host's interface has another version (EPROGMISMATCH's meaning). */
+  constructor(options: LumpOptions) {
+    const { host } = options;
+    if (host.version !== RUMPUSER_VERSION) {
+      throw new Error(
+        `EPROGMISMATCH: host "${host.name}" speaks rumpuser version ${host.version}, ` +
+          `this kernel needs ${RUMPUSER_VERSION}`,
+      );
+    }
+    this.host = host;
+    this.boot_ms = host.monotonicMs();
+    this.page_cache_bytes = options.pageCacheBytes ?? 64 << 20;
+    this.log = new printk_ring(host, this.boot_ms, options.logChars ?? 128 << 10);
+    this.lockdep = new lockdep();
+    this.slab = new slab(this, options.slabDebug ?? false);
+    this.sched = new sched(this, options.seed ?? 0);
+  }
+
+  // ---- time and chance ----
+
+  /** Ticks since boot, {@link HZ} per second. */
+  get jiffies(): number {
+    return Math.floor(((this.host.monotonicMs() - this.boot_ms) * HZ) / 1000);
+  }
+
+  /** Whole seconds since 1970. */
+  ktime_get_real_seconds(): number {
+    return Math.floor(this.host.wallClockMs() / 1000);
+  }
+
+  ktime_get_real(): { tv_sec: number; tv_nsec: number } {
+    const ms = this.host.wallClockMs();
+    const tv_sec = Math.floor(ms / 1000);
+    // A double holds today's milliseconds with 2^-12 of a millisecond: 244 ns steps.
+    return { tv_sec, tv_nsec: Math.min(999_999_999, Math.floor((ms - tv_sec * 1000) * 1e6)) };
+  }
+
+  random_u32(): number {
+    if (this.random_at === this.random_words.length) {
+      this.host.getrandom(new Uint8Array(this.random_words.buffer));
+      this.random_at = 0;
+    }
+    return this.random_words[this.random_at++];
+  }
+
+  // ---- the log ----
+
+  printk(level: number, message: string): void {
+    this.log.printk(level, message);
+  }
+
+  pr_emerg(message: string): void {
+    this.log.printk(KERN_EMERG, message);
+  }
+
+  pr_err(message: string): void {
+    this.log.printk(KERN_ERR, message);
+  }
+
+  pr_warn(message: string): void {
+    this.log.printk(KERN_WARNING, message);
+  }
+
+  pr_notice(message: string): void {
+    this.log.printk(KERN_NOTICE, message);
+  }
+
+  pr_info(message: string): void {
+    this.log.printk(KERN_INFO, message);
+  }
+
+  pr_debug(message: string): void {
+    this.log.printk(KERN_DEBUG, message);
+  }
+
+  /** A message of which a damaged image may cause any number: see {@link ratelimit_state}. */
+  printk_ratelimited(state: ratelimit_state, level: number, message: string): void {
+    if (this.log.ratelimit(state, 'printk')) this.log.printk(level, message);
+  }
+
+  dmesg(): string[] {
+    return this.log.dmesg();
+  }
+
+  /** Logs and counts when `condition` holds: something is wrong, but not fatal. */
+  WARN_ON(condition: boolean, message: string): boolean {
+    if (condition) {
+      this.warnings++;
+      this.log.printk(KERN_WARNING, `WARNING: ${message}`);
+    }
+    return condition;
+  }
+
+  // ---- who asks ----
+
+  get current_umask(): number {
+    return this.current_cred.umask;
+  }
+
+  // ---- background ----
+
+  /** See {@link sched.background}. */
+  background(): number {
+    return this.sched.background();
+  }
+
+  /** True when background() would do something now. */
+  has_background_work(): boolean {
+    return this.sched.next_work_ms() === 0;
+  }
+}
