@@ -1,0 +1,8 @@
+/** The waist's own exports: the contract, its tables and helpers, and the reference file system. */
+export * from './puffs.js';
+export * from './cred.js';
+export * from './devt.js';
+export * from './dirent.js';
+export * from './errno.js';
+export * from './vattr.js';
+export { Memfs, type MemfsOptions } from './memfs.js';

@@ -1,0 +1,145 @@
+/**
+ * Extended attributes of memfs: Linux's rules for the prefixes, and the access list that stands
+ * behind "system.posix_acl_access". A node keeps its attributes under Linux's full names.
+ */
+import {
+  puffs_cred_hasgroup, puffs_cred_isjuggernaut, puffs_cred_isuid,
+} from './cred.js';
+import { NETBSD_ERRNO as E } from './errno.js';
+import { aclDecode, aclEncode, aclIsMinimal, aclMode } from './memfs_acl.js';
+import type { MemfsNode, Timespec } from './memfs_node.js';
+import {
+  EXTATTR_NAMESPACE_SYSTEM, EXTATTR_NAMESPACE_USER, PUFFS_VREAD, PUFFS_VWRITE, VDIR, VLNK, VREG,
+  type ByteName, type puffs_cred, type puffs_size,
+} from './puffs.js';
+
+export const ACL_ACCESS = 'system.posix_acl_access';
+export const ACL_DEFAULT = 'system.posix_acl_default';
+
+const CREATE_ONLY = 1;
+const REPLACE_ONLY = 2;
+/** XATTR_NAME_MAX and XATTR_SIZE_MAX of Linux. */
+const NAME_BYTES_MAX = 255;
+const VALUE_BYTES_MAX = 65536;
+const S_ISGID = 0o2000;
+const S_ISVTX = 0o1000;
+
+export class MemfsXattrs {
+  readonly #access: (node: MemfsNode, wanted: number, cred: puffs_cred) => number;
+  readonly #now: () => Timespec;
+
+  constructor(fs: {
+    access: (node: MemfsNode, wanted: number, cred: puffs_cred) => number;
+    now: () => Timespec;
+  }) {
+    this.#access = fs.access;
+    this.#now = fs.now;
+  }
+
+  get(
+    node: MemfsNode, ns: number, name: ByteName, size: puffs_size, buf: Uint8Array | null,
+    cred: puffs_cred,
+  ): number {
+    const full = fullName(ns, name);
+    const refused = this.#mayUse(node, full, PUFFS_VREAD, cred);
+    if (refused !== 0) return refused;
+    const value = node.xattrs.get(full);
+    if (value === undefined) return E.ENOATTR;
+    size.value = value.length;
+    if (buf === null) return 0;
+    if (buf.length < value.length) return E.ERANGE;
+    buf.set(value);
+    return 0;
+  }
+
+  set(
+    node: MemfsNode, ns: number, name: ByteName, value: Uint8Array, flags: number,
+    cred: puffs_cred,
+  ): number {
+    const full = fullName(ns, name);
+    if (value.length > VALUE_BYTES_MAX) return E.E2BIG;
+    const refused = this.#mayUse(node, full, PUFFS_VWRITE, cred);
+    if (refused !== 0) return refused;
+    if (full === ACL_ACCESS || full === ACL_DEFAULT) return this.#setAcl(node, full, value, cred);
+    const exists = node.xattrs.has(full);
+    if (exists && (flags & CREATE_ONLY) !== 0) return E.EEXIST;
+    if (!exists && (flags & REPLACE_ONLY) !== 0) return E.ENOATTR;
+    node.xattrs.set(full, value.slice());
+    node.ctime = this.#now();
+    return 0;
+  }
+
+  list(node: MemfsNode, ns: number, cred: puffs_cred): ByteName[] {
+    const names: ByteName[] = [];
+    for (const full of node.xattrs.keys()) {
+      if (full.startsWith('trusted.') && !isPrivileged(cred)) continue;
+      const isUser = full.startsWith('user.');
+      if (isUser && ns === EXTATTR_NAMESPACE_USER) names.push(full.slice('user.'.length));
+      if (!isUser && ns === EXTATTR_NAMESPACE_SYSTEM) names.push(full);
+    }
+    return names;
+  }
+
+  delete(node: MemfsNode, ns: number, name: ByteName, cred: puffs_cred): number {
+    const full = fullName(ns, name);
+    const refused = this.#mayUse(node, full, PUFFS_VWRITE, cred);
+    if (refused !== 0) return refused;
+    if (full === ACL_ACCESS || full === ACL_DEFAULT) {
+      return this.#setAcl(node, full, new Uint8Array(0), cred);
+    }
+    if (!node.xattrs.delete(full)) return E.ENOATTR;
+    node.ctime = this.#now();
+    return 0;
+  }
+
+  /** Linux's xattr_permission() and the handlers' own conditions. */
+  #mayUse(node: MemfsNode, full: ByteName, wanted: number, cred: puffs_cred): number {
+    const isWrite = wanted === PUFFS_VWRITE;
+    if (full.length > NAME_BYTES_MAX) return E.ERANGE;
+    if (full === ACL_ACCESS || full === ACL_DEFAULT) {
+      return node.type === VLNK ? E.EOPNOTSUPP : 0;
+    }
+    const dot = full.indexOf('.');
+    const prefix = full.slice(0, dot + 1);
+    if (prefix !== 'user.' && prefix !== 'trusted.' && prefix !== 'security.') return E.EOPNOTSUPP;
+    if (full.length === prefix.length) return E.EINVAL;
+    if (prefix === 'security.') return isWrite && !isPrivileged(cred) ? E.EPERM : 0;
+    if (prefix === 'trusted.') {
+      if (isPrivileged(cred)) return 0;
+      return isWrite ? E.EPERM : E.ENOATTR;
+    }
+    if (node.type !== VREG && node.type !== VDIR) return isWrite ? E.EPERM : E.ENOATTR;
+    const isStranger = !isPrivileged(cred) && !puffs_cred_isuid(cred, node.uid);
+    if (isWrite && node.type === VDIR && (node.mode & S_ISVTX) !== 0 && isStranger) return E.EPERM;
+    return this.#access(node, wanted, cred);
+  }
+
+  /** The access list also is the mode; one that says no more than the mode is not kept. */
+  #setAcl(node: MemfsNode, full: ByteName, value: Uint8Array, cred: puffs_cred): number {
+    if (!isPrivileged(cred) && !puffs_cred_isuid(cred, node.uid)) return E.EPERM;
+    const acl = aclDecode(value);
+    if (acl === undefined) return E.EINVAL;
+    if (full === ACL_DEFAULT && node.type !== VDIR) return acl === null ? 0 : E.EACCES;
+    node.ctime = this.#now();
+    if (acl === null) {
+      node.xattrs.delete(full);
+      return 0;
+    }
+    if (full === ACL_ACCESS) {
+      node.mode = (node.mode & ~0o777) | aclMode(acl);
+      if (!isPrivileged(cred) && !puffs_cred_hasgroup(cred, node.gid)) node.mode &= ~S_ISGID;
+      if (aclIsMinimal(acl)) {
+        node.xattrs.delete(full);
+        return 0;
+      }
+    }
+    node.xattrs.set(full, aclEncode(acl));
+    return 0;
+  }
+}
+
+const isPrivileged = (cred: puffs_cred): boolean =>
+  cred.permissionsChecked || puffs_cred_isjuggernaut(cred);
+
+const fullName = (ns: number, name: ByteName): ByteName =>
+  ns === EXTATTR_NAMESPACE_USER ? `user.${name}` : name;
