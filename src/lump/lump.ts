@@ -7,8 +7,12 @@
  * functions with Linux's names, exported by that service's file.
  */
 import { RUMPUSER_VERSION, type Rumpuser } from '../rumpuser/rumpuser.js';
+import { crc32_le } from './crc32.js';
+import { filesystems } from './filesystems.js';
 import type { cred } from './fs.js';
+import { page_cache } from './filemap.js';
 import { lockdep } from './lockdep.js';
+import { module_registry, ProgramMismatch } from './module.js';
 import {
   KERN_DEBUG,
   KERN_EMERG,
@@ -22,14 +26,21 @@ import {
 import { sched } from './sched.js';
 import { slab } from './slab.js';
 import { HZ } from './timer.js';
+import { workqueue } from './workqueue.js';
 
 export { HZ } from './timer.js';
+
+/**
+ * From this length on the host's CRC-32 is the faster one. Measured, Node 20, ns per call here and
+ * in node:zlib: 64 bytes 70 and 234, 256 bytes 294 and 275, 4096 bytes 4,700 and 1,150.
+ */
+const HOST_CRC32_BYTES_MIN = 256;
 
 export interface LumpOptions {
   readonly host: Rumpuser;
   /** Chooses the interleaving of kernel threads; 0 (default): first come, first served. */
   readonly seed?: number;
-  /** Limit of the page cache in bytes; the VFS reads it. */
+  /** Limit of the page cache in bytes, see filemap.ts. */
   readonly pageCacheBytes?: number;
   /** Characters of messages that dmesg() keeps. */
   readonly logChars?: number;
@@ -50,11 +61,14 @@ export class Lump {
   readonly host: Rumpuser;
   /** host.monotonicMs() when this kernel was booted; jiffies 0. */
   readonly boot_ms: number;
-  readonly page_cache_bytes: number;
+  readonly page_cache: page_cache;
   readonly log: printk_ring;
   readonly lockdep: lockdep;
   readonly sched: sched;
   readonly slab: slab;
+  readonly workqueue: workqueue;
+  readonly modules: module_registry;
+  readonly filesystems: filesystems;
   /** Who asks; set by the entry layer before any VFS call. */
   current_cred: cred = ROOT_CRED;
   /** Times WARN_ON found its condition true. */
@@ -63,22 +77,22 @@ export class Lump {
   private readonly random_words = new Uint32Array(64);
   private random_at = 64;
 
-  /** @throws Error when the host's interface has another version (EPROGMISMATCH's meaning). */
+  /** @throws ProgramMismatch when the host's interface has another version. */
   constructor(options: LumpOptions) {
     const { host } = options;
     if (host.version !== RUMPUSER_VERSION) {
-      throw new Error(
-        `EPROGMISMATCH: host "${host.name}" speaks rumpuser version ${host.version}, ` +
-          `this kernel needs ${RUMPUSER_VERSION}`,
-      );
+      throw new ProgramMismatch(`rumpuser host "${host.name}"`, host.version, RUMPUSER_VERSION);
     }
     this.host = host;
     this.boot_ms = host.monotonicMs();
-    this.page_cache_bytes = options.pageCacheBytes ?? 64 << 20;
+    this.page_cache = new page_cache(options.pageCacheBytes);
     this.log = new printk_ring(host, this.boot_ms, options.logChars ?? 128 << 10);
     this.lockdep = new lockdep();
     this.slab = new slab(this, options.slabDebug ?? false);
     this.sched = new sched(this, options.seed ?? 0);
+    this.workqueue = new workqueue(this);
+    this.modules = new module_registry(this);
+    this.filesystems = new filesystems(this);
   }
 
   // ---- time and chance ----
@@ -106,6 +120,14 @@ export class Lump {
       this.random_at = 0;
     }
     return this.random_words[this.random_at++];
+  }
+
+  /** {@link crc32_le}, on the host's faster one where a range is long enough to pay the call. */
+  crc32_le(crc: number, buf: Uint8Array, off: number, len: number): number {
+    if (len < HOST_CRC32_BYTES_MIN || this.host.crc32 === undefined) {
+      return crc32_le(crc, buf, off, len);
+    }
+    return ~this.host.crc32(buf, off, len, ~crc >>> 0) >>> 0;
   }
 
   // ---- the log ----
@@ -167,6 +189,28 @@ export class Lump {
   /** See {@link sched.background}. */
   background(): number {
     return this.sched.background();
+  }
+
+  /**
+   * Has the host call background() in its idle moments from now on, or no longer. A KernelPanic in
+   * a thread then surfaces in the host's event loop.
+   */
+  run_when_idle(on: boolean): void {
+    if (!on) {
+      this.sched.on_work = null;
+      this.host.requestIdle(null, 0);
+      return;
+    }
+    const request = (): void => {
+      const delay_ms = this.sched.next_work_ms();
+      if (delay_ms >= 0) this.host.requestIdle(idle, delay_ms);
+    };
+    const idle = (): void => {
+      this.sched.background();
+      if (this.sched.on_work !== null) request();
+    };
+    this.sched.on_work = request;
+    request();
   }
 
   /** True when background() would do something now. */
