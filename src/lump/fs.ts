@@ -14,7 +14,9 @@
  * and the file helpers take i_rwsem; a file system never does.
  */
 import type { Lump } from './lump.js';
+import type { page } from './filemap.js';
 import type { rw_semaphore } from './locks.js';
+import type { posix_acl } from './posix_acl.js';
 import type { ByteName } from './types.js';
 
 // ---- numbers ------------------------------------------------------------------------------------
@@ -30,6 +32,8 @@ export const S_IFIFO = 0o010000;
 export const S_ISUID = 0o4000;
 export const S_ISGID = 0o2000;
 export const S_ISVTX = 0o1000;
+export const S_IXGRP = 0o010;
+export const S_IXUGO = 0o111;
 export const S_IALLUGO = 0o7777;
 export const S_IRWXUGO = 0o777;
 
@@ -65,6 +69,9 @@ export const ATTR_MTIME_SET = 0x100;
 export const ATTR_FORCE = 0x200;
 export const ATTR_KILL_SUID = 0x800;
 export const ATTR_KILL_SGID = 0x1000;
+export const ATTR_KILL_PRIV = 0x4000;
+/** utimes(path, NULL): both times become "now", which anybody may ask who may write the file. */
+export const ATTR_TOUCH = 0x20000;
 
 /** rename(2) flags. */
 export const RENAME_NOREPLACE = 1;
@@ -77,6 +84,7 @@ export const XATTR_REPLACE = 2;
 
 /** open(2) flags (x86 numbers) that file systems and l2p look at. */
 export const O_ACCMODE = 3;
+export const O_RDONLY = 0;
 export const O_WRONLY = 1;
 export const O_RDWR = 2;
 export const O_CREAT = 0o100;
@@ -198,8 +206,8 @@ export interface inode_operations {
   /** All names with prefixes. */
   listxattr?(inode: inode): ByteName[];
   /** null = none. Type ACL_TYPE_*. */
-  get_acl?(inode: inode, type: number): import('./posix_acl.js').posix_acl | null;
-  set_acl?(inode: inode, acl: import('./posix_acl.js').posix_acl | null, type: number): void;
+  get_acl?(inode: inode, type: number): posix_acl | null;
+  set_acl?(inode: inode, acl: posix_acl | null, type: number): void;
 }
 
 export interface file_operations {
@@ -223,8 +231,9 @@ export interface address_space_operations {
   read_folio(inode: inode, pageIndex: number, buf: Uint8Array, off: number): void;
   /**
    * Called with the page in the cache before `len` bytes at `pos` (all inside one page) are copied
-   * into it. `uptodate` tells whether the page's other bytes are already valid; the file system
-   * makes them so if it needs them (it may call read_folio itself).
+   * into it. Unlike Linux's, it need not read the page: generic_perform_write() has filled it
+   * through read_folio (or with zeroes past the end of the file) unless `len` is the whole page;
+   * only then may `uptodate` be false and the page's bytes be garbage.
    * @throws ENOSPC, EIO, EFBIG.
    */
   write_begin(
@@ -286,6 +295,15 @@ export interface file_system_type {
 export const I_NEW = 1;
 export const I_FREEING = 2;
 export const I_BAD = 4;
+/** Evicted: whoever still holds the inode (after a forced unmount) holds an empty shell. */
+export const I_CLEAR = 8;
+/** Made by tmpfile(): linkat(2) may name it although i_nlink is 0. */
+export const I_LINKABLE = 16;
+
+/** `inode.i_flags`: a directory that was removed, nothing can be made in it any more. */
+export const S_DEAD = 16;
+/** `inode.i_flags`: known to have neither setuid, setgid nor file capabilities. */
+export const S_NOSEC = 4096;
 
 /**
  * One inode in memory. `src/lump/inode.ts` makes and keeps them; a file system puts its own part
@@ -315,6 +333,8 @@ export class inode {
   i_fop: file_operations;
   i_aops: address_space_operations | null = null;
   i_state = 0;
+  /** S_DEAD, S_NOSEC. */
+  i_flags = 0;
   /** References; maintained by inode.ts only. */
   i_count = 1;
   i_private: unknown = null;
@@ -322,9 +342,12 @@ export class inode {
   i_dentry: dentry[] = [];
   readonly i_rwsem: rw_semaphore;
   /** Cached pages by index; maintained by filemap.ts only. Null until the first page. */
-  i_pages: Map<number, number> | null = null;
-  /** Files open for writing; l2p counts, remount read-only asks. */
+  i_pages: Map<number, page> | null = null;
+  /** Files open for writing; vfs_open() and fput() count, remount read-only asks. */
   i_writecount = 0;
+  /** Cached ACLs, see posix_acl.ts; undefined is Linux's ACL_NOT_CACHED. */
+  i_acl: posix_acl | null | undefined = undefined;
+  i_default_acl: posix_acl | null | undefined = undefined;
 
   constructor(sb: super_block, i_op: inode_operations, i_fop: file_operations, sem: rw_semaphore) {
     this.i_sb = sb;
@@ -356,6 +379,14 @@ export class super_block {
   s_dev = 0;
   /** Inodes in memory by number; maintained by inode.ts. */
   readonly s_inodes = new Map<number, inode>();
+  /** Inodes that exist, in the table or not; 0 after a clean unmount. */
+  s_nr_inodes = 0;
+  /** Unreferenced inodes that are kept, the longest unused first; maintained by inode.ts. */
+  readonly s_inode_lru = new Set<inode>();
+  /** Linux's SB_ACTIVE: off before the mount is complete and from umount on; see mount.ts. */
+  s_active = false;
+  /** The name cache of this mount; src/dcache alone knows its type. */
+  s_dcache: unknown = null;
 
   constructor(lump: Lump, type: file_system_type, flags: number) {
     this.s_lump = lump;
