@@ -217,6 +217,10 @@ export abstract class flash_chip implements mtd_info {
   sync(): void {
     // Counters first: should the host die in between, they count an erase too many, not too few.
     this.#store?.sync();
+    this.#syncCells();
+  }
+
+  #syncCells(): void {
     try {
       this.backing.sync();
     } catch (error) {
@@ -244,10 +248,10 @@ export abstract class flash_chip implements mtd_info {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#store?.close();
     try {
-      if ((this.flags & MTD_WRITEABLE) !== 0) this.sync();
+      if ((this.flags & MTD_WRITEABLE) !== 0) this.#syncCells();
     } finally {
-      this.#store?.close();
       this.backing.close();
     }
   }

@@ -1,11 +1,111 @@
-/** Making chips: on an image file of the host, or in memory. */
-import type { Rumpuser } from '../rumpuser/rumpuser.js';
+/** Making chips: on an image file of the host, or in memory. Start here. */
+import { Errno } from '../lump/errno.js';
+import type { HostFile, HostFileInfo, Rumpuser } from '../rumpuser/rumpuser.js';
+import type { chip_description, chip_kind } from './chip_description.js';
+import { FileBacking } from './file_backing.js';
 import type { flash_chip } from './flash_chip.js';
+import { errnoOfHost } from './host_error.js';
 import { nor_chip } from './nor.js';
 import { ram_chip } from './ram.js';
 import { RamBacking } from './ram_backing.js';
+import {
+  read_sidecar,
+  replay_journal,
+  set_aside,
+  sidecar,
+  sidecar_path,
+  type sidecar_content,
+} from './sidecar.js';
+import { wear_counters, type wear_store } from './wear.js';
 
-export type chip_kind = 'nor' | 'ram';
+const WINDOW_BYTES = 128 * 1024;
+const CACHE_BYTES = 16 * 1024 * 1024;
+
+export interface mtd_open_options {
+  /** Writes nothing: neither the image nor a sidecar. */
+  readonly readOnly?: boolean;
+  /** Makes the file when it is missing; `size` must be given. */
+  readonly create?: boolean;
+  /** Default: 'nor'. */
+  readonly type?: chip_kind;
+  /** Bytes. Default: what the sidecar says; there is no other. */
+  readonly erasesize?: number;
+  /** Where the chip starts in the file, bytes. */
+  readonly offset?: number;
+  /**
+   * Size of the chip in bytes. Default: what the sidecar says, or the rest of the file, rounded up
+   * to whole erase blocks. More than the file holds: the rest is erased flash. Less: `offset` must
+   * be given too (0 will do), to say that a part is meant.
+   */
+  readonly size?: number;
+  /** Default: the file's name. */
+  readonly name?: string;
+  /** Keep wear and description beside the image. Default: yes, but not for devices of the host. */
+  readonly sidecar?: boolean;
+  /** Unit of reading, rounded up to whole erase blocks. Default: 128 KiB. */
+  readonly windowBytes?: number;
+  /** Memory for what was read lately. Default: 16 MiB. */
+  readonly cacheBytes?: number;
+}
+
+export interface mtd_image {
+  readonly mtd: flash_chip;
+  readonly path: string;
+  /** Bytes at the end of the chip that the file does not hold (they read 0xFF). */
+  readonly paddingBytes: number;
+  /** Null when no sidecar is kept. */
+  readonly sidecarPath: string | null;
+  /** Closes the chip and lets the image's lock go; `mtd.close()` does the same. Idempotent. */
+  close(): void;
+}
+
+/**
+ * Opens an image file as a chip and locks it: against everybody else, or, read-only, against
+ * writers.
+ *
+ * @throws EBUSY the image is in use (the message says by whom, if the host knows); ENOENT, EACCES,
+ *   EROFS, … as the host says; EISDIR, ENODEV it is no regular file or block device; EINVAL a size
+ *   that does not fit the file, the other sizes or the sidecar, or the erase size is not known.
+ */
+export function mtd_open_image(
+  host: Rumpuser,
+  path: string,
+  options: mtd_open_options = {},
+): mtd_image {
+  const { readOnly = false, create = false, offset = 0 } = options;
+  if (create && options.size === undefined) {
+    throw new Errno('EINVAL', `${path}: to create an image, give its size`);
+  }
+  const { file, lock, info } = open_and_lock(host, path, readOnly, create && !readOnly);
+  try {
+    const wanted = options.sidecar ?? info.type === 'regular';
+    const sidecarPath = wanted ? sidecar_path(path, offset) : null;
+    const content = sidecarPath === null ? null : read_sidecar(host, sidecarPath);
+    const description = describe(path, info, options, sidecarPath, content);
+    const { erasesize, size } = description;
+    const { wear, store } = keep_wear(host, readOnly, description, sidecarPath, content);
+    const backing = new FileBacking(file, {
+      sizeBytes: size,
+      offsetBytes: offset,
+      windowBytes: Math.ceil((options.windowBytes ?? WINDOW_BYTES) / erasesize) * erasesize,
+      cacheBytes: options.cacheBytes ?? CACHE_BYTES,
+      lock,
+    });
+    const chip = { name: description.name, erasesize, readOnly, wear, ...(store && { store }) };
+    const mtd = new_chip(description.kind, host, backing, chip);
+    return {
+      mtd,
+      path,
+      paddingBytes: Math.max(0, offset + size - info.sizeBytes),
+      sidecarPath,
+      close: () => mtd.close(),
+    };
+  } catch (error) {
+    file.close();
+    lock.unlock();
+    throw error;
+  }
+}
 
 /** An erased chip in memory, forgotten when it is closed. */
 export function mtd_new_ram(
@@ -17,8 +117,131 @@ export function mtd_new_ram(
 }
 
 function new_chip(
-  type: chip_kind,
+  kind: chip_kind,
   ...args: ConstructorParameters<typeof nor_chip>
 ): flash_chip {
-  return type === 'nor' ? new nor_chip(...args) : new ram_chip(...args);
+  return kind === 'nor' ? new nor_chip(...args) : new ram_chip(...args);
+}
+
+function open_and_lock(
+  host: Rumpuser,
+  path: string,
+  readOnly: boolean,
+  create: boolean,
+): { file: HostFile; lock: { unlock(): void }; info: HostFileInfo } {
+  let file: HostFile | undefined;
+  let lock: { unlock(): void } | undefined;
+  try {
+    // A file that is to be made must exist before it can be locked.
+    if (create) file = host.open(path, 'create');
+    const type = host.getfileinfo(path).type;
+    if (type === 'directory') throw new Errno('EISDIR', `${path} is a directory`);
+    if (type !== 'regular' && type !== 'block') {
+      throw new Errno('ENODEV', `${path} is neither a file nor a block device`);
+    }
+    lock = host.lock(path, readOnly ? 'shared' : 'exclusive');
+    file ??= host.open(path, readOnly ? 'read' : 'write');
+    // Asked when the lock is held: until then the last writer may still have made it longer.
+    return { file, lock, info: { type, sizeBytes: file.size() } };
+  } catch (error) {
+    lock?.unlock();
+    file?.close();
+    throw errnoOfHost(error);
+  }
+}
+
+/** Decides what the chip is, from what is asked for, the sidecar and the file. */
+function describe(
+  path: string,
+  info: HostFileInfo,
+  options: mtd_open_options,
+  sidecarPath: string | null,
+  content: sidecar_content | null,
+): chip_description {
+  const fail = (message: string): never => {
+    throw new Errno('EINVAL', `${path}: ${message}`);
+  };
+  const { offset = 0 } = options;
+  const known = content?.snapshot?.description;
+  if (!Number.isSafeInteger(offset) || offset < 0) fail(`offset ${offset} is no offset`);
+
+  const kind = options.type ?? known?.kind ?? 'nor';
+  const erasesize =
+    options.erasesize ??
+    known?.erasesize ??
+    fail('the erase size is not known; give it (64 KiB is the usual one of NOR flash)');
+  if (!Number.isSafeInteger(erasesize) || erasesize <= 0) fail(`erase size ${erasesize}`);
+
+  const held = info.sizeBytes - offset;
+  const size = options.size ?? known?.size ?? whole_blocks(info, offset, erasesize);
+  if (held < 0 || (held === 0 && offset > 0)) {
+    fail(`offset ${offset} is past the end of the file (${info.sizeBytes} bytes)`);
+  }
+  if (size === 0 && info.sizeBytes === 0) fail('the file is empty; give a size');
+  if (!Number.isSafeInteger(size) || size <= 0 || size % erasesize !== 0) {
+    fail(`${size} bytes are no whole number of erase blocks of ${erasesize}`);
+  }
+  if (known !== undefined) {
+    for (const [what, described, asked] of [
+      ['kind', known.kind, kind],
+      ['erase size', known.erasesize, erasesize],
+      ['size', known.size, size],
+    ]) {
+      if (described === asked) continue;
+      fail(
+        `${what} ${asked} is asked for, but ${sidecarPath} describes a chip of ${what} ` +
+          `${described}; remove that file if this is another chip (its wear starts at 0)`,
+      );
+    }
+  }
+  if (size < held && options.offset === undefined) {
+    const shorter = options.size === undefined ? `${sidecarPath} says` : 'asked for are';
+    fail(
+      `the file holds ${held} bytes, ${shorter} ${size}; ` +
+        'with an offset (0 will do) only that part is opened',
+    );
+  }
+  if (info.type === 'block' && size > held) fail(`the device holds ${held} bytes of ${size}`);
+  const name = options.name ?? known?.name ?? path.slice(path.lastIndexOf('/') + 1);
+  return { kind, name, size, erasesize, writesize: 1, oobsize: 0 };
+}
+
+/** The rest of a file is padded to whole blocks; a device cannot grow and is cut. */
+function whole_blocks(info: HostFileInfo, offset: number, erasesize: number): number {
+  const blocks = (info.sizeBytes - offset) / erasesize;
+  return (info.type === 'block' ? Math.floor(blocks) : Math.ceil(blocks)) * erasesize;
+}
+
+/** Counters to go on with, and the sidecar that will keep them (none for a read-only chip). */
+function keep_wear(
+  host: Rumpuser,
+  readOnly: boolean,
+  description: chip_description,
+  path: string | null,
+  content: sidecar_content | null,
+): { wear: wear_counters; store: wear_store | undefined } {
+  const wear = content?.snapshot?.wear ?? new wear_counters(description.size / description.erasesize);
+  if (path === null) return { wear, store: undefined };
+  if (content !== null) replay_journal(content, wear);
+
+  let bytesOnHost = content === null || content.torn ? 0 : content.bytes.length;
+  if (content !== null && content.badLines.length > 0) {
+    const start = content.snapshot === null ? 'its counters are lost' : 'some counts are lost';
+    let kept = 'left alone';
+    bytesOnHost = 0;
+    if (!readOnly) {
+      try {
+        kept = `kept as ${set_aside(host, path, content.bytes)}`;
+      } catch (error) {
+        if (!(error instanceof Errno)) throw error;
+        // Better no new counts than none of the old ones.
+        host.console(3, `mtd: ${path} is damaged and cannot be set aside: ${error.message}`);
+        return { wear, store: undefined };
+      }
+    }
+    const lines = content.badLines.slice(0, 5).join(', ');
+    host.console(3, `mtd: ${path} is damaged (line ${lines}): ${start}; the file is ${kept}`);
+  }
+  if (readOnly) return { wear, store: undefined };
+  return { wear, store: new sidecar(host, path, description, wear, bytesOnHost) };
 }

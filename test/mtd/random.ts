@@ -65,3 +65,8 @@ export function errnoOf(action: () => unknown): string | null {
   }
   return null;
 }
+
+/** chai's deep equality takes milliseconds for a few KiB. */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}

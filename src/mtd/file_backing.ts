@@ -1,0 +1,251 @@
+/**
+ * Cells in a host file: the flash file is the flash. Every write reaches the file before the call
+ * returns, so that the end of this process loses nothing; sync() makes it safe from the end of the
+ * host.
+ *
+ * Reads are served from windows: aligned pieces of the file, of which the most recently used ones
+ * stay in memory up to a limit, filled in chunks as they are asked for. So point() costs no system
+ * call for what was read or written lately, and a large image costs little memory.
+ *
+ * The chip may start anywhere in the file, and may be larger than what the file holds. What lies
+ * past the file's end reads 0xFF; programming there makes the file longer (with 0xFF in between),
+ * erasing there does nothing.
+ */
+import { BUG_ON } from '../lump/bug.js';
+import type { HostFile } from '../rumpuser/rumpuser.js';
+import type { FlashBacking } from './backing.js';
+import { chipErrorOfHost } from './host_error.js';
+import type { mtd_point } from './mtd.js';
+
+export interface file_backing_options {
+  readonly sizeBytes: number;
+  /** Where the chip starts in the file. */
+  readonly offsetBytes?: number;
+  readonly windowBytes: number;
+  /** Memory for windows; at least two are kept. */
+  readonly cacheBytes: number;
+  /** Let go by close(). */
+  readonly lock?: { unlock(): void };
+}
+
+/** A host read for less costs as much; nodes are up to 4 KiB and neighbours are read together. */
+const CHUNK_BYTES = 16 * 1024;
+/** The most that one host write of erased bytes carries. */
+const FILL_BYTES = 256 * 1024;
+const NO_SLOT = -1;
+
+export class FileBacking implements FlashBacking {
+  readonly sizeBytes: number;
+  readonly windowBytes: number;
+  generation = 0;
+
+  readonly #file: HostFile;
+  readonly #offset: number;
+  readonly #lock: { unlock(): void } | undefined;
+  #closed = false;
+  /** Bytes of the chip that the file holds; behind them everything is erased. */
+  #stored: number;
+
+  /** The slots that hold windows: bytes (made when first needed), window number, last use. */
+  readonly #slots: Uint8Array[] = [];
+  readonly #slotCount: number;
+  readonly #slotWindow: Int32Array;
+  readonly #slotUse: Float64Array;
+  readonly #windowSlot: Int32Array;
+  #uses = 0;
+  /** Which chunks of a slot are filled: one byte each. */
+  readonly #filled: Uint8Array;
+  readonly #chunkBytes: number;
+  readonly #chunks: number;
+  #erased: Uint8Array | null = null;
+
+  constructor(file: HostFile, options: file_backing_options) {
+    const { sizeBytes, windowBytes, cacheBytes } = options;
+    this.sizeBytes = sizeBytes;
+    this.windowBytes = windowBytes;
+    this.#file = file;
+    this.#offset = options.offsetBytes ?? 0;
+    this.#lock = options.lock;
+    this.#stored = this.#storedNow();
+
+    const windows = Math.ceil(sizeBytes / windowBytes);
+    this.#slotCount = Math.min(windows, Math.max(2, Math.floor(cacheBytes / windowBytes)));
+    this.#slotWindow = new Int32Array(this.#slotCount).fill(NO_SLOT);
+    this.#slotUse = new Float64Array(this.#slotCount);
+    this.#windowSlot = new Int32Array(windows).fill(NO_SLOT);
+    this.#chunkBytes = windowBytes % CHUNK_BYTES === 0 ? CHUNK_BYTES : windowBytes;
+    this.#chunks = windowBytes / this.#chunkBytes;
+    this.#filled = new Uint8Array(this.#slotCount * this.#chunks);
+  }
+
+  #storedNow(): number {
+    return Math.max(0, Math.min(this.sizeBytes, this.#file.size() - this.#offset));
+  }
+
+  window(from: number, len: number, out: mtd_point): boolean {
+    const window = Math.floor(from / this.windowBytes);
+    const inWindow = from - window * this.windowBytes;
+    if (inWindow + len > this.windowBytes) return false;
+    let slot = this.#windowSlot[window]!;
+    if (slot === NO_SLOT) slot = this.#claim(window);
+    this.#slotUse[slot] = ++this.#uses;
+    this.#fill(slot, window, inWindow, len);
+    out.buf = this.#slots[slot]!;
+    out.off = inWindow;
+    return true;
+  }
+
+  /** Gives the window an empty slot, taking the least recently used one if none is free. */
+  #claim(window: number): number {
+    let slot = this.#slots.length;
+    if (slot < this.#slotCount) {
+      this.#slots.push(new Uint8Array(this.windowBytes));
+    } else {
+      slot = 0;
+      for (let i = 1; i < this.#slotCount; i++) {
+        if (this.#slotUse[i]! < this.#slotUse[slot]!) slot = i;
+      }
+      this.#windowSlot[this.#slotWindow[slot]!] = NO_SLOT;
+      this.#filled.fill(0, slot * this.#chunks, (slot + 1) * this.#chunks);
+    }
+    this.#slotWindow[slot] = window;
+    this.#windowSlot[window] = slot;
+    return slot;
+  }
+
+  /** Reads those chunks of the range that the slot lacks, neighbours in one call. */
+  #fill(slot: number, window: number, inWindow: number, len: number): void {
+    const base = slot * this.#chunks;
+    const end = Math.floor((inWindow + len - 1) / this.#chunkBytes) + 1;
+    let chunk = Math.floor(inWindow / this.#chunkBytes);
+    while (chunk < end) {
+      if (this.#filled[base + chunk] !== 0) {
+        chunk++;
+        continue;
+      }
+      const first = chunk;
+      while (chunk < end && this.#filled[base + chunk] === 0) chunk++;
+      const at = first * this.#chunkBytes;
+      const start = window * this.windowBytes;
+      const bytes = Math.min(chunk * this.#chunkBytes, this.sizeBytes - start) - at;
+      this.#readFile(start + at, bytes, this.#slots[slot]!, at);
+      this.#filled.fill(1, base + first, base + chunk);
+    }
+  }
+
+  #readFile(from: number, len: number, buf: Uint8Array, bufOffset: number): void {
+    const stored = Math.max(0, Math.min(len, this.#stored - from));
+    let done = 0;
+    if (stored > 0) {
+      try {
+        done = this.#file.read(buf, bufOffset, stored, this.#offset + from);
+      } catch (error) {
+        throw chipErrorOfHost(error);
+      }
+    }
+    buf.fill(0xff, bufOffset + done, bufOffset + len);
+  }
+
+  read(from: number, len: number, buf: Uint8Array, bufOffset: number): void {
+    let done = 0;
+    while (done < len) {
+      const at = from + done;
+      const window = Math.floor(at / this.windowBytes);
+      const inWindow = at - window * this.windowBytes;
+      const piece = Math.min(len - done, this.windowBytes - inWindow);
+      const slot = this.#windowSlot[window]!;
+      if (slot !== NO_SLOT && this.#isFilled(slot, inWindow, piece)) {
+        this.#slotUse[slot] = ++this.#uses;
+        const bytes = this.#slots[slot]!.subarray(inWindow, inWindow + piece);
+        buf.set(bytes, bufOffset + done);
+      } else {
+        this.#readFile(at, piece, buf, bufOffset + done);
+      }
+      done += piece;
+    }
+  }
+
+  #isFilled(slot: number, inWindow: number, len: number): boolean {
+    const first = Math.floor(inWindow / this.#chunkBytes);
+    const last = Math.floor((inWindow + len - 1) / this.#chunkBytes);
+    for (let chunk = first; chunk <= last; chunk++) {
+      if (this.#filled[slot * this.#chunks + chunk] === 0) return false;
+    }
+    return true;
+  }
+
+  write(to: number, len: number, buf: Uint8Array, bufOffset: number): void {
+    this.generation++;
+    if (to > this.#stored) this.#writeErased(this.#stored, to - this.#stored);
+    this.#writeFile(to, len, buf, bufOffset);
+    this.#show(to, len, buf, bufOffset);
+  }
+
+  fill(from: number, len: number): void {
+    this.generation++;
+    this.#writeErased(from, Math.min(len, this.#stored - from));
+    this.#show(from, len, null, 0);
+  }
+
+  #writeErased(from: number, len: number): void {
+    if (len <= 0) return;
+    if (this.#erased === null || this.#erased.length < Math.min(len, FILL_BYTES)) {
+      this.#erased = new Uint8Array(Math.min(len, FILL_BYTES)).fill(0xff);
+    }
+    for (let done = 0; done < len; done += this.#erased.length) {
+      const piece = Math.min(len - done, this.#erased.length);
+      this.#writeFile(from + done, piece, this.#erased, 0);
+    }
+  }
+
+  #writeFile(to: number, len: number, buf: Uint8Array, bufOffset: number): void {
+    BUG_ON(this.#closed, `${this.#file.path}: written after it was closed`);
+    try {
+      this.#file.write(buf, bufOffset, len, this.#offset + to);
+    } catch (error) {
+      // Nobody knows how much was stored: the windows are read again.
+      this.#filled.fill(0);
+      this.#stored = this.#storedNow();
+      throw chipErrorOfHost(error);
+    }
+    this.#stored = Math.max(this.#stored, to + len);
+  }
+
+  /** Repeats a write (null: of 0xFF) in the windows that are in memory. */
+  #show(to: number, len: number, buf: Uint8Array | null, bufOffset: number): void {
+    let done = 0;
+    while (done < len) {
+      const at = to + done;
+      const window = Math.floor(at / this.windowBytes);
+      const inWindow = at - window * this.windowBytes;
+      const piece = Math.min(len - done, this.windowBytes - inWindow);
+      const slot = this.#windowSlot[window]!;
+      if (slot !== NO_SLOT) {
+        const bytes = this.#slots[slot]!;
+        if (buf === null) bytes.fill(0xff, inWindow, inWindow + piece);
+        else bytes.set(buf.subarray(bufOffset + done, bufOffset + done + piece), inWindow);
+      }
+      done += piece;
+    }
+  }
+
+  sync(): void {
+    try {
+      this.#file.sync();
+    } catch (error) {
+      throw chipErrorOfHost(error);
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      this.#file.close();
+    } catch (error) {
+      throw chipErrorOfHost(error);
+    } finally {
+      this.#lock?.unlock();
+    }
+  }
+}
