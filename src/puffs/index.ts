@@ -4,5 +4,6 @@ export * from './cred.js';
 export * from './devt.js';
 export * from './dirent.js';
 export * from './errno.js';
+export * from './name.js';
 export * from './vattr.js';
 export { Memfs, type MemfsOptions } from './memfs.js';

@@ -24,8 +24,8 @@ import { ACL_ACCESS, ACL_DEFAULT, MemfsXattrs } from './memfs_xattr.js';
 import {
   FREAD, FWRITE, IO_APPEND, MNT_FORCE, PC_CHOWN_RESTRICTED, PC_FILESIZEBITS,
   PC_LINK_MAX, PC_NAME_MAX, PC_NO_TRUNC, PC_PATH_MAX, PC_SYMLINK_MAX, PC_SYNC_IO,
-  PUFFS_RENAME_EXCHANGE, PUFFS_RENAME_NOREPLACE, PUFFS_VEXEC, PUFFS_VREAD, PUFFS_VWRITE, VBLK,
-  VCHR, VDIR, VFIFO, VLNK, VNOVAL, VREG, VSOCK,
+  PUFFS_RENAME_EXCHANGE, PUFFS_RENAME_NOREPLACE, PUFFS_VEXEC, PUFFS_VREAD, PUFFS_VWRITE,
+  VA_UTIMES_NULL, VBLK, VCHR, VDIR, VFIFO, VLNK, VNOVAL, VREG, VSOCK,
   type ByteName, type Cookie, type puffs_cn, type puffs_cred, type puffs_newinfo,
   type puffs_nextdent, type puffs_ops, type puffs_readdir_result, type puffs_size,
   type puffs_statvfs, type puffs_uio, type vattr,
@@ -405,11 +405,16 @@ export class Memfs implements puffs_ops {
     if (va.va_uid !== VNOVAL || va.va_gid !== VNOVAL) {
       if (va.va_uid !== VNOVAL) node.uid = va.va_uid;
       if (va.va_gid !== VNOVAL) node.gid = va.va_gid;
-      if (node.directory === null) node.mode = withoutPrivileges(node.mode);
+      if (node.directory === null) node.mode = withoutPrivileges(node, cred);
     }
     if (va.va_mode !== VNOVAL) this.#chmod(node, va.va_mode, cred);
-    if (vattr_has_atime(va)) node.atime = { sec: va.va_atime_sec, nsec: va.va_atime_nsec };
-    if (vattr_has_mtime(va)) node.mtime = { sec: va.va_mtime_sec, nsec: va.va_mtime_nsec };
+    const isNow = (va.va_vaflags & VA_UTIMES_NULL) !== 0;
+    if (vattr_has_atime(va)) {
+      node.atime = isNow ? now : { sec: va.va_atime_sec, nsec: va.va_atime_nsec };
+    }
+    if (vattr_has_mtime(va)) {
+      node.mtime = isNow ? now : { sec: va.va_mtime_sec, nsec: va.va_mtime_nsec };
+    }
     node.ctime = now;
     return 0;
   }
@@ -442,7 +447,7 @@ export class Memfs implements puffs_ops {
       node.size = Math.max(node.size, position + done);
       uio.resid -= done;
       node.touch(this.#now());
-      if (!puffs_cred_isjuggernaut(cred)) node.mode = withoutPrivileges(node.mode);
+      if (!puffs_cred_isjuggernaut(cred)) node.mode = withoutPrivileges(node, cred);
     }
     if (done < wanted) return E.ENOSPC;
     return uio.resid === 0 ? 0 : E.EFBIG;
@@ -769,9 +774,7 @@ export class Memfs implements puffs_ops {
   }
 
   #chmod(node: MemfsNode, mode: number, cred: puffs_cred): void {
-    const keepsGroup = cred.permissionsChecked || puffs_cred_isjuggernaut(cred)
-      || puffs_cred_hasgroup(cred, node.gid);
-    node.mode = mode & (keepsGroup ? 0o7777 : ~S_ISGID & 0o7777);
+    node.mode = mode & (mayKeepGroup(node, cred) ? 0o7777 : 0o7777 & ~S_ISGID);
     const value = node.xattrs.get(ACL_ACCESS);
     if (value !== undefined) {
       node.xattrs.set(ACL_ACCESS, aclEncode(aclChmod(aclDecode(value)!, node.mode)));
@@ -779,9 +782,18 @@ export class Memfs implements puffs_ops {
   }
 }
 
-/** Linux's rule for a change of owner or contents: set-user-id goes, set-group-id where it counts. */
-function withoutPrivileges(mode: number): number {
-  return mode & ~(S_ISUID | ((mode & S_IXGRP) !== 0 ? S_ISGID : 0));
+/**
+ * Linux's rule for a change of owner or contents: set-user-id goes; set-group-id goes where it
+ * counts (the group may execute), or from the hands of who is not in the group.
+ */
+function withoutPrivileges(node: MemfsNode, cred: puffs_cred): number {
+  const dropsGroup = (node.mode & S_IXGRP) !== 0 || !mayKeepGroup(node, cred);
+  return node.mode & ~(S_ISUID | (dropsGroup ? S_ISGID : 0));
+}
+
+function mayKeepGroup(node: MemfsNode, cred: puffs_cred): boolean {
+  return cred.permissionsChecked || puffs_cred_isjuggernaut(cred)
+    || puffs_cred_hasgroup(cred, node.gid);
 }
 
 /** Is `node` the directory `ancestor` or below it? */

@@ -38,7 +38,7 @@ export const VSOCK = 6;
 export const VFIFO = 7;
 export const VBAD = 8;
 
-/** vattr.va_vaflags */
+/** vattr.va_vaflags: the times that are given mean "now", by the server's clock. */
 export const VA_UTIMES_NULL = 1;
 export const VA_EXCLUSIVE = 2;
 

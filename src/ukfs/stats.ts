@@ -1,0 +1,85 @@
+/** What stat answers: node:fs's fields, with the times also to the nanosecond. */
+import {
+  VBLK, VCHR, VDIR, VFIFO, VLNK, VREG, VSOCK, vattr_mode, type vattr,
+} from '../puffs/index.js';
+
+/** Seconds and nanoseconds since 1970. */
+export interface Timespec {
+  readonly sec: number;
+  readonly nsec: number;
+}
+
+export class UkfsStats {
+  readonly #type: number;
+  readonly dev: number;
+  readonly ino: number;
+  /** Type and permission bits. */
+  readonly mode: number;
+  readonly nlink: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly rdev: number;
+  readonly size: number;
+  readonly blksize: number;
+  /** 512-byte units. */
+  readonly blocks: number;
+  readonly atime: Timespec;
+  readonly mtime: Timespec;
+  readonly ctime: Timespec;
+  readonly birthtime: Timespec;
+
+  constructor(va: Readonly<vattr>) {
+    this.#type = va.va_type;
+    this.dev = va.va_fsid;
+    this.ino = va.va_fileid;
+    this.mode = vattr_mode(va);
+    this.nlink = va.va_nlink;
+    this.uid = va.va_uid;
+    this.gid = va.va_gid;
+    this.rdev = va.va_rdev;
+    this.size = va.va_size;
+    this.blksize = va.va_blocksize;
+    this.blocks = Math.ceil(va.va_bytes / 512);
+    this.atime = { sec: va.va_atime_sec, nsec: va.va_atime_nsec };
+    this.mtime = { sec: va.va_mtime_sec, nsec: va.va_mtime_nsec };
+    this.ctime = { sec: va.va_ctime_sec, nsec: va.va_ctime_nsec };
+    this.birthtime = { sec: va.va_birthtime_sec, nsec: va.va_birthtime_nsec };
+  }
+
+  get atimeMs(): number {
+    return milliseconds(this.atime);
+  }
+  get mtimeMs(): number {
+    return milliseconds(this.mtime);
+  }
+  get ctimeMs(): number {
+    return milliseconds(this.ctime);
+  }
+  get birthtimeMs(): number {
+    return milliseconds(this.birthtime);
+  }
+
+  isFile(): boolean {
+    return this.#type === VREG;
+  }
+  isDirectory(): boolean {
+    return this.#type === VDIR;
+  }
+  isSymbolicLink(): boolean {
+    return this.#type === VLNK;
+  }
+  isFIFO(): boolean {
+    return this.#type === VFIFO;
+  }
+  isSocket(): boolean {
+    return this.#type === VSOCK;
+  }
+  isBlockDevice(): boolean {
+    return this.#type === VBLK;
+  }
+  isCharacterDevice(): boolean {
+    return this.#type === VCHR;
+  }
+}
+
+const milliseconds = (time: Timespec): number => time.sec * 1000 + time.nsec / 1e6;
