@@ -54,9 +54,44 @@ export interface HostFileInfo {
   readonly sizeBytes: number;
 }
 
+/**
+ * DEFLATE as the host offers it. Every call is synchronous, takes and fills ranges of the caller's
+ * buffers, never touches a byte outside them, and never throws: -1 is the answer to all refusals.
+ */
+export interface HostCodecs {
+  /**
+   * Compresses `src[srcOffset … +srcLength)` into a whole zlib stream (RFC 1950) at `dstOffset`.
+   * `level` is zlib's, 0–9.
+   * @returns the bytes written; -1 when the stream does not fit `dstCapacity`. A stream that would
+   *   fill the capacity to the last byte may be refused too.
+   */
+  deflate(
+    src: Uint8Array, srcOffset: number, srcLength: number,
+    dst: Uint8Array, dstOffset: number, dstCapacity: number, level: number,
+  ): number;
+  /**
+   * Decompresses raw DEFLATE data (RFC 1951: no header, no checksum) made with any window size.
+   * Bytes that follow the end of the stream are ignored.
+   * @returns the bytes written; -1 when the stream is malformed, is cut short, or holds more than
+   *   `dstCapacity` bytes. What was written up to then stays.
+   */
+  inflateRaw(
+    src: Uint8Array, srcOffset: number, srcLength: number,
+    dst: Uint8Array, dstOffset: number, dstCapacity: number,
+  ): number;
+}
+
 export interface Rumpuser {
   readonly version: number;
   readonly name: 'node' | 'simulated' | 'browser';
+  /** Missing when the host has no compressor: file systems then do without zlib. */
+  readonly codecs?: HostCodecs;
+
+  /**
+   * zlib's crc32 of `length` bytes of `buffer` from `offset`, continuing `seed` (0 to begin).
+   * Missing when the host has none that is faster than JavaScript's.
+   */
+  crc32?(buffer: Uint8Array, offset: number, length: number, seed: number): number;
 
   /** Wall clock: milliseconds since 1970, fractional (at least microsecond resolution if had). */
   wallClockMs(): number;
