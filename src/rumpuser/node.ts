@@ -47,6 +47,7 @@ function toHostError(error: unknown, about: string): unknown {
 
 class NodeFile implements HostFile {
   readonly path: string;
+  /** -1 when closed. */
   private fd: number;
   /** Fixed size of a device; null for files, which know theirs. */
   private readonly deviceBytes: number | null;
@@ -65,10 +66,12 @@ class NodeFile implements HostFile {
   }
 
   size(): number {
+    this.checkOpen();
     return this.deviceBytes ?? host(this.path, () => fs.fstatSync(this.fd).size);
   }
 
   read(buffer: Uint8Array, bufferOffset: number, length: number, position: number): number {
+    this.checkOpen();
     let done = 0;
     try {
       while (done < length) {
@@ -84,6 +87,7 @@ class NodeFile implements HostFile {
   }
 
   write(buffer: Uint8Array, bufferOffset: number, length: number, position: number): void {
+    this.checkOpen();
     try {
       for (let done = 0; done < length; ) {
         const want = Math.min(length - done, IO_BYTES_MAX);
@@ -95,10 +99,12 @@ class NodeFile implements HostFile {
   }
 
   truncate(sizeBytes: number): void {
+    this.checkOpen();
     host(this.path, () => fs.ftruncateSync(this.fd, sizeBytes));
   }
 
   sync(): void {
+    this.checkOpen();
     host(this.path, () => fs.fdatasyncSync(this.fd));
   }
 
@@ -107,6 +113,10 @@ class NodeFile implements HostFile {
     const { fd } = this;
     this.fd = -1;
     host(this.path, () => fs.closeSync(fd));
+  }
+
+  private checkOpen(): void {
+    if (this.fd < 0) throw new HostError('EBADF', `${this.path} is closed`, this.path);
   }
 
   /** stat(2) does not tell a device's size: looks for the last sector that can be read. */
