@@ -1,0 +1,126 @@
+/** Requests about one node: its life, its attributes, its place in the statistics. */
+import {
+  MNT_WAIT, PUFFS_VEXEC, PUFFS_VREAD, PUFFS_VWRITE, type puffs_statvfs,
+} from '../puffs/puffs.js';
+import { readSetattr, withoutSetId } from './attributes.js';
+import {
+  FATTR_KILL_SUIDGID, FATTR_MODE, fuse_access_in, fuse_batch_forget_in, fuse_forget_in,
+  fuse_forget_one, fuse_kstatfs, fuse_setattr_in,
+} from './protocol.js';
+import { ENOTTY, IN, NO_REPLY, OUT } from './reply.js';
+import type { FuseSession } from './session.js';
+
+/** FUSE_FORGET: lookups are given back; the file system may drop the node when none is left. */
+export function forget(s: FuseSession): number {
+  reclaim(s, s.node, s.request.u64(IN + fuse_forget_in.at.nlookup));
+  return NO_REPLY;
+}
+
+/** FUSE_BATCH_FORGET */
+export function batch_forget(s: FuseSession): number {
+  const count = s.request.u32(IN + fuse_batch_forget_in.at.count);
+  const one = fuse_forget_one.at;
+  for (let i = 0; i < count; i++) {
+    const at = IN + fuse_batch_forget_in.bytes + i * fuse_forget_one.bytes;
+    reclaim(s, s.cookieOf(s.request.u64(at + one.nodeid)), s.request.u64(at + one.nlookup));
+  }
+  return NO_REPLY;
+}
+
+function reclaim(s: FuseSession, node: number, nlookup: number): void {
+  if (node !== s.fs.rootCookie) s.fs.node_reclaim(node, nlookup);
+}
+
+/** FUSE_GETATTR */
+export function getattr(s: FuseSession): number {
+  const error = s.fs.node_getattr(s.node, s.va, s.cred);
+  return error === 0 ? s.putAttributes() : s.fail(error);
+}
+
+/**
+ * FUSE_SETATTR. With the write-back cache this is also how size and times of a written file arrive.
+ */
+export function setattr(s: FuseSession): number {
+  const valid = s.request.u32(IN + fuse_setattr_in.at.valid);
+  let mode = -1;
+  if ((valid & (FATTR_KILL_SUIDGID | FATTR_MODE)) === FATTR_KILL_SUIDGID) {
+    const error = s.fs.node_getattr(s.node, s.va, s.cred);
+    if (error !== 0) return s.fail(error);
+    const kept = withoutSetId(s.va);
+    if (kept !== s.va.va_mode) mode = kept;
+  }
+  const va = s.emptyVattr();
+  readSetattr(s.request, IN, valid, va, s.options.wallClockMs());
+  if (mode >= 0) va.va_mode = mode;
+  const error = s.fs.node_setattr(s.node, va, s.cred) || s.fs.node_getattr(s.node, va, s.cred);
+  return error === 0 ? s.putAttributes() : s.fail(error);
+}
+
+/**
+ * A write is about to change the node's bytes and the writer may not keep set-id bits.
+ * @returns 0 or a NetBSD errno.
+ */
+export function killSetId(s: FuseSession): number {
+  const error = s.fs.node_getattr(s.node, s.va, s.cred);
+  if (error !== 0) return error;
+  const kept = withoutSetId(s.va);
+  if (kept === s.va.va_mode) return 0;
+  const va = s.emptyVattr();
+  va.va_mode = kept;
+  return s.fs.node_setattr(s.node, va, s.cred);
+}
+
+/** FUSE_READLINK */
+export function readlink(s: FuseSession): number {
+  const error = s.fs.node_readlink(s.node, s.cred, s.link);
+  if (error !== 0) return s.fail(error);
+  return s.reply.bytes.write(s.link.value, OUT, 'latin1');
+}
+
+/** FUSE_ACCESS: the kernel decides by itself (default_permissions) and does not ask. */
+export function access(s: FuseSession): number {
+  // access(2) and puffs have the same bits.
+  const mask = s.request.u32(IN + fuse_access_in.at.mask);
+  const mode = mask & (PUFFS_VREAD | PUFFS_VWRITE | PUFFS_VEXEC);
+  const error = s.fs.node_access(s.node, mode, s.cred);
+  return error === 0 ? 0 : s.fail(error);
+}
+
+/** FUSE_IOCTL: there are none. */
+export function ioctl(): number {
+  return -ENOTTY;
+}
+
+const statvfs: puffs_statvfs = {
+  f_bsize: 0, f_frsize: 0, f_blocks: 0, f_bfree: 0, f_bavail: 0, f_files: 0, f_ffree: 0,
+  f_favail: 0, f_namemax: 0, f_flag: 0, f_fsid: 0, f_fstypename: '',
+};
+
+/** FUSE_STATFS. The kernel never caches it, hence its second use as the transport's doorbell. */
+export function statfs(s: FuseSession): number {
+  const error = s.fs.fs_statvfs(statvfs);
+  if (error !== 0) return s.fail(error);
+  const k = fuse_kstatfs.at;
+  const wire = s.reply;
+  wire.bytes.fill(0, OUT, OUT + fuse_kstatfs.bytes);
+  wire.putU64(OUT + k.blocks, statvfs.f_blocks);
+  wire.putU64(OUT + k.bfree, statvfs.f_bfree);
+  wire.putU64(OUT + k.bavail, statvfs.f_bavail);
+  wire.putU64(OUT + k.files, statvfs.f_files);
+  wire.putU64(OUT + k.ffree, statvfs.f_ffree);
+  wire.putU32(OUT + k.bsize, statvfs.f_bsize);
+  wire.putU32(OUT + k.namelen, statvfs.f_namemax);
+  wire.putU32(OUT + k.frsize, statvfs.f_frsize);
+  return fuse_kstatfs.bytes;
+}
+
+/** FUSE_SYNCFS */
+export function syncfs(s: FuseSession): number {
+  const error = s.fs.fs_sync(MNT_WAIT, s.cred);
+  return error === 0 ? 0 : s.fail(error);
+}
+
+/** FUSE_INTERRUPT: a request is served before the next is read, so there is nothing to interrupt. */
+export function interrupt(): number {
+  return NO_REPLY;
+}

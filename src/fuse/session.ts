@@ -1,0 +1,290 @@
+/**
+ * The session with the kernel: one request in, one reply out, over any {@link puffs_ops}. No I/O:
+ * a transport brings the bytes.
+ *
+ * What a session decides once, at INIT:
+ * - Permissions are the kernel's (default_permissions); the credential of a request names the owner of
+ *   what is created and says permissionsChecked. The umask travels with it (FUSE_DONT_MASK), since a
+ *   default ACL overrides it and only the file system knows those.
+ * - Nobody else writes to the medium, so names and attributes may be cached for long, and with
+ *   `writebackCache` the kernel owns size and mtime of regular files until it sends them.
+ * - There is no state per open file: OPEN and OPENDIR are answered ENOSYS, by which the kernel learns
+ *   to spare them, and RELEASE with them. An unlinked file lives until its lookups are given back.
+ *
+ * When the file system panics (an exception named KernelPanic), its state can no longer be trusted.
+ * As a forced shutdown in XFS, the session is then dead: every request is answered EIO, the file
+ * system is not called again, not even to flush, and what is on the medium stays as it is, as after a
+ * power cut. Any other exception is a bug as well; it costs its own request (EIO) and is reported
+ * once per message.
+ */
+import {
+  MNT_FORCE, MNT_WAIT, NAMEI_LOOKUP, type Cookie, type puffs_cn, type puffs_cred,
+  type puffs_newinfo, type puffs_ops, type puffs_size, type puffs_uio, type vattr,
+} from '../puffs/puffs.js';
+import { vattr_new, vattr_null } from '../puffs/vattr.js';
+import { putAttr } from './attributes.js';
+import { DirectoryReader } from './directories.js';
+import { HANDLERS, isAnswerless } from './dispatch.js';
+import { netbsdErrnoName } from '../puffs/errno.js';
+import { netbsdToLinuxErrno } from './errno.js';
+import { MAX_WRITE_BYTES } from './init.js';
+import {
+  FUSE_INIT, FUSE_ROOT_ID, fuse_attr_out, fuse_entry_out, fuse_in_header, fuse_out_header,
+} from './protocol.js';
+import { EIO, ENOSYS, NO_REPLY, OUT } from './reply.js';
+import { WireBuffer } from './structure.js';
+
+export interface SessionOptions {
+  /** The kernel collects writes in its page cache. Off when `sync`. */
+  readonly writebackCache: boolean;
+  /** Every write is on stable storage before it is answered. */
+  readonly sync: boolean;
+  /** How long the kernel may cache, in seconds. */
+  readonly entryTimeoutSeconds: number;
+  readonly attrTimeoutSeconds: number;
+  readonly negativeTimeoutSeconds: number;
+  /** The kernel gives a server up that does not answer for so long; 0: never. */
+  readonly requestTimeoutSeconds: number;
+  /** Granularity of the medium's times in nanoseconds, a power of ten. */
+  readonly timeGranularityNs: number;
+  /** Milliseconds since 1970, fractional. */
+  wallClockMs(): number;
+  /** One line for whoever runs the server; levels as printk's. */
+  console(level: number, line: string): void;
+}
+
+export const SESSION_DEFAULTS = {
+  writebackCache: true,
+  sync: false,
+  entryTimeoutSeconds: 86400,
+  attrTimeoutSeconds: 86400,
+  negativeTimeoutSeconds: 86400,
+  requestTimeoutSeconds: 300,
+  timeGranularityNs: 1,
+} as const;
+
+/** Room for the largest request: a WRITE of MAX_WRITE_BYTES with its headers. */
+export const REQUEST_BUFFER_BYTES = MAX_WRITE_BYTES + 4096;
+/** Room for the largest reply. */
+export const REPLY_BUFFER_BYTES = MAX_WRITE_BYTES + 4096;
+
+/** The credential of the request in hand; the server must not keep it. */
+interface RequestCred extends puffs_cred {
+  uid: number;
+  gid: number;
+  umask: number;
+}
+
+export class FuseSession {
+  readonly fs: puffs_ops;
+  readonly options: SessionOptions;
+  /** Opcode of the last request. */
+  opcode = 0;
+  initialized = false;
+  /** FUSE_SETXATTR_EXT was agreed on. */
+  setxattrExt = false;
+  /** FUSE_NO_OPEN_SUPPORT and FUSE_NO_OPENDIR_SUPPORT were. */
+  statelessOpen = false;
+  statelessOpendir = false;
+
+  // The request in hand, for the handlers.
+  request!: WireBuffer;
+  reply!: WireBuffer;
+  /** Bytes of the request. */
+  length = 0;
+  /** The node the request is about. */
+  node: Cookie = 0;
+  readonly cred: RequestCred = {
+    kind: 'user', uid: 0, gid: 0, groups: [], permissionsChecked: true, umask: 0,
+  };
+  // Records that are reused by all requests; nothing in them outlives one.
+  readonly va: vattr = vattr_new();
+  readonly info: puffs_newinfo = { cookie: 0, generation: 0, va: vattr_new() };
+  readonly cn: puffs_cn = { nameiop: NAMEI_LOOKUP, name: '', cred: this.cred };
+  readonly cn2: puffs_cn = { nameiop: NAMEI_LOOKUP, name: '', cred: this.cred };
+  readonly uio: puffs_uio = { buf: new Uint8Array(0), off: 0, resid: 0, offset: 0 };
+  readonly size: puffs_size = { value: 0 };
+  readonly link = { value: '' };
+  readonly directory = new DirectoryReader();
+
+  /** Lookups that the last reply handed out, to be taken back when it cannot be delivered. */
+  private readonly granted: Cookie[] = [];
+  private grantedCount = 0;
+  private dead = false;
+  private readonly reported = new Set<string>();
+
+  constructor(fs: puffs_ops, options: SessionOptions) {
+    this.fs = fs;
+    this.options = options;
+  }
+
+  /**
+   * Serves one request.
+   * @param request at least `length` bytes, aligned to 8.
+   * @param reply room for REPLY_BUFFER_BYTES, aligned to 8.
+   * @returns bytes of the reply; 0: there is none.
+   */
+  handle(request: Uint8Array, length: number, reply: Uint8Array): number {
+    if (this.request?.bytes.buffer !== request.buffer) this.request = new WireBuffer(request);
+    if (this.reply?.bytes.buffer !== reply.buffer) this.reply = new WireBuffer(reply);
+    const h = fuse_in_header.at;
+    const opcode = this.request.u32(h.opcode);
+    this.opcode = opcode;
+    this.length = length;
+    this.node = this.cookieOf(this.request.u64(h.nodeid));
+    this.cred.uid = this.request.u32(h.uid);
+    this.cred.gid = this.request.u32(h.gid);
+    this.cred.umask = 0;
+    this.grantedCount = 0;
+    const handler = HANDLERS[opcode];
+    let result: number;
+    if (handler === undefined) {
+      result = -ENOSYS;
+    } else if (this.dead && opcode !== FUSE_INIT) {
+      result = isAnswerless(opcode) ? NO_REPLY : -EIO;
+    } else {
+      try {
+        result = handler(this);
+      } catch (error) {
+        this.reportException(error, opcode);
+        result = isAnswerless(opcode) ? NO_REPLY : -EIO;
+      }
+    }
+    if (result === NO_REPLY) return 0;
+    const o = fuse_out_header.at;
+    const bytes = result < 0 ? OUT : OUT + result;
+    this.reply.putU32(o.len, bytes);
+    this.reply.putU32(o.error, result < 0 ? result : 0);
+    this.reply.copyU64(o.unique, this.request, h.unique);
+    return bytes;
+  }
+
+  /** The last reply reached nobody (its request was aborted): takes its lookups back. */
+  undelivered(): void {
+    while (this.grantedCount > 0) this.fs.node_reclaim(this.granted[--this.grantedCount]!, 1);
+  }
+
+  /** True after a panic: every request is answered EIO. */
+  get isDead(): boolean {
+    return this.dead;
+  }
+
+  /**
+   * One unit of the file system's background work. @returns milliseconds until the next, -1: none
+   *   before the next request.
+   */
+  background(): number {
+    if (this.dead) return -1;
+    try {
+      return this.fs.background();
+    } catch (error) {
+      this.reportException(error, 0);
+      return -1;
+    }
+  }
+
+  /**
+   * The connection is gone: puts everything on stable storage and gives the mount up.
+   * @returns whether that succeeded.
+   */
+  close(): boolean {
+    if (this.dead) return false;
+    this.cred.uid = 0;
+    this.cred.gid = 0;
+    let isClean = true;
+    try {
+      for (const error of [this.fs.fs_sync(MNT_WAIT, this.cred), this.fs.fs_unmount(MNT_FORCE)]) {
+        if (error === 0) continue;
+        isClean = false;
+        this.options.console(3, `unmounting failed: ${netbsdErrnoName(error)}`);
+      }
+    } catch (error) {
+      isClean = false;
+      this.reportException(error, 0);
+    }
+    return isClean;
+  }
+
+  // ---- for the handlers -------------------------------------------------------------------------
+
+  /** Root cookie ↔ FUSE_ROOT_ID; a bijection, whatever the root's cookie is. */
+  cookieOf(nodeid: number): Cookie {
+    const root = this.fs.rootCookie;
+    return nodeid === FUSE_ROOT_ID ? root : nodeid === root ? FUSE_ROOT_ID : nodeid;
+  }
+
+  nodeidOf(cookie: Cookie): number {
+    return this.cookieOf(cookie);
+  }
+
+  /** A puffs answer other than 0 → a handler's result. */
+  fail(error: number): number {
+    return -netbsdToLinuxErrno(error);
+  }
+
+  /**
+   * The NUL-terminated name at `at` of the request.
+   * @throws Error when the request ends before the name does.
+   */
+  nameAt(at: number): string {
+    const bytes = this.request.bytes;
+    let end = at;
+    while (end < this.length && bytes[end] !== 0) end++;
+    if (end >= this.length) throw new Error('malformed request: a name without its end');
+    return bytes.toString('latin1', at, end);
+  }
+
+  /** Sets the first component name of this request. */
+  component(nameiop: number, name: string): puffs_cn {
+    this.cn.nameiop = nameiop;
+    this.cn.name = name;
+    return this.cn;
+  }
+
+  /** The reusable attribute record, with nothing given. */
+  emptyVattr(): vattr {
+    return vattr_null(this.va);
+  }
+
+  /** Writes `this.info` as a fuse_entry_out at `at`, which hands one lookup to the kernel. */
+  putEntry(at: number): void {
+    const e = fuse_entry_out.at;
+    const wire = this.reply;
+    const { cookie, generation, va } = this.info;
+    wire.putU64(at + e.nodeid, this.nodeidOf(cookie));
+    wire.putU64(at + e.generation, generation);
+    this.putTimeout(at + e.entry_valid, at + e.entry_valid_nsec, this.options.entryTimeoutSeconds);
+    this.putTimeout(at + e.attr_valid, at + e.attr_valid_nsec, this.options.attrTimeoutSeconds);
+    putAttr(wire, at + e.attr, va);
+    this.granted[this.grantedCount++] = cookie;
+  }
+
+  /** Writes `this.va` as the whole reply. @returns its length. */
+  putAttributes(): number {
+    const a = fuse_attr_out.at;
+    this.putTimeout(OUT + a.attr_valid, OUT + a.attr_valid_nsec, this.options.attrTimeoutSeconds);
+    this.reply.putU32(OUT + a.dummy, 0);
+    putAttr(this.reply, OUT + a.attr, this.va);
+    return fuse_attr_out.bytes;
+  }
+
+  putTimeout(secondsAt: number, nanosecondsAt: number, seconds: number): void {
+    const whole = Math.floor(seconds);
+    this.reply.putU64(secondsAt, whole);
+    this.reply.putU32(nanosecondsAt, Math.floor((seconds - whole) * 1e9));
+  }
+
+  private reportException(error: unknown, opcode: number): void {
+    const { name, message, stack } = error instanceof Error
+      ? error
+      : { name: 'exception', message: String(error), stack: undefined };
+    if (name === 'KernelPanic') {
+      this.dead = true;
+      this.options.console(0, `kernel panic: ${message}; the mount answers EIO from now on\n${stack}`);
+      return;
+    }
+    if (this.reported.has(message)) return;
+    this.reported.add(message);
+    this.options.console(2, `bug while serving request ${opcode}: ${stack ?? message}`);
+  }
+}

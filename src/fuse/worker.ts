@@ -1,0 +1,170 @@
+/**
+ * The thread that serves: opens the file system, then blocks in read(2) and write(2) on /dev/fuse
+ * until the connection ends. Two system calls per request, as in C. Nothing else runs in this thread
+ * meanwhile, neither timers nor messages; the main thread rings the doorbell (a statfs of the mount)
+ * when background work is due.
+ */
+import { readSync, writeSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { MAY_LEAVE_WORK } from './dispatch.js';
+import type { FileSystemModule, OpenedFileSystem } from './module.js';
+import { FUSE_STATFS } from './protocol.js';
+import {
+  FuseSession, REPLY_BUFFER_BYTES, REQUEST_BUFFER_BYTES, SESSION_DEFAULTS, type SessionOptions,
+} from './session.js';
+import type { MountRequest } from './transport.js';
+
+export interface WorkerData {
+  readonly module: string;
+  readonly moduleOptions: unknown;
+  readonly session: MountRequest['session'];
+}
+
+export type ToWorker =
+  | { readonly type: 'serve'; readonly fd: number }
+  /** Mounting failed: close the file system. */
+  | { readonly type: 'close' };
+
+export type FromWorker =
+  | { readonly type: 'opened'; readonly report: readonly string[]; readonly readOnly: boolean }
+  | { readonly type: 'failed'; readonly message: string }
+  /** INIT was answered: the mount is usable. */
+  | { readonly type: 'initialized' }
+  /** Ring the doorbell after so long. */
+  | { readonly type: 'wake'; readonly delayMs: number }
+  | { readonly type: 'console'; readonly level: number; readonly line: string }
+  /** The connection is gone; `clean` when everything is on stable storage. */
+  | { readonly type: 'ended'; readonly clean: boolean };
+
+/** Background work starts so long after the request that caused it. */
+const BACKGROUND_DELAY_MS = 20;
+/** How long background work may hold up the next request, and the pause until it goes on. */
+const BACKGROUND_SLICE_MS = 2;
+const BACKGROUND_PAUSE_MS = 2;
+
+const port = parentPort!;
+const data = workerData as WorkerData;
+const send = (message: FromWorker): void => port.postMessage(message);
+const toConsole = (level: number, line: string): void => send({ type: 'console', level, line });
+
+/** Sees to it that background work gets its turns between requests. */
+class BackgroundClock {
+  private readonly session: FuseSession;
+  /** When the doorbell will ring, in performance.now()'s time. */
+  private wakeAt = Infinity;
+
+  constructor(session: FuseSession) {
+    this.session = session;
+  }
+
+  /** After each request. Cheap unless there is something to do. */
+  tick(opcode: number): void {
+    if (opcode === FUSE_STATFS) {
+      if (performance.now() >= this.wakeAt) this.runSlice();
+    } else if (this.wakeAt === Infinity && MAY_LEAVE_WORK[opcode] === true) {
+      this.ask(BACKGROUND_DELAY_MS);
+    }
+  }
+
+  private runSlice(): void {
+    const end = performance.now() + BACKGROUND_SLICE_MS;
+    let delayMs: number;
+    do {
+      delayMs = this.session.background();
+    } while (delayMs === 0 && performance.now() < end);
+    if (delayMs < 0) this.wakeAt = Infinity;
+    else this.ask(Math.max(delayMs, BACKGROUND_PAUSE_MS));
+  }
+
+  private ask(delayMs: number): void {
+    this.wakeAt = performance.now() + delayMs;
+    send({ type: 'wake', delayMs });
+  }
+}
+
+/** Serves until the connection is gone. @throws Error when /dev/fuse fails in an unknown way. */
+function serve(session: FuseSession, fd: number): void {
+  const request = new Uint8Array(REQUEST_BUFFER_BYTES);
+  const reply = new Uint8Array(REPLY_BUFFER_BYTES);
+  const background = new BackgroundClock(session);
+  let announced = false;
+  for (;;) {
+    let length: number;
+    try {
+      length = readSync(fd, request, 0, request.length, null);
+    } catch (error) {
+      switch ((error as NodeJS.ErrnoException).code) {
+        // ENOENT: the request was interrupted before we got it.
+        case 'ENOENT': case 'EINTR': case 'EAGAIN': continue;
+        // Unmounted, or aborted.
+        case 'ENODEV': case 'ECONNABORTED': return;
+        default: throw error;
+      }
+    }
+    const replyBytes = session.handle(request, length, reply);
+    if (replyBytes > 0 && !deliver(session, fd, reply, replyBytes)) return;
+    if (!announced && session.initialized) {
+      announced = true;
+      send({ type: 'initialized' });
+    }
+    background.tick(session.opcode);
+  }
+}
+
+/** @returns false when the connection is gone. */
+function deliver(session: FuseSession, fd: number, reply: Uint8Array, bytes: number): boolean {
+  for (;;) {
+    try {
+      writeSync(fd, reply, 0, bytes);
+      return true;
+    } catch (error) {
+      switch ((error as NodeJS.ErrnoException).code) {
+        case 'EINTR': case 'EAGAIN': continue;
+        // The request was aborted: nobody wants the answer, or the node in it.
+        case 'ENOENT': session.undelivered(); return true;
+        case 'ENODEV': case 'ECONNABORTED': return false;
+        default: throw error;
+      }
+    }
+  }
+}
+
+function sessionOptions(opened: OpenedFileSystem): SessionOptions {
+  return {
+    ...SESSION_DEFAULTS,
+    ...data.session,
+    timeGranularityNs: opened.timeGranularityNs,
+    wallClockMs: () => performance.timeOrigin + performance.now(),
+    console: toConsole,
+  };
+}
+
+/** What the user should read: a bug brings its stack along, an operating error does not. */
+function failureText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const isBug = ['TypeError', 'ReferenceError', 'RangeError', 'KernelPanic'].includes(error.name);
+  return isBug ? error.stack ?? error.message : error.message;
+}
+
+async function main(): Promise<void> {
+  let opened: OpenedFileSystem;
+  try {
+    const module = (await import(data.module)) as FileSystemModule;
+    opened = await module.open(data.moduleOptions, { console: toConsole });
+  } catch (error) {
+    send({ type: 'failed', message: failureText(error) });
+    return;
+  }
+  const session = new FuseSession(opened.fs, sessionOptions(opened));
+  port.once('message', (message: ToWorker) => {
+    try {
+      if (message.type === 'serve') serve(session, message.fd);
+    } finally {
+      const clean = session.close();
+      send({ type: 'ended', clean });
+    }
+  });
+  send({ type: 'opened', report: opened.report, readOnly: opened.readOnly });
+}
+
+await main();
