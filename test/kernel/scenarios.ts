@@ -10,7 +10,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import type { Tree } from '../images/tree.js';
 import { KERNEL_TEST_FOLDER, findKernel, projectRoot } from './initramfs.js';
 import { parseListing } from './listing.js';
-import { noise, text } from './material.js';
+import { noise, text } from '../images/material.js';
 import type { KernelJob, KernelJobResult } from './qemu.js';
 import { JudgeError, runBatch } from './qemu.js';
 
