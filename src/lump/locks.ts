@@ -97,7 +97,8 @@ export class mutex extends lock_base {
   }
 
   trylock(): boolean {
-    if (this.owner !== null) return this.owner === this.sched.nobody ? this.contended('mutex_trylock') : false;
+    if (this.owner === this.sched.nobody) this.contended('mutex_trylock');
+    if (this.owner !== null) return false;
     const task = this.sched.current;
     this.lockdep.acquire(task, this, this.class_id, true);
     this.owner = task;
@@ -132,7 +133,8 @@ export class spinlock extends lock_base {
   }
 
   trylock(): boolean {
-    if (this.owner !== null) return this.owner === this.sched.nobody ? this.contended('spin_trylock') : false;
+    if (this.owner === this.sched.nobody) this.contended('spin_trylock');
+    if (this.owner !== null) return false;
     const task = this.sched.current;
     this.lockdep.acquire(task, this, this.class_id, true);
     task.preempt_count++;
@@ -181,7 +183,8 @@ export class rw_semaphore extends lock_base {
   }
 
   down_read_trylock(): boolean {
-    if (this.owner !== null) return this.owner === this.sched.nobody ? this.contended('down_read') : false;
+    if (this.owner === this.sched.nobody) this.contended('down_read_trylock');
+    if (this.owner !== null) return false;
     this.lockdep.acquire(this.sched.current, this, this.class_id, true);
     this.readers++;
     return true;
@@ -210,7 +213,7 @@ export class rw_semaphore extends lock_base {
   }
 
   down_write_trylock(): boolean {
-    if (this.owner === this.sched.nobody) this.contended('down_write');
+    if (this.owner === this.sched.nobody) this.contended('down_write_trylock');
     if (this.readers !== 0 || this.owner !== null) return false;
     const task = this.sched.current;
     this.lockdep.acquire(task, this, this.class_id, true);

@@ -203,7 +203,7 @@ export class Lump {
     }
     const request = (): void => {
       const delay_ms = this.sched.next_work_ms();
-      if (delay_ms >= 0) this.host.requestIdle(idle, delay_ms);
+      this.host.requestIdle(delay_ms < 0 ? null : idle, delay_ms);
     };
     const idle = (): void => {
       this.sched.background();

@@ -15,6 +15,13 @@ export const CONSOLE_LOGLEVEL_DEFAULT = KERN_NOTICE;
 /** Longer messages are cut; a hostile image must not fill the ring with one. */
 export const PRINTK_MESSAGE_CHARS_MAX = 1024;
 
+/** All but tab and newline, C1 included: they could drive the terminal that shows them. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+const CONTROL_CHARACTERS = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
+
+const escapeCharacter = (character: string): string =>
+  `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+
 export interface printk_record {
   readonly level: number;
   /** Milliseconds since boot. */
@@ -52,11 +59,13 @@ export class printk_ring {
     this.ring_chars_max = ring_chars_max;
   }
 
+  /** Control characters, which a name on a hostile medium may hold, are shown as \xNN. */
   printk(level: number, message: string): void {
-    const text =
+    const text = (
       message.length > PRINTK_MESSAGE_CHARS_MAX
         ? `${message.slice(0, PRINTK_MESSAGE_CHARS_MAX)}…`
-        : message;
+        : message
+    ).replace(CONTROL_CHARACTERS, escapeCharacter);
     this.records.push({ level, time_ms: this.host.monotonicMs() - this.boot_ms, text });
     this.chars += text.length;
     while (this.chars > this.ring_chars_max && this.head < this.records.length - 1) {
