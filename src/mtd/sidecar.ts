@@ -10,9 +10,10 @@
  * When the journal has grown, and at close, the file is replaced by a new snapshot at once.
  *
  * What can be lost: with the process killed, no erase; programs and reads since the last sync. With
- * the host, what happened since the last sync, as for the image. A last line without newline was
- * cut off by such an end, and is ignored. Anything else that cannot be read is reported, counted as
- * far as it makes sense, and the whole file kept as `flash.bin.chip.bad`.
+ * the host, what happened since the last sync, as for the image. Such an end cuts off the last line
+ * or leaves no JSON behind the last readable one; that is ignored. Anything else that cannot be
+ * read is reported, counted as far as it makes sense, and the whole file kept as
+ * `flash.bin.chip.bad`.
  */
 import { Errno } from '../lump/errno.js';
 import type { HostFile, Rumpuser } from '../rumpuser/rumpuser.js';
@@ -44,7 +45,7 @@ export interface sidecar_content {
   /** Null: the first line cannot be read. */
   readonly snapshot: snapshot | null;
   readonly journal: readonly unknown[];
-  /** The last line was cut off. */
+  /** The end was cut off. */
   readonly torn: boolean;
   /** Lines, counted from 1, that cannot be read. */
   readonly badLines: number[];
@@ -63,8 +64,12 @@ export function read_sidecar(host: Rumpuser, path: string): sidecar_content | nu
     throw errnoOfHost(error);
   }
   const lines = new TextDecoder().decode(bytes).split('\n');
-  const torn = lines.pop() !== '';
+  let torn = lines.pop() !== '';
   const values = lines.map(parse_line);
+  while (values.length > 1 && values.at(-1) === undefined) {
+    values.pop();
+    torn = true;
+  }
   const badLines: number[] = [];
   let first: snapshot | null;
   try {

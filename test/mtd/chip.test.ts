@@ -18,8 +18,8 @@ import {
 import { nor_chip } from '../../src/mtd/nor.js';
 import { mtd_new_ram, mtd_open_image } from '../../src/mtd/open.js';
 import { RamBacking } from '../../src/mtd/ram_backing.js';
-import { test_host } from './host.js';
-import { errnoOf, randomized, sameBytes } from './random.js';
+import { SimulatedHost } from '../../src/rumpuser/simulated.js';
+import { errnoOf, linesOf, randomized, sameBytes } from './util.js';
 
 const ERASE_SIZE = 4096;
 const BLOCKS = 8;
@@ -31,12 +31,12 @@ interface row {
 }
 
 const nor = (backing: FlashBacking): mtd_info =>
-  new nor_chip(test_host(), backing, { name: 'nor', erasesize: ERASE_SIZE });
+  new nor_chip(new SimulatedHost(), backing, { name: 'nor', erasesize: ERASE_SIZE });
 
 /** A chip of which the file holds two and a half blocks behind a header, with two windows in memory. */
 function nor_in_file(): mtd_info {
-  const host = test_host();
-  host.files.set('dump.bin', new Uint8Array(100 + 2.5 * ERASE_SIZE).fill(0xff));
+  const host = new SimulatedHost();
+  host.replaceFile('dump.bin', new Uint8Array(100 + 2.5 * ERASE_SIZE).fill(0xff));
   const options = {
     offset: 100, size: SIZE, erasesize: ERASE_SIZE, windowBytes: ERASE_SIZE, cacheBytes: 0,
   };
@@ -47,13 +47,13 @@ const rows: row[] = [
   { name: 'nor in RAM', make: () => nor(new RamBacking(SIZE)) },
   {
     name: 'ram in RAM',
-    make: () => mtd_new_ram(test_host(), { size: SIZE, erasesize: ERASE_SIZE, type: 'ram' }),
+    make: () => mtd_new_ram(new SimulatedHost(), { size: SIZE, erasesize: ERASE_SIZE, type: 'ram' }),
   },
   { name: 'nor in a file', make: nor_in_file },
   {
     name: 'nor on a fork of a file',
     make: () => {
-      const host = test_host();
+      const host = new SimulatedHost();
       const file = host.open('flash.bin', 'create');
       const sizes = { sizeBytes: SIZE, windowBytes: 2 * ERASE_SIZE, cacheBytes: SIZE };
       return nor(new CowBacking(new FileBacking(file, sizes), ERASE_SIZE));
@@ -169,24 +169,24 @@ for (const row of rows) {
 
 describe('chip: what kind it is', () => {
   it('NOR and RAM have the flags of Linux', () => {
-    const nor = mtd_new_ram(test_host(), { size: SIZE, erasesize: ERASE_SIZE });
+    const nor = mtd_new_ram(new SimulatedHost(), { size: SIZE, erasesize: ERASE_SIZE });
     expect([nor.type, nor.flags]).to.deep.equal([MTD_NORFLASH, 0xc00]);
     expect(MTD_CAP_NORFLASH).to.equal(0xc00);
-    const ram = mtd_new_ram(test_host(), { size: SIZE, erasesize: ERASE_SIZE, type: 'ram' });
+    const ram = mtd_new_ram(new SimulatedHost(), { size: SIZE, erasesize: ERASE_SIZE, type: 'ram' });
     expect([ram.type, ram.flags, ram.writebufsize]).to.deep.equal([MTD_RAM, 0x1c00, 64]);
     expect(MTD_CAP_RAM).to.equal(0x1c00);
   });
 
   it('a size that is no whole number of erase blocks is refused', () => {
     for (const erasesize of [SIZE + 1, 3000, 0]) {
-      expect(errnoOf(() => mtd_new_ram(test_host(), { size: SIZE, erasesize }))).to.equal('EINVAL');
+      expect(errnoOf(() => mtd_new_ram(new SimulatedHost(), { size: SIZE, erasesize }))).to.equal('EINVAL');
     }
   });
 
   it('a read-only chip answers EROFS and changes nothing', () => {
     const backing = new RamBacking(SIZE);
     const options = { name: 'rom', erasesize: ERASE_SIZE, readOnly: true };
-    const mtd = new nor_chip(test_host(), backing, options);
+    const mtd = new nor_chip(new SimulatedHost(), backing, options);
     expect(errnoOf(() => mtd.write(0, 1, Uint8Array.of(0), 0))).to.equal('EROFS');
     expect(errnoOf(() => mtd.erase({ addr: 0, len: ERASE_SIZE, fail_addr: 0 }))).to.equal('EROFS');
     mtd.close();
@@ -197,7 +197,7 @@ describe('chip: what kind it is', () => {
 
 describe('NOR: programming only clears bits', () => {
   const fresh = (): nor_chip =>
-    new nor_chip(test_host(), new RamBacking(SIZE), { name: 'nor', erasesize: ERASE_SIZE });
+    new nor_chip(new SimulatedHost(), new RamBacking(SIZE), { name: 'nor', erasesize: ERASE_SIZE });
 
   it('clears bits of what is there', () => {
     const mtd = fresh();
@@ -233,7 +233,7 @@ describe('NOR: programming only clears bits', () => {
     for (let at = 0; at < ERASE_SIZE; at = at < 16 || at > ERASE_SIZE - 16 ? at + 1 : at + 401) {
       const image = new Uint8Array(SIZE + 1).fill(0xff).subarray(at % 2, (at % 2) + SIZE);
       image[ERASE_SIZE + at] = 0xfe;
-      const mtd = new nor_chip(test_host(), new RamBacking(image), {
+      const mtd = new nor_chip(new SimulatedHost(), new RamBacking(image), {
         name: 'nor', erasesize: ERASE_SIZE,
       });
       const write = (): number => mtd.write(ERASE_SIZE + at, 1, Uint8Array.of(0x01), 0);
@@ -254,7 +254,7 @@ describe('NOR: programming only clears bits', () => {
     const image = new Uint8Array(SIZE).fill(0xff);
     const used = random.below(SIZE);
     image.set(random.bytes(used));
-    const mtd = new nor_chip(test_host(), new RamBacking(image.slice()), {
+    const mtd = new nor_chip(new SimulatedHost(), new RamBacking(image.slice()), {
       name: 'nor', erasesize: ERASE_SIZE,
     });
     for (let step = 0; step < 200; step++) {
@@ -296,13 +296,13 @@ describe('chip: when the host fails', () => {
 
   it('lastRetlen tells what reached the flash, and the cells are looked at again', () => {
     const backing = new FailingBacking(SIZE);
-    const host = test_host();
+    const host = new SimulatedHost();
     const mtd = new nor_chip(host, backing, { name: 'nor', erasesize: ERASE_SIZE });
     backing.bytesUntilFailure = ERASE_SIZE + 5;
     const data = new Uint8Array(2 * ERASE_SIZE).fill(0x11);
     expect(errnoOf(() => mtd.write(0, data.length, data, 0))).to.equal('EIO');
     expect(mtd.lastRetlen).to.equal(ERASE_SIZE + 5);
-    expect(host.lines).to.deep.equal([
+    expect(linesOf(host)).to.deep.equal([
       'mtd: nor: write of 4096 bytes at 0x1000: EIO: disk full',
     ]);
     backing.bytesUntilFailure = Infinity;
@@ -313,7 +313,7 @@ describe('chip: when the host fails', () => {
 
   it('a failing erase tells the block', () => {
     const backing = new FailingBacking(SIZE);
-    const mtd = new nor_chip(test_host(), backing, { name: 'nor', erasesize: ERASE_SIZE });
+    const mtd = new nor_chip(new SimulatedHost(), backing, { name: 'nor', erasesize: ERASE_SIZE });
     backing.bytesUntilFailure = 0;
     const instr = { addr: 2 * ERASE_SIZE, len: ERASE_SIZE, fail_addr: 0 };
     expect(errnoOf(() => mtd.erase(instr))).to.equal('EIO');

@@ -1,5 +1,6 @@
-/** Seeded randomness for tests, and a shape for tests that use it. */
+/** Seeded randomness for tests, a shape for tests that use it, and what they often ask. */
 import { Errno } from '../../src/lump/errno.js';
+import type { SimulatedHost } from '../../src/rumpuser/simulated.js';
 
 /** xorshift32: small, seeded, the same everywhere. */
 export class random_source {
@@ -70,3 +71,6 @@ export function errnoOf(action: () => unknown): string | null {
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }
+
+/** What the console was told. */
+export const linesOf = (host: SimulatedHost): string[] => host.consoleLines.map(({ line }) => line);
