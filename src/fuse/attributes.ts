@@ -78,6 +78,13 @@ export function readSetattr(
   if (timesGiven !== 0 && timesGiven === timesNow) va.va_vaflags |= VA_UTIMES_NULL;
 }
 
+/** Do a fuse_setattr_in's mtime and ctime say what `va` has already? */
+export function hasTimes(wire: WireBuffer, at: number, va: Readonly<vattr>): boolean {
+  const a = fuse_setattr_in.at;
+  return wire.s64(at + a.mtime) === va.va_mtime_sec && wire.u32(at + a.mtimensec) === va.va_mtime_nsec
+    && wire.s64(at + a.ctime) === va.va_ctime_sec && wire.u32(at + a.ctimensec) === va.va_ctime_nsec;
+}
+
 function nanoseconds(ms: number): number {
   return Math.floor((ms - Math.floor(ms / 1000) * 1000) * 1e6);
 }

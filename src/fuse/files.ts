@@ -88,8 +88,15 @@ export function fallocate(s: FuseSession): number {
   return error === 0 ? 0 : s.fail(error);
 }
 
-/** FUSE_LSEEK: SEEK_DATA and SEEK_HOLE; the others are the kernel's. */
+/**
+ * FUSE_LSEEK: SEEK_DATA and SEEK_HOLE; the others are the kernel's.
+ *
+ * Not with the write-back cache: the kernel does not write its dirty pages back before it asks, so an
+ * answer from what has arrived here shows fresh data as a hole (on Linux 6.18, ENXIO for a file that
+ * was just written), and cp would leave it out. ENOSYS makes the kernel treat the file as all data.
+ */
 export function lseek(s: FuseSession): number {
+  if (s.writebackCache) return -ENOSYS;
   const l = fuse_lseek_in.at;
   const whence = s.request.u32(IN + l.whence);
   if (whence !== SEEK_DATA && whence !== SEEK_HOLE) return -EINVAL;

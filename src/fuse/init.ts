@@ -52,6 +52,7 @@ export function negotiate(s: FuseSession): number {
   const wanted = WANTED | (options.writebackCache && !options.sync ? FUSE_WRITEBACK_CACHE : 0);
   const flags = offered & wanted;
   const flags2 = options.requestTimeoutSeconds > 0 ? offered2 & WANTED2 : 0;
+  s.writebackCache = (flags & FUSE_WRITEBACK_CACHE) !== 0;
   s.setxattrExt = (flags & FUSE_SETXATTR_EXT) !== 0;
   s.statelessOpen = (flags & FUSE_NO_OPEN_SUPPORT) !== 0;
   s.statelessOpendir = (flags & FUSE_NO_OPENDIR_SUPPORT) !== 0;

@@ -2,13 +2,17 @@
 import {
   MNT_WAIT, PUFFS_VEXEC, PUFFS_VREAD, PUFFS_VWRITE, type puffs_statvfs,
 } from '../puffs/puffs.js';
-import { readSetattr, withoutSetId } from './attributes.js';
+import { hasTimes, readSetattr, withoutSetId } from './attributes.js';
 import {
-  FATTR_KILL_SUIDGID, FATTR_MODE, fuse_access_in, fuse_batch_forget_in, fuse_forget_in,
+  FATTR_CTIME, FATTR_FH, FATTR_KILL_SUIDGID, FATTR_LOCKOWNER, FATTR_MODE,
+  FATTR_MTIME, fuse_access_in, fuse_batch_forget_in, fuse_forget_in,
   fuse_forget_one, fuse_kstatfs, fuse_setattr_in,
 } from './protocol.js';
 import { ENOTTY, IN, NO_REPLY, OUT } from './reply.js';
 import type { FuseSession } from './session.js';
+
+/** FATTR bits of a file's times coming back from the kernel that kept them. */
+const KERNEL_TIMES = FATTR_MTIME | FATTR_CTIME;
 
 /** FUSE_FORGET: lookups are given back; the file system may drop the node when none is left. */
 export function forget(s: FuseSession): number {
@@ -38,16 +42,20 @@ export function getattr(s: FuseSession): number {
 }
 
 /**
- * FUSE_SETATTR. With the write-back cache this is also how size and times of a written file arrive.
+ * FUSE_SETATTR. With the write-back cache this is also how the times of a written file arrive, after
+ * each close; where the medium's times are coarse they are often those that the write has left there,
+ * and then the medium is spared.
  */
 export function setattr(s: FuseSession): number {
-  const valid = s.request.u32(IN + fuse_setattr_in.at.valid);
+  const valid =
+    s.request.u32(IN + fuse_setattr_in.at.valid) & ~(FATTR_FH | FATTR_LOCKOWNER);
   let mode = -1;
-  if ((valid & (FATTR_KILL_SUIDGID | FATTR_MODE)) === FATTR_KILL_SUIDGID) {
+  if (valid === KERNEL_TIMES || (valid & (FATTR_KILL_SUIDGID | FATTR_MODE)) === FATTR_KILL_SUIDGID) {
     const error = s.fs.node_getattr(s.node, s.va, s.cred);
     if (error !== 0) return s.fail(error);
+    if (valid === KERNEL_TIMES && hasTimes(s.request, IN, s.va)) return s.putAttributes();
     const kept = withoutSetId(s.va);
-    if (kept !== s.va.va_mode) mode = kept;
+    if ((valid & FATTR_KILL_SUIDGID) !== 0 && kept !== s.va.va_mode) mode = kept;
   }
   const va = s.emptyVattr();
   readSetattr(s.request, IN, valid, va, s.options.wallClockMs());
@@ -57,7 +65,8 @@ export function setattr(s: FuseSession): number {
 }
 
 /**
- * A write is about to change the node's bytes and the writer may not keep set-id bits.
+ * A write is about to change the node's bytes and the writer may not keep set-id bits. The reply to a
+ * write carries no attributes, so the kernel is told that its own are stale.
  * @returns 0 or a NetBSD errno.
  */
 export function killSetId(s: FuseSession): number {
@@ -67,6 +76,7 @@ export function killSetId(s: FuseSession): number {
   if (kept === s.va.va_mode) return 0;
   const va = s.emptyVattr();
   va.va_mode = kept;
+  s.staleNode = s.node;
   return s.fs.node_setattr(s.node, va, s.cred);
 }
 

@@ -96,13 +96,13 @@ export const FATTR_GID = 1 << 2;
 export const FATTR_SIZE = 1 << 3;
 export const FATTR_ATIME = 1 << 4;
 export const FATTR_MTIME = 1 << 5;
+export const FATTR_FH = 1 << 6;
 export const FATTR_ATIME_NOW = 1 << 7;
 export const FATTR_MTIME_NOW = 1 << 8;
+export const FATTR_LOCKOWNER = 1 << 9;
 export const FATTR_CTIME = 1 << 10;
 export const FATTR_KILL_SUIDGID = 1 << 11;
 
-/** fuse_open_in.open_flags and fuse_create_in.open_flags */
-export const FUSE_OPEN_KILL_SUIDGID = 1 << 0;
 // fuse_open_out.open_flags
 export const FOPEN_KEEP_CACHE = 1 << 1;
 export const FOPEN_CACHE_DIR = 1 << 3;
@@ -116,6 +116,9 @@ export const FUSE_SETXATTR_ACL_KILL_SGID = 1 << 0;
 /** lseek(2) whence. */
 export const SEEK_DATA = 3;
 export const SEEK_HOLE = 4;
+
+/** fuse_out_header.error of a message that the server sends unasked; its `unique` is 0. */
+export const FUSE_NOTIFY_INVAL_INODE = 2;
 
 export const fuse_in_header = structure('fuse_in_header', [
   ['len', 'u32', 'bytes of the whole request'],
@@ -232,7 +235,7 @@ export const fuse_setattr_in = structure('fuse_setattr_in', [
 
 export const fuse_open_in = structure('fuse_open_in', [
   ['flags', 'u32', "open(2)'s, without O_CREAT, O_EXCL, O_NOCTTY"],
-  ['open_flags', 'u32', 'FUSE_OPEN_KILL_SUIDGID'],
+  ['open_flags', 'u32', ''],
 ]);
 
 /** Also the request of FUSE_TMPFILE. */
@@ -395,4 +398,10 @@ export const fuse_copy_file_range_in = structure('fuse_copy_file_range_in', [
   ['off_out', 'u64', ''],
   ['len', 'u64', ''],
   ['flags', 'u64', ''],
+]);
+
+export const fuse_notify_inval_inode_out = structure('fuse_notify_inval_inode_out', [
+  ['ino', 'u64', 'node id'],
+  ['off', 's64', 'first byte whose cached pages are dropped; negative: attributes only'],
+  ['len', 's64', 'bytes; 0: up to the end'],
 ]);

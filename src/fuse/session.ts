@@ -29,7 +29,8 @@ import { netbsdErrnoName } from '../puffs/errno.js';
 import { netbsdToLinuxErrno } from './errno.js';
 import { MAX_WRITE_BYTES } from './init.js';
 import {
-  FUSE_INIT, FUSE_ROOT_ID, fuse_attr_out, fuse_entry_out, fuse_in_header, fuse_out_header,
+  FUSE_INIT, FUSE_NOTIFY_INVAL_INODE, FUSE_ROOT_ID, fuse_attr_out, fuse_entry_out, fuse_in_header,
+  fuse_notify_inval_inode_out, fuse_out_header,
 } from './protocol.js';
 import { EIO, ENOSYS, NO_REPLY, OUT } from './reply.js';
 import { WireBuffer } from './structure.js';
@@ -67,6 +68,8 @@ export const SESSION_DEFAULTS = {
 export const REQUEST_BUFFER_BYTES = MAX_WRITE_BYTES + 4096;
 /** Room for the largest reply. */
 export const REPLY_BUFFER_BYTES = MAX_WRITE_BYTES + 4096;
+/** Room for a notice. */
+export const NOTICE_BUFFER_BYTES = 64;
 
 /** The credential of the request in hand; the server must not keep it. */
 interface RequestCred extends puffs_cred {
@@ -81,6 +84,8 @@ export class FuseSession {
   /** Opcode of the last request. */
   opcode = 0;
   initialized = false;
+  /** FUSE_WRITEBACK_CACHE was agreed on: the kernel may hold bytes we have not seen. */
+  writebackCache = false;
   /** FUSE_SETXATTR_EXT was agreed on. */
   setxattrExt = false;
   /** FUSE_NO_OPEN_SUPPORT and FUSE_NO_OPENDIR_SUPPORT were. */
@@ -106,6 +111,9 @@ export class FuseSession {
   readonly size: puffs_size = { value: 0 };
   readonly link = { value: '' };
   readonly directory = new DirectoryReader();
+
+  /** Its attributes changed in a way that the reply in hand does not tell. 0: none. */
+  staleNode: Cookie = 0;
 
   /** Lookups that the last reply handed out, to be taken back when it cannot be delivered. */
   private readonly granted: Cookie[] = [];
@@ -156,6 +164,27 @@ export class FuseSession {
     this.reply.putU32(o.len, bytes);
     this.reply.putU32(o.error, result < 0 ? result : 0);
     this.reply.copyU64(o.unique, this.request, h.unique);
+    return bytes;
+  }
+
+  /**
+   * A message for the kernel that must be sent before the last reply, so that its receiver does not see
+   * what is cached wrongly.
+   * @returns its bytes, written to `buffer` (aligned to 8); 0: there is none.
+   */
+  takeNotice(buffer: Uint8Array): number {
+    if (this.staleNode === 0) return 0;
+    const o = fuse_out_header.at;
+    const n = fuse_notify_inval_inode_out.at;
+    const wire = new WireBuffer(buffer);
+    const bytes = OUT + fuse_notify_inval_inode_out.bytes;
+    wire.putU32(o.len, bytes);
+    wire.putU32(o.error, FUSE_NOTIFY_INVAL_INODE);
+    wire.putU64(o.unique, 0);
+    wire.putU64(OUT + n.ino, this.nodeidOf(this.staleNode));
+    wire.putU64(OUT + n.off, -1);
+    wire.putU64(OUT + n.len, 0);
+    this.staleNode = 0;
     return bytes;
   }
 

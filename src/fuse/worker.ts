@@ -10,7 +10,7 @@ import { MAY_LEAVE_WORK } from './dispatch.js';
 import type { FileSystemModule, OpenedFileSystem } from './module.js';
 import { FUSE_STATFS } from './protocol.js';
 import {
-  FuseSession, REPLY_BUFFER_BYTES, REQUEST_BUFFER_BYTES, SESSION_DEFAULTS, type SessionOptions,
+  FuseSession, NOTICE_BUFFER_BYTES, REPLY_BUFFER_BYTES, REQUEST_BUFFER_BYTES, SESSION_DEFAULTS, type SessionOptions,
 } from './session.js';
 import type { MountRequest } from './transport.js';
 
@@ -86,6 +86,7 @@ class BackgroundClock {
 function serve(session: FuseSession, fd: number): void {
   const request = new Uint8Array(REQUEST_BUFFER_BYTES);
   const reply = new Uint8Array(REPLY_BUFFER_BYTES);
+  const notice = new Uint8Array(NOTICE_BUFFER_BYTES);
   const background = new BackgroundClock(session);
   let announced = false;
   for (;;) {
@@ -102,6 +103,8 @@ function serve(session: FuseSession, fd: number): void {
       }
     }
     const replyBytes = session.handle(request, length, reply);
+    const noticeBytes = session.takeNotice(notice);
+    if (noticeBytes > 0 && !deliver(session, fd, notice, noticeBytes)) return;
     if (replyBytes > 0 && !deliver(session, fd, reply, replyBytes)) return;
     if (!announced && session.initialized) {
       announced = true;
@@ -120,7 +123,8 @@ function deliver(session: FuseSession, fd: number, reply: Uint8Array, bytes: num
     } catch (error) {
       switch ((error as NodeJS.ErrnoException).code) {
         case 'EINTR': case 'EAGAIN': continue;
-        // The request was aborted: nobody wants the answer, or the node in it.
+        // The request was aborted: nobody wants the answer, or the node in it. (Of a notice: the kernel
+        // has forgotten the node.)
         case 'ENOENT': session.undelivered(); return true;
         case 'ENODEV': case 'ECONNABORTED': return false;
         default: throw error;
