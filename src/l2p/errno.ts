@@ -8,7 +8,7 @@
  * Source: reference rump.md §1.18 with its advice.
  */
 import { KernelPanic } from '../lump/bug.js';
-import { LINUX_ERRNO, type ErrnoCode } from '../lump/errno.js';
+import { Errno, LINUX_ERRNO, type ErrnoCode } from '../lump/errno.js';
 import { NETBSD_ERRNO, netbsdErrnoName, type NetbsdErrnoName } from '../puffs/errno.js';
 
 /** Linux names without a namesake in NetBSD. */
@@ -57,6 +57,12 @@ export function linux_to_netbsd_errno(errno: number): number {
   const number = NETBSD_OF_LINUX[errno] ?? 0;
   if (number === 0) throw new KernelPanic(`Linux errno ${errno} has no number in NetBSD`);
   return number;
+}
+
+/** What an operation answers for what was thrown in it; anything but an Errno goes on its way. */
+export function l2p_errno(error: unknown): number {
+  if (error instanceof Errno) return linux_to_netbsd_errno(error.errno);
+  throw error;
 }
 
 /** NetBSD's number → Linux's name. @throws KernelPanic for 0 and numbers NetBSD does not have. */

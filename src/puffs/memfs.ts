@@ -314,6 +314,7 @@ export class Memfs implements puffs_ops {
     const node = this.#nodes.get(dir);
     if (node === undefined) return E.ESTALE;
     if (node.directory === null) return E.ENOTDIR;
+    if (node.nlink === 0) return E.ENOENT;
     out.eof = false;
     const { directory } = node;
     const dtDir = vtype_to_dt(VDIR);

@@ -1,6 +1,6 @@
 /** What stat answers: node:fs's fields, with the times also to the nanosecond. */
 import {
-  VBLK, VCHR, VDIR, VFIFO, VLNK, VREG, VSOCK, vattr_mode, type vattr,
+  VBLK, VCHR, VDIR, VFIFO, VLNK, VNOVAL, VREG, VSOCK, vattr_mode, type vattr,
 } from '../puffs/index.js';
 
 /** Seconds and nanoseconds since 1970. */
@@ -43,7 +43,11 @@ export class UkfsStats {
     this.atime = { sec: va.va_atime_sec, nsec: va.va_atime_nsec };
     this.mtime = { sec: va.va_mtime_sec, nsec: va.va_mtime_nsec };
     this.ctime = { sec: va.va_ctime_sec, nsec: va.va_ctime_nsec };
-    this.birthtime = { sec: va.va_birthtime_sec, nsec: va.va_birthtime_nsec };
+    // Where no birth time is kept, node:fs on Linux shows the change time.
+    const isBirthKnown = va.va_birthtime_sec !== VNOVAL || va.va_birthtime_nsec !== VNOVAL;
+    this.birthtime = isBirthKnown
+      ? { sec: va.va_birthtime_sec, nsec: va.va_birthtime_nsec }
+      : this.ctime;
   }
 
   get atimeMs(): number {
