@@ -4,9 +4,9 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, realpathSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { projectRoot } from '../images/project.js';
 import { CpioArchive } from './cpio.js';
 
 /** Packages of Debian 12 that the judge takes its parts from. */
@@ -26,17 +26,6 @@ const PROGRAMS = [
 
 /** Folder of this file's source: the scripts beside it are not compiled. */
 export const KERNEL_TEST_FOLDER = join(projectRoot(), 'test', 'kernel');
-
-/** The checkout: the nearest folder above this file that has a package.json. */
-export function projectRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) {
-    const parent = dirname(folder);
-    if (parent === folder) throw new Error('no package.json above the tests');
-    folder = parent;
-  }
-  return folder;
-}
 
 export interface GuestKernel {
   /** As `uname -r` prints it. */

@@ -7,10 +7,11 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import type { Tree } from '../images/tree.js';
-import { KERNEL_TEST_FOLDER, findKernel, projectRoot } from './initramfs.js';
-import { parseListing } from './listing.js';
 import { noise, text } from '../images/material.js';
+import { projectRoot } from '../images/project.js';
+import type { Tree } from '../images/tree.js';
+import { KERNEL_TEST_FOLDER, findKernel } from './initramfs.js';
+import { parseListing } from './listing.js';
 import type { KernelJob, KernelJobResult } from './qemu.js';
 import { JudgeError, runBatch } from './qemu.js';
 
