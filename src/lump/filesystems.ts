@@ -22,7 +22,8 @@ export class filesystems {
 
   /** @throws EINVAL it is not registered. */
   unregister_filesystem(type: file_system_type): void {
-    if (this.types.get(type.name) !== type) throw new Errno('EINVAL', `no file system ${type.name}`);
+    if (this.types.get(type.name) !== type)
+      throw new Errno('EINVAL', `no file system ${type.name}`);
     this.types.delete(type.name);
   }
 

@@ -75,10 +75,7 @@ export class lockdep {
     this.capacity = oldCapacity * 2;
     this.known = new Uint8Array(this.capacity * this.capacity);
     for (let row = 0; row < oldCapacity; row++) {
-      this.known.set(
-        old.subarray(row * oldCapacity, (row + 1) * oldCapacity),
-        row * this.capacity,
-      );
+      this.known.set(old.subarray(row * oldCapacity, (row + 1) * oldCapacity), row * this.capacity);
     }
   }
 

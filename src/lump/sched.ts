@@ -177,7 +177,8 @@ export class sched {
     const { host } = this.lump;
     const start_ms = host.monotonicMs();
     const deadline_ms = start_ms + timeout_ms;
-    const hung_ms = start_ms + HUNG_TASK_TIMEOUT_MS;
+    const forever = timeout_ms === Number.POSITIVE_INFINITY;
+    const hung_ms = forever ? start_ms + HUNG_TASK_TIMEOUT_MS : Number.POSITIVE_INFINITY;
     let wakeups = queue.wakeups;
     let units = 0;
     task.state = 'waiting';
@@ -192,7 +193,7 @@ export class sched {
         }
         if (worked) {
           if (++units >= SOFT_LOCKUP_UNITS) this.stalled('soft lockup', task, condition);
-          if (timeout_ms === Number.POSITIVE_INFINITY) continue;
+          if (forever) continue;
         }
         const now_ms = host.monotonicMs();
         if (now_ms >= deadline_ms) return condition();
@@ -253,7 +254,9 @@ export class sched {
       for (; timer !== null; timer = this.timers.take_due(now_ms)) {
         timer.function();
         if (this.softirq.preempt_count !== 1 || this.softirq.held_depth !== 0) {
-          throw new KernelPanic(`timer ${timer.name} returned with ${this.held(this.softirq)} held`);
+          throw new KernelPanic(
+            `timer ${timer.name} returned with ${this.held(this.softirq)} held`,
+          );
         }
       }
     } finally {

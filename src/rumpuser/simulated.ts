@@ -18,8 +18,18 @@ import {
 
 /** The calls that can be made to fail. */
 export type FallibleCall =
-  | 'open' | 'getfileinfo' | 'lock' | 'readFile' | 'replaceFile' | 'appendFile' | 'unlink'
-  | 'size' | 'read' | 'write' | 'truncate' | 'sync';
+  | 'open'
+  | 'getfileinfo'
+  | 'lock'
+  | 'readFile'
+  | 'replaceFile'
+  | 'appendFile'
+  | 'unlink'
+  | 'size'
+  | 'read'
+  | 'write'
+  | 'truncate'
+  | 'sync';
 
 export interface Fault {
   /** Which calls count; undefined: all of them. */

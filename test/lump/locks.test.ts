@@ -31,7 +31,10 @@ function whileInitWaits(lump: Lump, unit: () => void): void {
 
 interface Kind {
   readonly name: string;
-  make(lump: Lump, className: string): {
+  make(
+    lump: Lump,
+    className: string,
+  ): {
     lock(): void;
     unlock(): void;
     trylock(): boolean;
@@ -201,7 +204,7 @@ describe('lump: contention and lockdep', () => {
     lock.lock();
     expect(() => whileInitWaits(lump, () => lock.lock())).to.throw(
       KernelPanic,
-      /^deadlock: other\/2: mutex_lock of f\.sem, held by init\/1[^]*init\/1: waiting for unit, locks held: f\.sem/,
+      /^deadlock: other\/2: mutex_lock of f\.sem, held by init\/1[\s\S]*init\/1: waiting for unit, locks held: f\.sem/,
     );
   });
 

@@ -232,7 +232,9 @@ describe('lump: wait_event', () => {
     }, 'gc');
     sem.lock();
     const message = panicOf(() => wait_event(space, () => false));
-    expect(message).to.match(/^deadlock: init\/1 waits for free space and nothing can make progress/);
+    expect(message).to.match(
+      /^deadlock: init\/1 waits for free space and nothing can make progress/,
+    );
     expect(message).to.contain('init/1: waiting for free space, locks held: alloc_sem');
     expect(message).to.contain('gc/2: waiting for erased block, locks held: none');
   });
@@ -290,6 +292,9 @@ describe('lump: wait_event', () => {
     }, 'quick');
     expect(wait_event_timeout(queue, () => done, 50)).to.equal(true);
     expect(host.monotonicMs()).to.equal(70);
+    // A limit of more than the two minutes of a hung task is a limit all the same.
+    expect(wait_event_timeout(queue, () => false, 600_000)).to.equal(false);
+    expect(host.monotonicMs()).to.equal(600_070);
   });
 
   it('is refused with a spinlock held', () => {

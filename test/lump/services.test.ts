@@ -211,9 +211,7 @@ describe('lump: slab', () => {
     expect(one.length).to.equal(100);
     expect(one.every((byte) => byte === 0)).to.equal(true);
     lump.slab.kfree(two, 'name');
-    expect(lump.slab.leaks()).to.deep.equal([
-      { name: 'name', active: 100, peak: 128, total: 128 },
-    ]);
+    expect(lump.slab.leaks()).to.deep.equal([{ name: 'name', active: 100, peak: 128, total: 128 }]);
     lump.slab.kfree(one, 'name');
     expect(lump.slab.leaks()).to.deep.equal([]);
     expect(() => lump.slab.kfree(one, 'name')).to.throw(KernelPanic, 'more bytes freed');
@@ -296,7 +294,7 @@ describe('lump: modules', () => {
     expect(() => lump.modules.request_module('old')).to.throw(Errno, 'ENOENT');
   });
 
-  it('initialises what a module depends on first, each once, whatever the order of announcing', () => {
+  it('initialises first what a module depends on, each once, in whatever order announced', () => {
     const { lump } = boot();
     lump.modules.module_register(make('jffs2', ['mtd', 'zlib']));
     lump.modules.module_register(make('zlib', ['crypto']));
