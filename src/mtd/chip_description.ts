@@ -54,8 +54,8 @@ export interface snapshot {
  * @throws newer_description
  */
 export function decode_snapshot(value: unknown): snapshot | null {
-  if (!is_record(value) || value['format'] !== FORMAT) return null;
-  if (is_count(value['version']) && value['version'] > VERSION) throw new newer_description();
+  if (!is_record(value) || value.format !== FORMAT) return null;
+  if (is_count(value.version) && value.version > VERSION) throw new newer_description();
   const { kind, name, size, erasesize, writesize, oobsize } = value;
   if (typeof kind !== 'string' || !KINDS.includes(kind) || typeof name !== 'string') return null;
   if (!is_count(size) || !is_count(erasesize) || !is_count(writesize) || !is_count(oobsize)) {

@@ -5,7 +5,10 @@
  *
  * Reads are served from windows: aligned pieces of the file, of which the most recently used ones
  * stay in memory up to a limit, filled in chunks as they are asked for. So point() costs no system
- * call for what was read or written lately, and a large image costs little memory.
+ * call for what was read lately, and a large image costs little memory. A window that is used in
+ * one go and not again is a newcomer, and only few newcomers are kept: a scan of the whole chip
+ * passes through a megabyte that stays in the processor's cache, and drives out nothing. (The
+ * idea is that of the 2Q replacement policy.)
  *
  * The chip may start anywhere in the file, and may be larger than what the file holds. What lies
  * past the file's end reads 0xFF; programming there makes the file longer (with 0xFF in between),
@@ -22,7 +25,7 @@ export interface file_backing_options {
   /** Where the chip starts in the file. */
   readonly offsetBytes?: number;
   readonly windowBytes: number;
-  /** Memory for windows; at least two are kept. */
+  /** Memory for windows; at least four are kept. */
   readonly cacheBytes: number;
   /** Let go by close(). */
   readonly lock?: { unlock(): void };
@@ -30,6 +33,9 @@ export interface file_backing_options {
 
 /** A host read for less costs as much; nodes are up to 4 KiB and neighbours are read together. */
 const CHUNK_BYTES = 16 * 1024;
+/** What newcomers may take, and how many there may be at least. */
+const NEWCOMERS_BYTES = 1024 * 1024;
+const NEWCOMERS_MIN = 4;
 /** The most that one host write of erased bytes carries. */
 const FILL_BYTES = 256 * 1024;
 const NO_SLOT = -1;
@@ -53,6 +59,14 @@ export class FileBacking implements FlashBacking {
   readonly #slotUse: Float64Array;
   readonly #windowSlot: Int32Array;
   #uses = 0;
+  #lastSlot = NO_SLOT;
+  /** 1: used again after another window was; 0: a newcomer. */
+  readonly #slotKept: Uint8Array;
+  #newcomers = 0;
+  readonly #newcomersMax: number;
+  /** Slots given to windows so far, and how many it were when each window lost its own. */
+  #claims = 0;
+  readonly #leftAt: Float64Array;
   /** Which chunks of a slot are filled: one byte each. */
   readonly #filled: Uint8Array;
   readonly #chunkBytes: number;
@@ -69,7 +83,11 @@ export class FileBacking implements FlashBacking {
     this.#stored = this.#storedNow();
 
     const windows = Math.ceil(sizeBytes / windowBytes);
-    this.#slotCount = Math.min(windows, Math.max(2, Math.floor(cacheBytes / windowBytes)));
+    const slots = Math.max(NEWCOMERS_MIN, Math.floor(cacheBytes / windowBytes));
+    this.#slotCount = Math.min(windows, slots);
+    this.#newcomersMax = Math.max(NEWCOMERS_MIN, Math.floor(NEWCOMERS_BYTES / windowBytes));
+    this.#slotKept = new Uint8Array(this.#slotCount);
+    this.#leftAt = new Float64Array(windows).fill(-Infinity);
     this.#slotWindow = new Int32Array(this.#slotCount).fill(NO_SLOT);
     this.#slotUse = new Float64Array(this.#slotCount);
     this.#windowSlot = new Int32Array(windows).fill(NO_SLOT);
@@ -87,7 +105,13 @@ export class FileBacking implements FlashBacking {
     const inWindow = from - window * this.windowBytes;
     if (inWindow + len > this.windowBytes) return false;
     let slot = this.#windowSlot[window]!;
-    if (slot === NO_SLOT) slot = this.#claim(window);
+    if (slot === NO_SLOT) {
+      slot = this.#claim(window);
+    } else if (slot !== this.#lastSlot && this.#slotKept[slot] === 0) {
+      this.#slotKept[slot] = 1;
+      this.#newcomers--;
+    }
+    this.#lastSlot = slot;
     this.#slotUse[slot] = ++this.#uses;
     this.#fill(slot, window, inWindow, len);
     out.buf = this.#slots[slot]!;
@@ -95,22 +119,37 @@ export class FileBacking implements FlashBacking {
     return true;
   }
 
-  /** Gives the window an empty slot, taking the least recently used one if none is free. */
+  /** Gives the window an empty slot: its own, or that of a window that was not used for long. */
   #claim(window: number): number {
+    // A window that comes back so soon would still be here, were it not for the newcomers' limit.
+    const returns = this.#leftAt[window]! > this.#claims - this.#slotCount;
+    const crowded = !returns && this.#newcomers >= this.#newcomersMax;
+    this.#claims++;
     let slot = this.#slots.length;
-    if (slot < this.#slotCount) {
+    if (!crowded && slot < this.#slotCount) {
       this.#slots.push(new Uint8Array(this.windowBytes));
     } else {
-      slot = 0;
-      for (let i = 1; i < this.#slotCount; i++) {
-        if (this.#slotUse[i]! < this.#slotUse[slot]!) slot = i;
-      }
-      this.#windowSlot[this.#slotWindow[slot]!] = NO_SLOT;
+      slot = this.#longestUnused(crowded);
+      const leaving = this.#slotWindow[slot]!;
+      this.#windowSlot[leaving] = NO_SLOT;
+      this.#leftAt[leaving] = this.#claims;
       this.#filled.fill(0, slot * this.#chunks, (slot + 1) * this.#chunks);
+      if (this.#slotKept[slot] === 0) this.#newcomers--;
     }
+    this.#slotKept[slot] = returns ? 1 : 0;
+    if (!returns) this.#newcomers++;
     this.#slotWindow[slot] = window;
     this.#windowSlot[window] = slot;
     return slot;
+  }
+
+  #longestUnused(newcomersOnly: boolean): number {
+    let found = NO_SLOT;
+    for (let slot = 0; slot < this.#slots.length; slot++) {
+      if (newcomersOnly && this.#slotKept[slot] !== 0) continue;
+      if (found === NO_SLOT || this.#slotUse[slot]! < this.#slotUse[found]!) found = slot;
+    }
+    return found;
   }
 
   /** Reads those chunks of the range that the slot lacks, neighbours in one call. */

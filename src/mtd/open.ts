@@ -24,7 +24,7 @@ const CACHE_BYTES = 16 * 1024 * 1024;
 export interface mtd_open_options {
   /** Writes nothing: neither the image nor a sidecar. */
   readonly readOnly?: boolean;
-  /** Makes the file when it is missing; `size` must be given. */
+  /** Makes the file when it is missing; `size` and `erasesize` must be given. */
   readonly create?: boolean;
   /** Default: 'nor'. */
   readonly type?: chip_kind;
@@ -73,8 +73,9 @@ export function mtd_open_image(
   options: mtd_open_options = {},
 ): mtd_image {
   const { readOnly = false, create = false, offset = 0 } = options;
-  if (create && options.size === undefined) {
-    throw new Errno('EINVAL', `${path}: to create an image, give its size`);
+  if (create && !(options.size! % options.erasesize! === 0)) {
+    // Before a file is made that would have to be removed again.
+    throw new Errno('EINVAL', `${path}: to create an image, give its size in whole erase blocks`);
   }
   const { file, lock, info } = open_and_lock(host, path, readOnly, create && !readOnly);
   try {
@@ -116,10 +117,7 @@ export function mtd_new_ram(
   return new_chip(type, host, new RamBacking(options.size), { name, erasesize });
 }
 
-function new_chip(
-  kind: chip_kind,
-  ...args: ConstructorParameters<typeof nor_chip>
-): flash_chip {
+function new_chip(kind: chip_kind, ...args: ConstructorParameters<typeof nor_chip>): flash_chip {
   return kind === 'nor' ? new nor_chip(...args) : new ram_chip(...args);
 }
 
@@ -220,7 +218,8 @@ function keep_wear(
   path: string | null,
   content: sidecar_content | null,
 ): { wear: wear_counters; store: wear_store | undefined } {
-  const wear = content?.snapshot?.wear ?? new wear_counters(description.size / description.erasesize);
+  const wear =
+    content?.snapshot?.wear ?? new wear_counters(description.size / description.erasesize);
   if (path === null) return { wear, store: undefined };
   if (content !== null) replay_journal(content, wear);
 

@@ -98,8 +98,8 @@ export function replay_journal(content: sidecar_content, wear: wear_counters): v
 }
 
 function apply_erase(value: unknown, wear: wear_counters): boolean {
-  if (!is_record(value) || !is_counts(value['erase'])) return false;
-  const [eb, count] = value['erase'];
+  if (!is_record(value) || !is_counts(value.erase)) return false;
+  const [eb, count] = value.erase;
   if (eb === undefined || count === undefined) return false;
   if (eb + count > wear.eraseCount.length) return false;
   for (let i = eb; i < eb + count; i++) wear.eraseCount[i]!++;
@@ -235,7 +235,8 @@ export class sidecar implements wear_store {
     for (let eb = 0; eb < programCount.length; eb++) {
       const programs = programCount[eb]!;
       const reads = readCount[eb]!;
-      if (programs === this.#saved.programCount[eb] && reads === this.#saved.readCount[eb]) continue;
+      if (programs === this.#saved.programCount[eb] && reads === this.#saved.readCount[eb])
+        continue;
       block.push(eb);
       program.push(programs);
       read.push(reads);

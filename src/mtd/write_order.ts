@@ -54,9 +54,7 @@ export function ascending_programs(options: { rewrites: boolean }): write_order_
 }
 
 /** A block that was erased gets its marker before anything else. */
-export function marker_first(
-  isMarker: (program: checked_program) => boolean,
-): write_order_rule {
+export function marker_first(isMarker: (program: checked_program) => boolean): write_order_rule {
   return {
     name: 'marker first',
     program: (block, program) => {

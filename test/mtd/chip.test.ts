@@ -38,7 +38,11 @@ function nor_in_file(): mtd_info {
   const host = new SimulatedHost();
   host.replaceFile('dump.bin', new Uint8Array(100 + 2.5 * ERASE_SIZE).fill(0xff));
   const options = {
-    offset: 100, size: SIZE, erasesize: ERASE_SIZE, windowBytes: ERASE_SIZE, cacheBytes: 0,
+    offset: 100,
+    size: SIZE,
+    erasesize: ERASE_SIZE,
+    windowBytes: ERASE_SIZE,
+    cacheBytes: 0,
   };
   return mtd_open_image(host, 'dump.bin', options).mtd;
 }
@@ -47,7 +51,8 @@ const rows: row[] = [
   { name: 'nor in RAM', make: () => nor(new RamBacking(SIZE)) },
   {
     name: 'ram in RAM',
-    make: () => mtd_new_ram(new SimulatedHost(), { size: SIZE, erasesize: ERASE_SIZE, type: 'ram' }),
+    make: () =>
+      mtd_new_ram(new SimulatedHost(), { size: SIZE, erasesize: ERASE_SIZE, type: 'ram' }),
   },
   { name: 'nor in a file', make: nor_in_file },
   {
@@ -104,7 +109,9 @@ for (const row of rows) {
           case 3: {
             const buf = new Uint8Array(len + 5).fill(0x55);
             mtd.read(from, len, buf, 3);
-            expect(sameBytes(buf.subarray(3, 3 + len), model.subarray(from, from + len))).to.equal(true);
+            expect(sameBytes(buf.subarray(3, 3 + len), model.subarray(from, from + len))).to.equal(
+              true,
+            );
             expect([buf[2], buf[3 + len]]).to.deep.equal([0x55, 0x55]);
             wear.read += len;
             break;
@@ -138,14 +145,33 @@ for (const row of rows) {
     it('refuses what lies outside', () => {
       const mtd = row.make();
       const buf = new Uint8Array(16);
-      for (const [from, len] of [[SIZE, 0], [SIZE - 1, 2], [-1, 1], [0, SIZE + 1], [NaN, 1]]) {
+      for (const [from, len] of [
+        [SIZE, 0],
+        [SIZE - 1, 2],
+        [-1, 1],
+        [0, SIZE + 1],
+        [NaN, 1],
+      ]) {
         const where = `${len} bytes at ${from}`;
-        expect(errnoOf(() => mtd.read(from!, len!, buf, 0)), where).to.equal('EINVAL');
-        expect(errnoOf(() => mtd.write(from!, len!, buf, 0)), where).to.equal('EINVAL');
+        expect(
+          errnoOf(() => mtd.read(from!, len!, buf, 0)),
+          where,
+        ).to.equal('EINVAL');
+        expect(
+          errnoOf(() => mtd.write(from!, len!, buf, 0)),
+          where,
+        ).to.equal('EINVAL');
         const out = { buf, off: 0 };
-        expect(errnoOf(() => mtd.point(from!, len!, out)), where).to.equal('EINVAL');
+        expect(
+          errnoOf(() => mtd.point(from!, len!, out)),
+          where,
+        ).to.equal('EINVAL');
       }
-      for (const [addr, len] of [[1, ERASE_SIZE], [0, 1], [SIZE, ERASE_SIZE]]) {
+      for (const [addr, len] of [
+        [1, ERASE_SIZE],
+        [0, 1],
+        [SIZE, ERASE_SIZE],
+      ]) {
         const instr = { addr: addr!, len: len!, fail_addr: 7 };
         expect(errnoOf(() => mtd.erase(instr))).to.equal('EINVAL');
         expect(instr.fail_addr).to.equal(MTD_FAIL_ADDR_UNKNOWN);
@@ -156,7 +182,14 @@ for (const row of rows) {
     it('has neither OOB nor bad blocks', () => {
       const mtd = row.make();
       const ops = {
-        mode: 0, datbuf: null, len: 0, retlen: 0, oobbuf: null, ooboffs: 0, ooblen: 0, oobretlen: 0,
+        mode: 0,
+        datbuf: null,
+        len: 0,
+        retlen: 0,
+        oobbuf: null,
+        ooboffs: 0,
+        ooblen: 0,
+        oobretlen: 0,
       };
       expect(errnoOf(() => mtd.read_oob(0, ops))).to.equal('EOPNOTSUPP');
       expect(errnoOf(() => mtd.write_oob(0, ops))).to.equal('EOPNOTSUPP');
@@ -172,14 +205,20 @@ describe('chip: what kind it is', () => {
     const nor = mtd_new_ram(new SimulatedHost(), { size: SIZE, erasesize: ERASE_SIZE });
     expect([nor.type, nor.flags]).to.deep.equal([MTD_NORFLASH, 0xc00]);
     expect(MTD_CAP_NORFLASH).to.equal(0xc00);
-    const ram = mtd_new_ram(new SimulatedHost(), { size: SIZE, erasesize: ERASE_SIZE, type: 'ram' });
+    const ram = mtd_new_ram(new SimulatedHost(), {
+      size: SIZE,
+      erasesize: ERASE_SIZE,
+      type: 'ram',
+    });
     expect([ram.type, ram.flags, ram.writebufsize]).to.deep.equal([MTD_RAM, 0x1c00, 64]);
     expect(MTD_CAP_RAM).to.equal(0x1c00);
   });
 
   it('a size that is no whole number of erase blocks is refused', () => {
     for (const erasesize of [SIZE + 1, 3000, 0]) {
-      expect(errnoOf(() => mtd_new_ram(new SimulatedHost(), { size: SIZE, erasesize }))).to.equal('EINVAL');
+      expect(errnoOf(() => mtd_new_ram(new SimulatedHost(), { size: SIZE, erasesize }))).to.equal(
+        'EINVAL',
+      );
     }
   });
 
@@ -234,7 +273,8 @@ describe('NOR: programming only clears bits', () => {
       const image = new Uint8Array(SIZE + 1).fill(0xff).subarray(at % 2, (at % 2) + SIZE);
       image[ERASE_SIZE + at] = 0xfe;
       const mtd = new nor_chip(new SimulatedHost(), new RamBacking(image), {
-        name: 'nor', erasesize: ERASE_SIZE,
+        name: 'nor',
+        erasesize: ERASE_SIZE,
       });
       const write = (): number => mtd.write(ERASE_SIZE + at, 1, Uint8Array.of(0x01), 0);
       expect(write, `offset ${at}`).to.throw(KernelPanic);
@@ -255,7 +295,8 @@ describe('NOR: programming only clears bits', () => {
     const used = random.below(SIZE);
     image.set(random.bytes(used));
     const mtd = new nor_chip(new SimulatedHost(), new RamBacking(image.slice()), {
-      name: 'nor', erasesize: ERASE_SIZE,
+      name: 'nor',
+      erasesize: ERASE_SIZE,
     });
     for (let step = 0; step < 200; step++) {
       const from = Math.min(SIZE - 1, Math.max(0, used + random.below(400) - 200));

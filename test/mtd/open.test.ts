@@ -96,7 +96,7 @@ describe('mtd_open_image: sizes', () => {
 
   it('create makes an erased chip', () => {
     const host = new SimulatedHost();
-    expect(message(() => open(host, { create: true }))).to.contain('give its size');
+    expect(message(() => open(host, { create: true }))).to.contain('give its size in whole');
     const { mtd, paddingBytes } = open(host, { create: true, size: SIZE });
     expect([mtd.size, paddingBytes]).to.deep.equal([SIZE, SIZE]);
   });
@@ -104,7 +104,12 @@ describe('mtd_open_image: sizes', () => {
   it('says what is wrong', () => {
     const cases: [string, string, string, mtd_open_options][] = [
       ['ENOENT', 'none.bin', 'no such file', {}],
-      ['EINVAL', IMAGE, 'offset 20000 is past the end of the file (16384 bytes)', { offset: 20000 }],
+      [
+        'EINVAL',
+        IMAGE,
+        'offset 20000 is past the end of the file (16384 bytes)',
+        { offset: 20000 },
+      ],
       ['EINVAL', IMAGE, 'offset -1 is no offset', { offset: -1 }],
       ['EINVAL', IMAGE, 'the file holds 16384 bytes, asked for are 4096', { size: ERASE_SIZE }],
       ['EINVAL', IMAGE, '5000 bytes are no whole number of erase blocks of 4096', { size: 5000 }],
@@ -208,7 +213,9 @@ describe('sidecar', () => {
     expect(exists(host, SIDECAR)).to.equal(false);
   });
 
-  randomized('cut off at any byte of the journal, the counts are those of the whole lines', 10,
+  randomized(
+    'cut off at any byte of the journal, the counts are those of the whole lines',
+    10,
     (random) => {
       const host = host_with_image();
       const image = open(host);
@@ -239,7 +246,8 @@ describe('sidecar', () => {
         const last = open(after_crash(crashed)).mtd.wear.eraseCount;
         expect(last, `cut at ${cut}, then an erase`).to.deep.equal(expected);
       }
-    });
+    },
+  );
 
   randomized('what was synced survives the end of the host', 20, (random, seed) => {
     const host = new SimulatedHost({ seed });
@@ -341,7 +349,8 @@ describe('sidecar', () => {
     image.mtd.write(0, 1, Uint8Array.of(1), 0);
     image.mtd.sync();
     const bytes = host.readFile(SIDECAR);
-    for (let i = random.below(4); i >= 0; i--) bytes[random.below(bytes.length)] = random.below(256);
+    for (let i = random.below(4); i >= 0; i--)
+      bytes[random.below(bytes.length)] = random.below(256);
     host.crash('none');
     host.replaceFile(SIDECAR, bytes);
     // Nothing but a refusal (a size that was changed, say) or a chip with some counts.

@@ -17,7 +17,13 @@ const chip = (size = 16 * ERASE_SIZE, name = 'flash0') =>
   mtd_new_ram(new SimulatedHost(), { size, erasesize: ERASE_SIZE, name });
 
 const part = (size: number | null, more: Partial<mtdparts_part> = {}): mtdparts_part => ({
-  size, offset: null, name: null, ro: false, lk: false, slc: false, ...more,
+  size,
+  offset: null,
+  name: null,
+  ro: false,
+  lk: false,
+  slc: false,
+  ...more,
 });
 
 describe('mtdparts: grammar', () => {
@@ -97,13 +103,17 @@ describe('mtdparts: layout', () => {
 
   it('one behind the other, and the rest', () => {
     expect(layout('flash0:8k(a),4k,-(c)')).to.deep.equal([
-      ['a', 0, 0x2000], ['Partition_001', 0x2000, 0x1000], ['c', 0x3000, 0xd000],
+      ['a', 0, 0x2000],
+      ['Partition_001', 0x2000, 0x1000],
+      ['c', 0x3000, 0xd000],
     ]);
   });
 
   it('out of order and overlapping', () => {
     expect(layout('flash0:4k@8k(a),4k(b),8k@0(c)')).to.deep.equal([
-      ['a', 0x2000, 0x1000], ['b', 0x3000, 0x1000], ['c', 0, 0x2000],
+      ['a', 0x2000, 0x1000],
+      ['b', 0x3000, 0x1000],
+      ['c', 0, 0x2000],
     ]);
   });
 
@@ -116,7 +126,10 @@ describe('mtdparts: layout', () => {
     const host = new SimulatedHost();
     const text = 'flash0:1m@60k(a),4k(b),0@0(c),4k(d)';
     const parts = mtd_make_partitions(host, chip(), text);
-    expect(parts.map(({ name, size }) => [name, size])).to.deep.equal([['a', 0x1000], ['d', 0x1000]]);
+    expect(parts.map(({ name, size }) => [name, size])).to.deep.equal([
+      ['a', 0x1000],
+      ['d', 0x1000],
+    ]);
     expect(linesOf(host)).to.deep.equal([
       'mtd: partition "a" extends beyond the end of flash0, cut to 4096 bytes',
       'mtd: partition "b" is out of reach, left out',
@@ -137,7 +150,8 @@ describe('partition', () => {
   const two = (): { master: mtd_info; a: mtd_partition; b: mtd_partition } => {
     const master = chip();
     const [a, b] = mtd_make_partitions(new SimulatedHost(), master, 'flash0:8k(a),8k(b)') as [
-      mtd_partition, mtd_partition,
+      mtd_partition,
+      mtd_partition,
     ];
     return { master, a, b };
   };
@@ -200,7 +214,13 @@ describe('partition', () => {
   });
 
   it('must be made of whole blocks inside its master', () => {
-    for (const [offset, size] of [[0, 0x800], [0x800, 0x1000], [0xf000, 0x2000], [0, 0], [NaN, 1]]) {
+    for (const [offset, size] of [
+      [0, 0x800],
+      [0x800, 0x1000],
+      [0xf000, 0x2000],
+      [0, 0],
+      [NaN, 1],
+    ]) {
       const make = (): unknown =>
         new mtd_partition(chip(), { name: 'x', offset: offset!, size: size! });
       expect(make, `${size} at ${offset}`).to.throw(KernelPanic);

@@ -60,9 +60,15 @@ describe('trace', () => {
     expect(mtd.block_isbad(0)).to.equal(false);
     mtd.close();
     expect(records.map(({ op, addr, len, caller }) => [op, addr, len, caller])).to.deep.equal([
-      ['write', 3, 2, 'scan'], ['read', 3, 2, ''], ['point', 0, 8, ''],
-      ['erase', ERASE_SIZE, 2 * ERASE_SIZE, ''], ['read', SIZE, 1, ''], ['write', 3, 1, ''],
-      ['sync', 0, 0, ''], ['block_isbad', 0, 0, ''], ['close', 0, 0, ''],
+      ['write', 3, 2, 'scan'],
+      ['read', 3, 2, ''],
+      ['point', 0, 8, ''],
+      ['erase', ERASE_SIZE, 2 * ERASE_SIZE, ''],
+      ['read', SIZE, 1, ''],
+      ['write', 3, 1, ''],
+      ['sync', 0, 0, ''],
+      ['block_isbad', 0, 0, ''],
+      ['close', 0, 0, ''],
     ]);
     expect(records.map(({ n }) => n)).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 7, 8]);
     const failed = records.filter(({ error }) => error !== null);
@@ -74,9 +80,18 @@ describe('trace', () => {
 
   it('writes JSON lines', () => {
     const lines: string[] = [];
-    const mtd = new mtd_trace(new SimulatedHost(), chip(), trace_lines((line) => lines.push(line)));
+    const mtd = new mtd_trace(
+      new SimulatedHost(),
+      chip(),
+      trace_lines((line) => lines.push(line)),
+    );
     erase(mtd, 0);
-    expect(JSON.parse(lines[0]!)).to.include({ op: 'erase', addr: 0, len: ERASE_SIZE, error: null });
+    expect(JSON.parse(lines[0]!)).to.include({
+      op: 'erase',
+      addr: 0,
+      len: ERASE_SIZE,
+      error: null,
+    });
   });
 });
 
@@ -129,7 +144,7 @@ describe('write-order checker', () => {
     mtd.write(ERASE_SIZE + 9, 1, bytes(1), 0);
   });
 
-  it('rules of one\'s own see syncs and erases', () => {
+  it("rules of one's own see syncs and erases", () => {
     const mtd = new write_order_checker(chip(), [
       {
         name: 'synced before erased',

@@ -43,7 +43,7 @@ export function randomized(
   body: (random: random_source, seed: number) => void,
 ): void {
   it(title, () => {
-    const only = process.env['LUMP_SEED'];
+    const only = process.env.LUMP_SEED;
     const first = only === undefined ? 0 : Number(only);
     for (let seed = first; seed < (only === undefined ? runs : first + 1); seed++) {
       try {
