@@ -1,0 +1,44 @@
+/** The words after -o that only jffs2 has. Data: help text and manual page are made from it. */
+import type { MountOptionRow } from '../src/fuse/mount_options.js';
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, K: 1 << 10, M: 1 << 20, G: 1 << 30 };
+
+/** "131072", "0x20000", "128K", "128KiB", "16M" → bytes. @throws Error */
+export function parseBytes(text: string): number {
+  const match = /^(0x[0-9a-f]+|\d+)(?:([kmg])(?:i?b)?)?$/i.exec(text);
+  if (match === null) throw new Error('expected bytes, as 131072, 0x20000, 128K or 16M');
+  const bytes = Number(match[1]) * UNITS[(match[2] ?? '').toUpperCase()]!;
+  if (!Number.isSafeInteger(bytes)) throw new Error('too large');
+  return bytes;
+}
+
+/** jffs2 counts rp_size in KiB. */
+function parseKiB(text: string): number {
+  if (!/^\d+$/.test(text)) throw new Error('expected a number of KiB, as 64');
+  return Number(text);
+}
+
+const oneOf = (...words: readonly string[]) => (text: string): string => {
+  if (!words.includes(text)) throw new Error(`expected one of ${words.join(', ')}`);
+  return text;
+};
+
+export const JFFS2_MOUNT_OPTIONS: readonly MountOptionRow[] = [
+  { name: 'compr', value: 'NAME', fate: 'file system',
+    parse: oneOf('none', 'priority', 'size', 'favourlzo', 'zlib', 'lzo', 'rtime', 'lzma'),
+    meaning: 'how new data are compressed: none, a mode (priority, size, favourlzo) or one codec' },
+  { name: 'rp_size', value: 'KIB', fate: 'file system', parse: parseKiB,
+    meaning: 'space that only root may use up' },
+  { name: 'erasesize', value: 'BYTES', fate: 'file system', parse: parseBytes,
+    meaning: 'size of an erase block, instead of the one detected' },
+  { name: 'endian', value: 'big|little', fate: 'file system', parse: oneOf('big', 'little'),
+    meaning: 'byte order of the image, instead of the one detected' },
+  { name: 'offset', value: 'BYTES', fate: 'file system', parse: parseBytes,
+    meaning: 'where in the file the flash starts, instead of the place detected' },
+  { name: 'size', value: 'BYTES', fate: 'file system', parse: parseBytes,
+    meaning: 'size of the chip; the image grows to it with erased flash' },
+  { name: 'mtdparts', value: 'TEXT', fate: 'file system',
+    meaning: 'partitions of the chip, as on the kernel\'s command line; quote its commas' },
+  { name: 'part', value: 'NAME', fate: 'file system',
+    meaning: 'the partition to mount, by name or number' },
+];

@@ -1,0 +1,130 @@
+/**
+ * The command line that all mounting executables share: `NAME [-f] [-o options] image mountpoint`.
+ * Parses; src/fuse does the rest.
+ */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { EXIT_USAGE, runMountCommand } from '../src/fuse/command.js';
+import {
+  GENERIC_MOUNT_OPTIONS, MountOptionError, parseMountOptions, type MountOptionRow,
+} from '../src/fuse/mount_options.js';
+import { kernelWords, sessionOptions } from '../src/fuse/session_options.js';
+
+export interface MountProgram {
+  /** Of the executable; the mount shows as fuse.NAME. */
+  readonly name: string;
+  readonly description: string;
+  /** The file system's own mount options, and the title over them in the help text. */
+  readonly options: readonly MountOptionRow[];
+  readonly optionsTitle: string;
+  /** Paragraph between the options and the examples. */
+  readonly notes: string;
+  /** Command lines. */
+  readonly examples: readonly string[];
+  /** URL of the file system's module; its open() gets the options by name, and {@link ImageOptions}. */
+  readonly module: string;
+}
+
+/** What every file system's module is told besides its own options. */
+export interface ImageOptions {
+  /** Absolute path. */
+  readonly image: string;
+  readonly readOnly: boolean;
+  /** -o sync: every write is on the medium before it is answered. */
+  readonly sync: boolean;
+}
+
+const version = (): string => {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+};
+
+const WORD_COLUMNS = 25;
+
+const optionLines = (rows: readonly MountOptionRow[]): string =>
+  rows
+    .filter((row) => row.fate !== 'refused' && row.meaning !== '')
+    .map((row) => {
+      const word = row.value === undefined ? row.name : `${row.name}=${row.value}`;
+      return `  ${word.padEnd(WORD_COLUMNS)} ${row.meaning}`;
+    })
+    .join('\n');
+
+function commandOf(program: MountProgram): Command {
+  const { name } = program;
+  return new Command(name)
+    .description(program.description)
+    .usage('[-f] [-o options] image mountpoint')
+    .argument('<image>', 'file with the content of the medium')
+    .argument('<mountpoint>', 'directory to mount on')
+    .option('-f', 'stay in the foreground, with messages on the terminal')
+    .option<string[]>('-o <options>', 'mount options, separated by commas',
+      (text, before) => [...(before ?? []), text])
+    .option('-r', 'the same as -o ro')
+    .option('-w', 'the same as -o rw')
+    .option('-s', "accepted for libfuse's sake: one thread serves in any case")
+    .version(version(), '-V, --version', 'show the version')
+    .helpOption('-h, --help', 'show this text')
+    .addHelpText('after', `
+${program.optionsTitle}:
+${optionLines(program.options)}
+
+General mount options:
+${optionLines(GENERIC_MOUNT_OPTIONS)}
+
+${program.notes}
+Unmount with umount(8), or as an ordinary user with fusermount3 -u.
+
+Examples:
+${program.examples.map((line) => `  ${line}`).join('\n')}
+
+In /etc/fstab:
+  /var/image.bin  /mnt  fuse.${name}  noauto,ro  0  0`)
+    .configureOutput({
+      outputError: (text, write) => {
+        write(`${text.replace(/^error: /, `${name}: `).trimEnd()}; see ${name} --help\n`);
+      },
+    })
+    .exitOverride();
+}
+
+/** Runs the program on process.argv. @returns the exit status. */
+export async function mountProgram(program: MountProgram): Promise<number> {
+  const { name } = program;
+  const command = commandOf(program);
+  try {
+    command.parse();
+    const flags = command.opts<{ r?: true; w?: true; f?: true; o?: string[] }>();
+    const parsed = parseMountOptions(
+      [...(flags.r ? ['ro'] : []), ...(flags.w ? ['rw'] : []), ...(flags.o ?? [])],
+      program.options,
+    );
+    const [imageArgument, mountpoint] = command.args as [string, string];
+    const imageOptions: ImageOptions = {
+      image: resolve(imageArgument),
+      readOnly: parsed.readOnly,
+      sync: parsed.session['sync'] === true,
+    };
+    return await runMountCommand({
+      name,
+      foreground: flags.f === true,
+      readOnly: parsed.readOnly,
+      request: {
+        module: program.module,
+        moduleOptions: { ...parsed.fileSystem, ...imageOptions },
+        mountpoint: mountpoint.startsWith('/dev/fd/') ? mountpoint : resolve(mountpoint),
+        source: String(parsed.session['fsname'] ?? imageOptions.image),
+        subtype: name,
+        mountOptions: kernelWords(parsed),
+        session: sessionOptions(parsed),
+      },
+    });
+  } catch (error) {
+    // Help and version end here as well, with 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+    if (!(error instanceof MountOptionError)) throw error;
+    process.stderr.write(`${name}: ${error.message}\n`);
+    return EXIT_USAGE;
+  }
+}
