@@ -9,13 +9,13 @@
  *
  * Facts: reference jffs2.md §3. Departures from Linux are in DIFFERENCES.md.
  */
-import type { HostCodecs } from '../rumpuser/rumpuser.js';
 import { BUG_ON } from '../lump/bug.js';
 import { jffs2_lzma_comp, jffs2_lzma_nosize_comp } from './compr_lzma.js';
 import { jffs2_lzo_comp } from './compr_lzo.js';
 import { jffs2_rtime_comp } from './compr_rtime.js';
 import { jffs2_dynrubin_comp, jffs2_rubinmips_comp } from './compr_rubin.js';
 import { jffs2_zlib_comp } from './compr_zlib.js';
+import type { host_zlib } from './compr_zlib.js';
 import { JFFS2_COMPR_LZO, JFFS2_COMPR_NONE, JFFS2_COMPR_ZERO, JFFS2_COMPR_ZLIB } from './medium.js';
 
 /** In: bytes offered and room for the result. Out: bytes consumed and produced. */
@@ -79,7 +79,7 @@ export interface jffs2_compressor_state {
 
 export interface jffs2_compressors_options {
   /** The host's DEFLATE; without it zlib nodes are unreadable, as in a kernel without zlib. */
-  readonly zlib?: HostCodecs | undefined;
+  readonly zlib?: host_zlib | undefined;
   /** zlib's level, 0–9; Linux uses 3. */
   readonly zlibLevel?: number;
 }

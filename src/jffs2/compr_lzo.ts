@@ -24,6 +24,8 @@ import type { compr_lengths, jffs2_compressor } from './compr.js';
 import { JFFS2_COMPR_LZO } from './medium.js';
 
 const HASH_BITS = 13;
+/** The stride through data without matches grows by one every 32 bytes. */
+const SKIP_SHIFT = 5;
 /** Longest match and distance of the short form (64…255). */
 const M2_MAX_LEN = 8;
 const M2_MAX_DISTANCE = 0x0800;
@@ -42,18 +44,28 @@ const END_BYTES = 3;
 /** S after a literal run instruction: fewer would have gone into the match before. */
 const AFTER_RUN = 4;
 
+/** A DataView of the whole buffer that a Uint8Array lies in, made again only for another buffer. */
+class CachedView {
+  #view: DataView = new DataView(new ArrayBuffer(0));
+
+  of(bytes: Uint8Array): DataView {
+    if (this.#view.buffer !== bytes.buffer) this.#view = new DataView(bytes.buffer);
+    return this.#view;
+  }
+}
+
 export class jffs2_lzo_comp implements jffs2_compressor {
   readonly name = 'lzo';
   readonly compr = JFFS2_COMPR_LZO;
   readonly priority = 80;
   /**
-   * By hash of four bytes: where they stood last, and which they were, so that a candidate is
-   * checked without reading it. Positions count on from call to call ({@link #base}): what earlier
-   * calls left lies below the base, and the tables need not be cleared.
+   * By hash of four bytes: where they stood last. Positions count on from call to call
+   * ({@link #base}): what earlier calls left lies below the base, and nothing need be cleared.
    */
   readonly #positions = new Int32Array(1 << HASH_BITS);
-  readonly #prefixes = new Int32Array(1 << HASH_BITS);
   #base = 1;
+  readonly #srcView = new CachedView();
+  readonly #dstView = new CachedView();
 
   /** All or nothing. */
   compress(
@@ -78,10 +90,13 @@ export class jffs2_lzo_comp implements jffs2_compressor {
     src: Uint8Array, so: number, srclen: number, dst: Uint8Array, dof: number, dstEnd: number,
   ): number {
     const positions = this.#positions;
-    const prefixes = this.#prefixes;
+    const view = this.#srcView.of(src);
+    const viewBase = src.byteOffset;
+    const dstView = this.#dstView.of(dst);
+    const dstBase = dst.byteOffset;
     const srcEnd = so + srclen;
     /** From here on, no four bytes are left to hash. */
-    const parseEnd = srcEnd - 4;
+    const parseEnd = srcEnd - 3;
     /** Turns an index into src into a position for the table. */
     const bias = this.#base - so;
     let ip = so;
@@ -89,24 +104,46 @@ export class jffs2_lzo_comp implements jffs2_compressor {
     let anchor = so;
     let op = dof;
 
-    while (ip <= parseEnd) {
-      const prefix = src[ip]! | (src[ip + 1]! << 8) | (src[ip + 2]! << 16) | (src[ip + 3]! << 24);
+    while (ip < parseEnd) {
+      const prefix = view.getInt32(viewBase + ip, true);
       const slot = Math.imul(prefix, 0x9e3779b1) >>> (32 - HASH_BITS);
       const distance = ip + bias - positions[slot]!;
       positions[slot] = ip + bias;
-      if (prefixes[slot] !== prefix || distance > ip - so || distance > M4_MAX_DISTANCE) {
-        prefixes[slot] = prefix;
-        ip += 1 + ((ip - anchor) >> 5);
+      if (
+        distance > ip - so ||
+        distance > M4_MAX_DISTANCE ||
+        view.getInt32(viewBase + ip - distance, true) !== prefix
+      ) {
+        ip += 1 + ((ip - anchor) >> SKIP_SHIFT);
         continue;
       }
       let end = ip + 4;
-      while (end < srcEnd && src[end] === src[end - distance]) end++;
+      let difference = 0;
+      while (end < parseEnd) {
+        const there = viewBase + end;
+        difference = view.getInt32(there, true) ^ view.getInt32(there - distance, true);
+        if (difference !== 0) break;
+        end += 4;
+      }
+      if (difference !== 0) {
+        // The lowest bit that differs tells how many of the four bytes are the same.
+        end += (31 - Math.clz32(difference & -difference)) >> 3;
+      } else {
+        while (end < srcEnd && src[end] === src[end - distance]) end++;
+      }
       const length = end - ip;
 
       // The literals, the match with its extension, and the end of the stream still to come.
       const literals = ip - anchor;
       if (op + literals + (literals >> 7) + (length >> 7) + 6 + END_BYTES > dstEnd) return -1;
-      if (literals > 0) op = putLiterals(src, anchor, literals, dst, op, dof);
+      if (literals > 0) {
+        op = putRun(dst, op, literals, op === dof);
+        // Up to three bytes too many: the match and the end of the stream overwrite them.
+        for (let i = 0; i < literals; i += 4) {
+          dstView.setInt32(dstBase + op + i, view.getInt32(viewBase + anchor + i));
+        }
+        op += literals;
+      }
       op = putMatch(dst, op, length, distance);
       ip = end;
       anchor = end;
@@ -114,7 +151,8 @@ export class jffs2_lzo_comp implements jffs2_compressor {
 
     const literals = srcEnd - anchor;
     if (op + literals + (literals >> 7) + 3 + END_BYTES > dstEnd) return -1;
-    if (literals > 0) op = putLiterals(src, anchor, literals, dst, op, dof);
+    if (literals > 0) op = putRun(dst, op, literals, op === dof);
+    for (let i = anchor; i < srcEnd; i++) dst[op++] = src[i]!;
     dst[op++] = M4_MARKER | 1;
     dst[op++] = 0;
     dst[op++] = 0;
@@ -126,6 +164,13 @@ export class jffs2_lzo_comp implements jffs2_compressor {
   ): boolean {
     const srcEnd = so + srclen;
     const dstEnd = dof + dstlen;
+    const srcView = this.#srcView.of(src);
+    const dstView = this.#dstView.of(dst);
+    const srcBase = src.byteOffset;
+    const dstBase = dst.byteOffset;
+    /** Up to here, four bytes can be moved where fewer are meant. */
+    const srcFast = srcEnd - 3;
+    const dstFast = dstEnd - 3;
     let ip = so;
     let op = dof;
     let state = 0;
@@ -185,9 +230,16 @@ export class jffs2_lzo_comp implements jffs2_compressor {
         }
         run += 3;
         if (run > srcEnd - ip || run > dstEnd - op) return false;
-        for (let i = 0; i < run; i++) dst[op + i] = src[ip + i]!;
-        ip += run;
-        op += run;
+        const end = op + run;
+        if (ip + run <= srcFast && end <= dstFast) {
+          for (; op < end; op += 4, ip += 4) {
+            dstView.setInt32(dstBase + op, srcView.getInt32(srcBase + ip));
+          }
+          ip += end - op;
+          op = end;
+        } else {
+          while (op < end) dst[op++] = src[ip++]!;
+        }
         state = AFTER_RUN;
         continue;
       } else {
@@ -202,15 +254,27 @@ export class jffs2_lzo_comp implements jffs2_compressor {
       }
 
       if (distance > op - dof || length > dstEnd - op) return false;
-      const from = op - distance;
-      // Ranges that overlap repeat themselves, which only a loop does right.
-      for (let i = 0; i < length; i++) dst[op + i] = dst[from + i]!;
-      op += length;
+      const end = op + length;
+      if (distance >= 4 && end <= dstFast) {
+        for (; op < end; op += 4) {
+          dstView.setInt32(dstBase + op, dstView.getInt32(dstBase + op - distance));
+        }
+        op = end;
+      } else {
+        // The ranges overlap: the first bytes repeat.
+        for (; op < end; op++) dst[op] = dst[op - distance]!;
+      }
       if (literals > 0) {
-        if (literals > srcEnd - ip || literals > dstEnd - op) return false;
-        for (let i = 0; i < literals; i++) dst[op + i] = src[ip + i]!;
-        ip += literals;
-        op += literals;
+        if (ip < srcFast && op < dstFast) {
+          dstView.setInt32(dstBase + op, srcView.getInt32(srcBase + ip));
+          ip += literals;
+          op += literals;
+        } else {
+          if (literals > srcEnd - ip || literals > dstEnd - op) return false;
+          for (let i = 0; i < literals; i++) dst[op + i] = src[ip + i]!;
+          ip += literals;
+          op += literals;
+        }
       }
       state = literals;
     }
@@ -228,13 +292,11 @@ function putExtension(dst: Uint8Array, op: number, value: number): number {
   return op;
 }
 
-/** Writes a literal run where the stream, which began at `dof`, has come to. */
-function putLiterals(
-  src: Uint8Array, from: number, count: number, dst: Uint8Array, op: number, dof: number,
-): number {
-  if (op === dof && count <= FIRST_RUN_MAX) {
+/** Writes that `count` literals follow; `first` at the start of the stream. @returns the new end. */
+function putRun(dst: Uint8Array, op: number, count: number, first: boolean): number {
+  if (first && count <= FIRST_RUN_MAX) {
     dst[op++] = 17 + count;
-  } else if (op !== dof && count <= 3) {
+  } else if (!first && count <= 3) {
     // Into S of the match before: the low bits of its last byte but one.
     dst[op - 2]! |= count;
   } else if (count <= 18) {
@@ -243,8 +305,7 @@ function putLiterals(
     dst[op++] = 0;
     op = putExtension(dst, op, count - 18);
   }
-  for (let i = 0; i < count; i++) dst[op + i] = src[from + i]!;
-  return op + count;
+  return op;
 }
 
 /** Writes a match of at least 3 bytes with S = 0. */

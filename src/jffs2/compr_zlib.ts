@@ -7,28 +7,31 @@
  *
  * Facts: reference jffs2.md §3.4.
  */
-import type { HostCodecs } from '../rumpuser/rumpuser.js';
+import type { Lump } from '../lump/lump.js';
 import type { compr_lengths, jffs2_compressor } from './compr.js';
 import { JFFS2_COMPR_ZLIB } from './medium.js';
+
+/** The host's DEFLATE, as lump hands it on. */
+export type host_zlib = NonNullable<Lump['host']['codecs']>;
 
 /** Linux's level. Higher ones cost two to ten times the time for 1 to 3 % of the size. */
 const DEFAULT_LEVEL = 3;
 /** Header (2) and checksum (4) of a stream, and the least that deflated data can take. */
 const STREAM_OVERHEAD = 12;
-/** Attempts to find the longest beginning that fits into too small a room. */
-const FIT_ATTEMPTS = 4;
+/** Attempts to find the longest beginning that fits into too small a room; most need three. */
+const FIT_ATTEMPTS = 6;
 
 export class jffs2_zlib_comp implements jffs2_compressor {
   readonly name = 'zlib';
   readonly compr = JFFS2_COMPR_ZLIB;
   readonly priority = 60;
-  readonly #codecs: HostCodecs;
+  readonly #zlib: host_zlib;
   readonly #level: number;
   /** Room for a stream that is longer than the caller's room. */
   #scratch = new Uint8Array(0);
 
-  constructor(codecs: HostCodecs, level = DEFAULT_LEVEL) {
-    this.#codecs = codecs;
+  constructor(zlib: host_zlib, level = DEFAULT_LEVEL) {
+    this.#zlib = zlib;
     this.#level = level;
   }
 
@@ -40,43 +43,46 @@ export class jffs2_zlib_comp implements jffs2_compressor {
     if (dstlen <= STREAM_OVERHEAD || srclen <= STREAM_OVERHEAD) return false;
     if (dstlen < srclen) return this.#compressToFit(src, so, dst, dof, out);
     // srclen - 1: a stream as long as the data is of no use.
-    const produced = this.#codecs.deflate(src, so, srclen, dst, dof, srclen - 1, this.#level);
+    const produced = this.#zlib.deflate(src, so, srclen, dst, dof, srclen - 1, this.#level);
     if (produced < 0) return false;
     out.dstlen = produced;
     return true;
   }
 
   /**
-   * The room is the rest of an erase block. All of the data may still fit; when it does not, the
-   * length of the whole stream tells about how much will. This happens once per erase block, so a
-   * few attempts do no harm; the best of them stays in `dst`.
+   * The room is the rest of an erase block: looks for about the longest beginning whose stream
+   * fits. A beginning that fits and one that does not close in on it; each guess lies on the line
+   * between the two, a little below the room. It happens once per erase block.
    */
   #compressToFit(
     src: Uint8Array, so: number, dst: Uint8Array, dof: number, out: compr_lengths,
   ): boolean {
     const { srclen, dstlen } = out;
-    // Stored blocks add 5 bytes per 16 KiB or so: this always holds the stream.
+    // What does not compress grows by 5 bytes per stored block; this always holds the stream.
     const capacity = srclen + (srclen >>> 8) + 64;
     if (this.#scratch.length < capacity) this.#scratch = new Uint8Array(capacity);
     const scratch = this.#scratch;
-    let length = srclen;
+    const target = dstlen - (dstlen >>> 6);
     let fits = 0;
-    let fitsProduced = 0;
-    let tooLong = srclen + 1;
+    let fitsProduced = STREAM_OVERHEAD;
+    let tooLong = srclen;
+    let tooLongProduced = 0;
+    let length = srclen;
     for (let attempt = 0; attempt < FIT_ATTEMPTS; attempt++) {
-      const produced = this.#codecs.deflate(src, so, length, scratch, 0, capacity, this.#level);
+      const produced = this.#zlib.deflate(src, so, length, scratch, 0, capacity, this.#level);
       if (produced < 0) break;
       if (produced <= dstlen) {
         dst.set(scratch.subarray(0, produced), dof);
         fits = length;
         fitsProduced = produced;
+        if (fits === srclen || produced >= target) break;
       } else {
         tooLong = length;
+        tooLongProduced = produced;
       }
-      // Compressed size grows a little slower than length: aim just below the proportion.
-      const next = Math.floor((length * (dstlen - 2)) / produced);
-      if (next <= fits + 8 || fits === srclen) break;
-      length = next < tooLong ? next : (fits + tooLong) >>> 1;
+      const share = (target - fitsProduced) / (tooLongProduced - fitsProduced);
+      length = fits + Math.floor((tooLong - fits) * share);
+      if (length <= fits || length >= tooLong) break;
     }
     if (fitsProduced >= fits) return false;
     out.srclen = fits;
@@ -100,7 +106,7 @@ export class jffs2_zlib_comp implements jffs2_compressor {
       if (isDeflate && !hasDictionary && ((cmf << 8) | flg) % 31 === 0) header = 2;
     }
     return (
-      this.#codecs.inflateRaw(src, so + header, srclen - header, dst, dof, dstlen) === dstlen
+      this.#zlib.inflateRaw(src, so + header, srclen - header, dst, dof, dstlen) === dstlen
     );
   }
 }

@@ -1,0 +1,177 @@
+/**
+ * Erasing: from "nothing in this block is needed" to "free". Facts: reference jffs2.md §9.4.
+ *
+ * The simulated chip erases at once, so a block never stays on erasing_list; the list and the wait
+ * queue are there for chips that take their time.
+ */
+import { crc32_le } from '../lump/crc32.js';
+import { Errno } from '../lump/errno.js';
+import { wake_up } from '../lump/sched.js';
+import type { erase_info } from '../mtd/mtd.js';
+import { MTD_FAIL_ADDR_UNKNOWN } from '../mtd/mtd.js';
+import {
+  HEADER_SIZE, H_CRC, H_TOTLEN, H_TYPE, JFFS2_MAGIC_BITMASK, JFFS2_NODETYPE_CLEANMARKER,
+} from './medium.js';
+import {
+  INO_STATE_CHECKEDABSENT, INO_STATE_UNCHECKED, jffs2_del_ino_cache, jffs2_inode_cache,
+  jffs2_link_node_ref, list_del, ref_offset, REF_NORMAL, type jffs2_eraseblock,
+  type jffs2_sb_info,
+} from './nodelist.js';
+import { jffs2_garbage_collect_trigger } from './nodemgmt.js';
+import { jffs2_release_xattr_datum, jffs2_release_xattr_ref, jffs2_xattr_datum } from './xattr.js';
+
+/**
+ * Works on up to `count` blocks that wait for being erased or for their cleanmarker.
+ * @returns true when anything was done.
+ */
+export function jffs2_erase_pending_blocks(c: jffs2_sb_info, count: number): boolean {
+  let done = 0;
+  while (done < count) {
+    const complete = c.erase_complete_list.shift();
+    if (complete) {
+      jffs2_mark_erased_block(c, complete);
+      done++;
+      continue;
+    }
+    const jeb = c.erase_pending_list.shift();
+    if (!jeb) break;
+    c.erasing_size += c.sector_size;
+    c.wasted_size -= jeb.wasted_size;
+    c.free_size -= jeb.free_size;
+    c.used_size -= jeb.used_size;
+    c.dirty_size -= jeb.dirty_size;
+    jeb.wasted_size = jeb.used_size = jeb.dirty_size = jeb.free_size = 0;
+    jffs2_free_jeb_node_refs(c, jeb);
+    c.erasing_list.addTail(jeb);
+    jffs2_erase_block(c, jeb);
+  }
+  return done > 0;
+}
+
+function jffs2_erase_block(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
+  const instr: erase_info = {
+    addr: jeb.offset, len: c.sector_size, fail_addr: MTD_FAIL_ADDR_UNKNOWN,
+  };
+  try {
+    c.mtd.erase(instr);
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error;
+    if (error.code === 'EROFS') {
+      c.damage.report('erase failed', jeb.offset, 'the chip is not writeable');
+    }
+    jffs2_erase_failed(c, jeb, error.code);
+    return;
+  }
+  list_del(jeb);
+  c.erase_complete_list.addTail(jeb);
+  jffs2_garbage_collect_trigger(c);
+  wake_up(c.erase_wait);
+}
+
+/** A block that cannot be erased is not used again in this mount. */
+function jffs2_erase_failed(c: jffs2_sb_info, jeb: jffs2_eraseblock, why: string): void {
+  c.damage.report('erase failed', jeb.offset, why);
+  c.erasing_size -= c.sector_size;
+  c.bad_size += c.sector_size;
+  if (jeb.list) list_del(jeb);
+  c.bad_list.addTail(jeb);
+  c.nr_erasing_blocks--;
+  wake_up(c.erase_wait);
+}
+
+/** Checks that the block is erased, writes the cleanmarker, and frees the block. */
+function jffs2_mark_erased_block(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
+  try {
+    const bad = jffs2_block_check_erase(c, jeb);
+    if (bad >= 0) {
+      jffs2_erase_failed(c, jeb, `not 0xFF at 0x${bad.toString(16)} after the erase`);
+      return;
+    }
+    if (c.cleanmarker_size > 0) writeCleanmarker(c, jeb);
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error;
+    jffs2_erase_failed(c, jeb, error.message);
+    return;
+  }
+  c.erasing_size -= c.sector_size;
+  jeb.free_size = c.sector_size;
+  c.free_size += c.sector_size;
+  if (c.cleanmarker_size > 0) {
+    jffs2_link_node_ref(c, jeb, jeb.offset | REF_NORMAL, c.cleanmarker_size, null);
+  }
+  c.free_list.addTail(jeb);
+  c.nr_erasing_blocks--;
+  c.nr_free_blocks++;
+  wake_up(c.erase_wait);
+}
+
+/** @returns the offset of the first word that is not erased, or -1. */
+function jffs2_block_check_erase(c: jffs2_sb_info, jeb: jffs2_eraseblock): number {
+  const view = c.view(jeb.offset, c.sector_size);
+  const start = view.buf.byteOffset + view.off;
+  if ((start & 3) !== 0) {
+    for (let n = 0; n < c.sector_size; n++) {
+      if (view.buf[view.off + n] !== 0xff) return jeb.offset + n;
+    }
+    return -1;
+  }
+  const words = new Int32Array(view.buf.buffer, start, c.sector_size >>> 2);
+  for (let n = 0; n < words.length; n++) {
+    if (words[n] !== -1) return jeb.offset + n * 4;
+  }
+  return -1;
+}
+
+function writeCleanmarker(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
+  const { e } = c;
+  const marker = new Uint8Array(HEADER_SIZE);
+  e.put16(marker, 0, JFFS2_MAGIC_BITMASK);
+  e.put16(marker, H_TYPE, JFFS2_NODETYPE_CLEANMARKER);
+  e.put32(marker, H_TOTLEN, c.cleanmarker_size);
+  e.put32(marker, H_CRC, crc32_le(0, marker, 0, H_CRC));
+  c.mtd.write(jeb.offset, HEADER_SIZE, marker, 0);
+}
+
+/**
+ * Lets go of all references of a block that is about to be erased, and of owners that lose their
+ * last node by it.
+ */
+export function jffs2_free_jeb_node_refs(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
+  const { refs } = c;
+  const first = jeb.offset;
+  const end = first + c.sector_size;
+  for (let ref = jeb.first_node; ref !== 0; ref = refs.next_phys[ref]!) {
+    const slot = refs.owner[ref]!;
+    if (slot === 0) continue;
+    // All nodes that this owner has in this block leave its chain in one walk.
+    const owner = c.owners[slot]!;
+    let previous = 0;
+    for (let at = owner.nodes; at !== 0; at = refs.next_in_ino[at]!) {
+      const offset = ref_offset(c, at);
+      if (offset >= first && offset < end) {
+        const next = refs.next_in_ino[at]!;
+        if (previous !== 0) refs.next_in_ino[previous] = next;
+        else owner.nodes = next;
+        refs.owner[at] = 0;
+      } else {
+        previous = at;
+      }
+    }
+    if (owner.nodes !== 0) continue;
+    if (owner instanceof jffs2_inode_cache) {
+      const absent =
+        owner.state === INO_STATE_CHECKEDABSENT || owner.state === INO_STATE_UNCHECKED;
+      if (owner.pino_nlink === 0 && absent) jffs2_del_ino_cache(c, owner);
+    } else if (owner instanceof jffs2_xattr_datum) {
+      jffs2_release_xattr_datum(c, owner);
+    } else {
+      jffs2_release_xattr_ref(c, owner);
+    }
+  }
+  for (let ref = jeb.first_node; ref !== 0; ) {
+    const next = refs.next_phys[ref]!;
+    refs.free(ref);
+    ref = next;
+  }
+  jeb.first_node = jeb.last_node = jeb.gc_node = 0;
+}

@@ -1,0 +1,455 @@
+/**
+ * Reads the whole medium at mount: which nodes are there, whom they belong to, how each erase block
+ * stands. Data CRCs are left for later; headers and the CRCs of fixed parts are checked here.
+ *
+ * The inner loop runs once per node over windows of the chip; it allocates nothing but the entry in
+ * the typed arrays (and a name for directory entries). Facts: reference jffs2.md §5.4–5.7.
+ */
+import { BUG } from '../lump/bug.js';
+import { crc32_le } from '../lump/crc32.js';
+import { Errno } from '../lump/errno.js';
+import { bytesToName, type ByteName } from '../lump/types.js';
+import {
+  DIRENT_SIZE, D_INO, D_NAME_CRC, D_NODE_CRC, D_NSIZE, D_PINO, D_TYPE, D_VERSION, HEADER_SIZE,
+  H_CRC, H_TOTLEN, H_TYPE, INODE_CRC_LENGTH, INODE_SIZE, I_INO, I_NODE_CRC, I_VERSION,
+  JFFS2_COMPAT_MASK, JFFS2_DIRTY_BITMASK, JFFS2_FEATURE_INCOMPAT, JFFS2_FEATURE_ROCOMPAT,
+  JFFS2_FEATURE_RWCOMPAT_DELETE, JFFS2_MAGIC_BITMASK, JFFS2_NODETYPE_CLEANMARKER,
+  JFFS2_NODETYPE_DIRENT, JFFS2_NODETYPE_INODE, JFFS2_NODETYPE_PADDING, JFFS2_NODETYPE_SUMMARY,
+  JFFS2_NODETYPE_XATTR, JFFS2_NODETYPE_XREF, JFFS2_NODE_ACCURATE, JFFS2_OLD_MAGIC_BITMASK,
+  JFFS2_SUMMARY_FRAME_SIZE, JFFS2_SUM_MAGIC, JFFS2_SWAPPED_MAGIC_BITMASK, PAD, R_NODE_CRC,
+  SUM_MARKER_SIZE, XATTR_SIZE, XREF_SIZE, X_NAME_LEN, X_NODE_CRC, X_VALUE_LEN, X_VERSION, X_XID,
+} from './medium.js';
+import {
+  ISDIRTY, jffs2_add_ino_cache, jffs2_eraseblock, jffs2_inode_cache, jffs2_link_node_ref,
+  jffs2_scan_dirty_space, JFFS2_SB_FLAG_RO, REF_NORMAL, REF_PRISTINE, REF_UNCHECKED,
+  VERYDIRTY, type EraseblockList, type jffs2_full_dirent, type jffs2_sb_info, type Ref,
+} from './nodelist.js';
+import { jffs2_mark_node_obsolete } from './nodemgmt.js';
+import { jffs2_summary, jffs2_sum_scan_sumnode } from './summary.js';
+import { jffs2_build_xattr_datum, jffs2_build_xattr_ref } from './xattr.js';
+
+/** What the scan found an erase block to be. */
+export type BlockState = 'ALLFF' | 'CLEANMARKER' | 'CLEAN' | 'PARTDIRTY' | 'ALLDIRTY' | 'BADBLOCK';
+
+/** Bytes of a block that are looked at to call it erased. Linux's EMPTY_SCAN_SIZE. */
+const EMPTY_SCAN_SIZE = 256;
+
+/** Smallest tail worth continuing to write in after mount: an inode node and some data. */
+const MIN_FREE = INODE_SIZE + 68;
+
+/** The inode cache of a number, made if it is new. */
+export function jffs2_scan_make_ino_cache(c: jffs2_sb_info, ino: number): jffs2_inode_cache {
+  let ic = c.inocache.get(ino);
+  if (ic) return ic;
+  if (ino > c.highest_ino) c.highest_ino = ino;
+  ic = new jffs2_inode_cache(ino);
+  jffs2_add_ino_cache(c, ic);
+  if (ino === 1) ic.pino_nlink = 1;
+  return ic;
+}
+
+/**
+ * Adds a directory entry to its directory's list. For each name the highest version stays; of equal
+ * versions the later one in scan order. The loser is obsolete in memory.
+ */
+export function jffs2_scan_add_dirent(
+  c: jffs2_sb_info, ic: jffs2_inode_cache, raw: Ref, name: ByteName, version: number, ino: number,
+  type: number,
+): void {
+  // A new inode must not fall under a name that is left over from a lost one.
+  if (ino > c.highest_ino) c.highest_ino = ino;
+  ic.scan_dents ??= new Map<ByteName, jffs2_full_dirent>();
+  const older = ic.scan_dents.get(name);
+  if (older && older.version > version) {
+    jffs2_mark_node_obsolete(c, raw);
+    return;
+  }
+  if (older) {
+    jffs2_mark_node_obsolete(c, older.raw);
+    older.raw = raw;
+    older.version = version;
+    older.ino = ino;
+    older.type = type;
+    return;
+  }
+  ic.scan_dents.set(name, { raw, version, ino, type, name, pos: 0 });
+}
+
+/**
+ * Files a block by what is left in it.
+ */
+export function jffs2_scan_classify_jeb(c: jffs2_sb_info, jeb: jffs2_eraseblock): BlockState {
+  if (
+    jeb.used_size + jeb.unchecked_size === PAD(c.cleanmarker_size) &&
+    jeb.dirty_size === 0 &&
+    (jeb.first_node === 0 || c.refs.next_phys[jeb.first_node] === 0)
+  ) {
+    return 'CLEANMARKER';
+  }
+  if (!ISDIRTY(c.sector_size - (jeb.used_size + jeb.unchecked_size))) {
+    // So little dirt that collecting it is not worth it.
+    c.dirty_size -= jeb.dirty_size;
+    c.wasted_size += jeb.dirty_size;
+    jeb.wasted_size += jeb.dirty_size;
+    jeb.dirty_size = 0;
+    return 'CLEAN';
+  }
+  if (jeb.used_size > 0 || jeb.unchecked_size > 0) return 'PARTDIRTY';
+  return 'ALLDIRTY';
+}
+
+/** Turns what is free in a block into waste, and waste into dirt, and files it by its dirt. */
+function fileDirty(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
+  jeb.dirty_size += jeb.wasted_size + jeb.free_size;
+  c.dirty_size += jeb.wasted_size + jeb.free_size;
+  c.wasted_size -= jeb.wasted_size;
+  c.free_size -= jeb.free_size;
+  jeb.wasted_size = jeb.free_size = 0;
+  (VERYDIRTY(c, jeb.dirty_size) ? c.very_dirty_list : c.dirty_list).addHead(jeb);
+}
+
+/**
+ * Scans the medium and files every erase block.
+ * @throws EINVAL a node of unknown incompatible type; EROFS a node that only a reader may meet, on
+ *   a writeable mount; EIO the chip failed, or nothing on it looks like JFFS2.
+ */
+export function jffs2_scan_medium(c: jffs2_sb_info): void {
+  const collected = new jffs2_summary(c);
+  let emptyBlocks = 0;
+  let badBlocks = 0;
+  for (const jeb of c.blocks) {
+    collected.reset();
+    const state = jffs2_scan_eraseblock(c, jeb, collected);
+    switch (state) {
+      case 'ALLFF':
+        // Erased, but without a cleanmarker: perhaps only half erased. It is erased again.
+        emptyBlocks++;
+        c.erase_pending_list.addHead(jeb);
+        c.nr_erasing_blocks++;
+        break;
+      case 'CLEANMARKER':
+        if (jeb.dirty_size === 0) {
+          c.free_list.addHead(jeb);
+          c.nr_free_blocks++;
+        } else {
+          c.erase_pending_list.addHead(jeb);
+          c.nr_erasing_blocks++;
+        }
+        break;
+      case 'CLEAN':
+        c.clean_list.addHead(jeb);
+        break;
+      case 'PARTDIRTY': {
+        // The block with the longest tail goes on being written to; the others lose theirs.
+        const best = c.nextblock;
+        if (jeb.free_size > MIN_FREE && (!best || best.free_size < jeb.free_size)) {
+          if (best) fileDirty(c, best);
+          c.nextblock = jeb;
+          c.summary.take(collected);
+        } else {
+          fileDirty(c, jeb);
+        }
+        break;
+      }
+      case 'ALLDIRTY':
+        c.erase_pending_list.addHead(jeb);
+        c.nr_erasing_blocks++;
+        break;
+      case 'BADBLOCK':
+        badBlocks++;
+        c.bad_list.addHead(jeb);
+        c.bad_size += c.sector_size;
+        c.free_size -= c.sector_size;
+        break;
+      default:
+        BUG(`unknown block state ${String(state)}`);
+    }
+  }
+  const next = c.nextblock;
+  if (next && next.dirty_size > 0) {
+    next.wasted_size += next.dirty_size;
+    c.wasted_size += next.dirty_size;
+    c.dirty_size -= next.dirty_size;
+    next.dirty_size = 0;
+  }
+  if (next && !c.summary.disabled && PAD(c.summary.sum_size + JFFS2_SUMMARY_FRAME_SIZE) > next.free_size) {
+    c.summary.disable();
+  }
+  if (c.nr_erasing_blocks > 0) {
+    const others = c.nr_blocks;
+    const blank = emptyBlocks + c.nr_free_blocks + badBlocks;
+    if (c.used_size === 0 && c.unchecked_size === 0 && (blank !== others || badBlocks === others)) {
+      throw new Errno(
+        'EIO',
+        'nothing on this medium is a JFFS2 node, and it is not blank either; ' +
+          `refusing to erase it (${emptyBlocks} blank, ${c.nr_free_blocks} free, ${badBlocks} bad ` +
+          `of ${c.nr_blocks} erase blocks)`,
+      );
+    }
+  }
+}
+
+/** Scans one erase block; collects summary entries for the case that it becomes nextblock. */
+function jffs2_scan_eraseblock(
+  c: jffs2_sb_info, jeb: jffs2_eraseblock, sum: jffs2_summary,
+): BlockState {
+  const { e } = c;
+  const size = c.sector_size;
+  if (c.mtd.block_isbad(jeb.offset)) return 'BADBLOCK';
+
+  const view = c.view(jeb.offset, size);
+  const buf = view.buf;
+  const start = view.off;
+  const end = start + size;
+
+  if (e.u32(buf, end - SUM_MARKER_SIZE + 4) === JFFS2_SUM_MAGIC) {
+    const sumofs = e.u32(buf, end - SUM_MARKER_SIZE);
+    if ((sumofs & 3) === 0 && sumofs <= size - JFFS2_SUMMARY_FRAME_SIZE) {
+      const state = jffs2_sum_scan_sumnode(c, jeb, buf, start + sumofs, sumofs);
+      if (state !== null) return state;
+    }
+  }
+
+  let at = start;
+  const emptyEnd = start + Math.min(EMPTY_SCAN_SIZE, size);
+  at = skipErased(buf, at, emptyEnd);
+  if (at === emptyEnd) return 'ALLFF';
+  if (at > start) jffs2_scan_dirty_space(c, jeb, at - start);
+
+  /** Counts bytes that are no node, and says so the first times per block. */
+  let noise = 0;
+  const dirty = (bytes: number): void => {
+    jffs2_scan_dirty_space(c, jeb, bytes);
+    at += bytes;
+  };
+  const flashOffset = (): number => jeb.offset + (at - start);
+  const refuse = (kind: Parameters<typeof c.damage.report>[0], detail: string): void => {
+    if (noise++ < 10) c.damage.report(kind, flashOffset(), detail);
+  };
+
+  while (at < end) {
+    const left = end - at;
+    if (left < HEADER_SIZE) {
+      dirty(left);
+      break;
+    }
+    const word = e.u32(buf, at);
+    if (word === 0xffffffff) {
+      const run = skipErased(buf, at, end);
+      // Free space reaches the end of the block; 0xFF in front of data is dirt.
+      if (run === end) break;
+      dirty(run - at);
+      continue;
+    }
+    const magic = e.u16(buf, at);
+    if (magic !== JFFS2_MAGIC_BITMASK) {
+      if (magic === JFFS2_SWAPPED_MAGIC_BITMASK && at === start) {
+        refuse('wrong byte order', 'the magic number reads swapped: wrong endian image?');
+      } else if (magic === JFFS2_OLD_MAGIC_BITMASK) {
+        refuse('old magic', 'JFFS1-era magic number');
+      } else if (magic !== JFFS2_DIRTY_BITMASK) {
+        refuse('bad magic', `0x${magic.toString(16)} where a node should start`);
+      }
+      dirty(4);
+      continue;
+    }
+    const nodetype = e.u16(buf, at + H_TYPE);
+    const totlen = e.u32(buf, at + H_TOTLEN);
+    if (headerCrc(c, buf, at, nodetype) !== e.u32(buf, at + H_CRC)) {
+      refuse('header crc', `node type 0x${nodetype.toString(16)}, length ${totlen}`);
+      dirty(4);
+      continue;
+    }
+    // Lengths that do not fit are not trusted, and a length below the header makes no progress.
+    if (totlen > left || PAD(totlen) > left || totlen < HEADER_SIZE) {
+      refuse('node past erase block', `length ${totlen}, ${left} bytes are left: wrong erase size?`);
+      dirty(4);
+      continue;
+    }
+    const length = PAD(totlen);
+    if ((nodetype & JFFS2_NODE_ACCURATE) === 0) {
+      dirty(length);
+      continue;
+    }
+    switch (nodetype) {
+      case JFFS2_NODETYPE_INODE:
+        if (totlen < INODE_SIZE) {
+          refuse('bad node', `inode node of ${totlen} bytes`);
+          dirty(4);
+          break;
+        }
+        if (e.u32(buf, at + I_NODE_CRC) !== crc32_le(0, buf, at, INODE_CRC_LENGTH)) {
+          refuse('node crc', 'inode node');
+          dirty(length);
+          break;
+        }
+        {
+          const ino = e.u32(buf, at + I_INO);
+          const version = e.u32(buf, at + I_VERSION);
+          const ic = jffs2_scan_make_ino_cache(c, ino);
+          jffs2_link_node_ref(c, jeb, flashOffset() | REF_UNCHECKED, length, ic);
+          c.version_sum += version;
+          sum.addInode(ino, version, at - start, totlen);
+          at += length;
+        }
+        break;
+      case JFFS2_NODETYPE_DIRENT: {
+        if (totlen < DIRENT_SIZE || e.u32(buf, at + D_NODE_CRC) !== crc32_le(0, buf, at, D_NODE_CRC)) {
+          refuse('node crc', 'directory entry');
+          dirty(length);
+          break;
+        }
+        // A name may not contain NUL: what is behind one would be lost, and the name with it.
+        let nsize = buf[at + D_NSIZE]!;
+        if (nsize > totlen - DIRENT_SIZE) nsize = totlen - DIRENT_SIZE;
+        const nameAt = at + DIRENT_SIZE;
+        if (crc32_le(0, buf, nameAt, nsize) !== e.u32(buf, at + D_NAME_CRC)) {
+          refuse('name crc', 'directory entry');
+          dirty(length);
+          break;
+        }
+        const name = bytesToName(buf, nameAt, nameAt + nsize);
+        if (!isUsableName(name)) {
+          refuse('bad name', `directory entry with the name ${JSON.stringify(name)}`);
+          dirty(length);
+          break;
+        }
+        const pino = e.u32(buf, at + D_PINO);
+        const version = e.u32(buf, at + D_VERSION);
+        const ino = e.u32(buf, at + D_INO);
+        const type = buf[at + D_TYPE]!;
+        const ic = jffs2_scan_make_ino_cache(c, pino);
+        const state = ino === 0 ? REF_NORMAL : REF_PRISTINE;
+        const ref = jffs2_link_node_ref(c, jeb, flashOffset() | state, length, ic);
+        c.version_sum += version;
+        sum.addDirent(pino, version, ino, type, name, at - start, totlen);
+        jffs2_scan_add_dirent(c, ic, ref, name, version, ino, type);
+        at += length;
+        break;
+      }
+      case JFFS2_NODETYPE_XATTR: {
+        const nameLength = buf[at + X_NAME_LEN]!;
+        if (
+          totlen < XATTR_SIZE ||
+          e.u32(buf, at + X_NODE_CRC) !== crc32_le(0, buf, at, X_NODE_CRC) ||
+          totlen !== PAD(XATTR_SIZE + nameLength + 1 + e.u16(buf, at + X_VALUE_LEN))
+        ) {
+          refuse('bad xattr', 'attribute with wrong CRC or length');
+          dirty(length);
+          break;
+        }
+        const xid = e.u32(buf, at + X_XID);
+        const version = e.u32(buf, at + X_VERSION);
+        jffs2_build_xattr_datum(c, jeb, flashOffset() | REF_PRISTINE, length, xid, version);
+        sum.addXattr(xid, version, at - start, totlen);
+        at += length;
+        break;
+      }
+      case JFFS2_NODETYPE_XREF:
+        if (
+          totlen !== XREF_SIZE ||
+          e.u32(buf, at + R_NODE_CRC) !== crc32_le(0, buf, at, R_NODE_CRC)
+        ) {
+          refuse('bad xattr', 'attribute reference with wrong CRC or length');
+          dirty(length);
+          break;
+        }
+        jffs2_build_xattr_ref(c, jeb, flashOffset() | REF_PRISTINE, length);
+        sum.addXref(at - start);
+        at += length;
+        break;
+      case JFFS2_NODETYPE_CLEANMARKER:
+        if (totlen !== c.cleanmarker_size || at !== start) {
+          // Harmless: images for NAND made with cleanmarkers, or another cleanmarker size.
+          dirty(PAD(HEADER_SIZE));
+          break;
+        }
+        jffs2_link_node_ref(c, jeb, jeb.offset | REF_NORMAL, length, null);
+        at += length;
+        break;
+      case JFFS2_NODETYPE_PADDING:
+        sum.addPadding(totlen);
+        dirty(length);
+        break;
+      case JFFS2_NODETYPE_SUMMARY:
+        // Its marker or CRC was wrong, or it is not at the end: the nodes themselves were read.
+        dirty(length);
+        break;
+      default:
+        switch (nodetype & JFFS2_COMPAT_MASK) {
+          case JFFS2_FEATURE_ROCOMPAT:
+            if ((c.flags & JFFS2_SB_FLAG_RO) === 0) {
+              throw new Errno('EROFS', unknownNode(nodetype, flashOffset(), 'mount it read-only'));
+            }
+            c.ro_only = true;
+            dirty(length);
+            break;
+          case JFFS2_FEATURE_INCOMPAT:
+            throw new Errno(
+              'EINVAL', unknownNode(nodetype, flashOffset(), 'this medium needs a newer reader'),
+            );
+          case JFFS2_FEATURE_RWCOMPAT_DELETE:
+            c.damage.report('unknown node', flashOffset(), `type 0x${nodetype.toString(16)}`);
+            dirty(length);
+            break;
+          default:
+            // Kept and copied by garbage collection; a summary cannot describe it.
+            jffs2_link_node_ref(c, jeb, flashOffset() | REF_PRISTINE, length, null);
+            sum.disable();
+            at += length;
+        }
+    }
+  }
+  // Waste and dirt are told apart only after the scan.
+  jeb.dirty_size += jeb.wasted_size;
+  c.dirty_size += jeb.wasted_size;
+  c.wasted_size -= jeb.wasted_size;
+  jeb.wasted_size = 0;
+  return jffs2_scan_classify_jeb(c, jeb);
+}
+
+function unknownNode(nodetype: number, offset: number, advice: string): string {
+  return (
+    `node of unknown type 0x${nodetype.toString(16)} at 0x${offset.toString(16)}; ${advice}`
+  );
+}
+
+/** Names that no path can reach, or that would change what a path means. */
+export function isUsableName(name: ByteName): boolean {
+  if (name.length === 0 || name === '.' || name === '..') return false;
+  return !name.includes('\0') && !name.includes('/');
+}
+
+/** First byte of `buf[at … end)` that is not 0xFF, rounded down to a word; `end` if none. */
+function skipErased(buf: Uint8Array, at: number, end: number): number {
+  while (
+    at + 4 <= end &&
+    (buf[at]! & buf[at + 1]! & buf[at + 2]! & buf[at + 3]!) === 0xff
+  ) {
+    at += 4;
+  }
+  return at + 4 > end ? end : at;
+}
+
+const header = new Uint8Array(8);
+
+/** CRC of the first eight bytes as they were before the node was made obsolete. */
+function headerCrc(c: jffs2_sb_info, buf: Uint8Array, at: number, nodetype: number): number {
+  if ((nodetype & JFFS2_NODE_ACCURATE) !== 0) return crc32_le(0, buf, at, 8);
+  for (let i = 0; i < 8; i++) header[i] = buf[at + i]!;
+  c.e.put16(header, H_TYPE, nodetype | JFFS2_NODE_ACCURATE);
+  return crc32_le(0, header, 0, 8);
+}
+
+/** After the build: the lists start at another place in each mount, for wear levelling. */
+export function jffs2_rotate_lists(c: jffs2_sb_info): void {
+  const rotate = (list: EraseblockList): void => {
+    if (!list.empty) list.rotate((c.version_sum % list.length) + 1);
+  };
+  rotate(c.clean_list);
+  rotate(c.very_dirty_list);
+  rotate(c.dirty_list);
+  rotate(c.erasable_list);
+  rotate(c.erase_pending_list);
+  rotate(c.free_list);
+}

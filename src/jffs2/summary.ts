@@ -1,0 +1,403 @@
+/**
+ * Erase block summaries: a node at the end of a full erase block that lists its nodes, so that a
+ * mount need not read them. Facts: reference jffs2.md §4.
+ */
+import { bytesToName, type ByteName, putName } from '../lump/types.js';
+import { crc32_le } from '../lump/crc32.js';
+import { Errno } from '../lump/errno.js';
+import {
+  HEADER_SIZE, H_CRC, H_TOTLEN, H_TYPE, JFFS2_COMPAT_MASK, JFFS2_FEATURE_INCOMPAT,
+  JFFS2_MAGIC_BITMASK, JFFS2_NODETYPE_DIRENT, JFFS2_NODETYPE_INODE, JFFS2_NODETYPE_SUMMARY,
+  JFFS2_NODETYPE_XATTR, JFFS2_NODETYPE_XREF, JFFS2_SUMMARY_DIRENT_SIZE,
+  JFFS2_SUMMARY_INODE_SIZE, JFFS2_SUMMARY_XATTR_SIZE, JFFS2_SUMMARY_XREF_SIZE, JFFS2_SUM_MAGIC,
+  PAD, SUMMARY_SIZE, SUM_MARKER_SIZE, S_CLN_MKR, S_NODE_CRC, S_PADDED, S_SUM_CRC, S_SUM_NUM,
+  X_VERSION, X_XID,
+} from './medium.js';
+import {
+  jffs2_link_node_ref, jffs2_scan_dirty_space, REF_NORMAL, REF_UNCHECKED,
+  type jffs2_eraseblock, type jffs2_sb_info,
+} from './nodelist.js';
+import {
+  jffs2_scan_classify_jeb, jffs2_scan_add_dirent, jffs2_scan_make_ino_cache, type BlockState,
+} from './scan.js';
+import { jffs2_build_xattr_datum, jffs2_build_xattr_ref } from './xattr.js';
+
+/** An unknown number of bytes needed for a summary entry: none will be written for this node. */
+export const JFFS2_SUMMARY_NOSUM_SIZE = -1;
+/** Largest summary (entries and gap) that is written. */
+const MAX_SUMMARY_SIZE = 65536;
+
+/**
+ * The entries collected for one erase block, already in the form in which they go to flash (packed,
+ * in the image's byte order).
+ */
+export class jffs2_summary {
+  /** Collected bytes; -1 = given up for this erase block. */
+  sum_size = 0;
+  sum_num = 0;
+  sum_padded = 0;
+  private buf = new Uint8Array(1024);
+  private readonly c: jffs2_sb_info;
+
+  constructor(c: jffs2_sb_info) {
+    this.c = c;
+  }
+
+  /** No summary will be written for the current erase block. */
+  get disabled(): boolean {
+    return this.sum_size === JFFS2_SUMMARY_NOSUM_SIZE;
+  }
+
+  get entries(): Uint8Array {
+    return this.buf.subarray(0, Math.max(0, this.sum_size));
+  }
+
+  reset(): void {
+    this.sum_size = this.sum_num = this.sum_padded = 0;
+  }
+
+  disable(): void {
+    this.reset();
+    this.sum_size = JFFS2_SUMMARY_NOSUM_SIZE;
+  }
+
+  private claim(bytes: number): number {
+    const at = this.sum_size;
+    if (at + bytes > this.buf.length) {
+      const larger = new Uint8Array(Math.max(at + bytes, this.buf.length * 2));
+      larger.set(this.buf);
+      this.buf = larger;
+    }
+    this.sum_size += bytes;
+    this.sum_num++;
+    return at;
+  }
+
+  addPadding(bytes: number): void {
+    if (!this.disabled) this.sum_padded += bytes;
+  }
+
+  /** `offset` counts from the start of the erase block. The same for the next three. */
+  addInode(ino: number, version: number, offset: number, totlen: number): void {
+    if (this.disabled) return;
+    const at = this.claim(JFFS2_SUMMARY_INODE_SIZE);
+    const { e } = this.c;
+    e.put16(this.buf, at, JFFS2_NODETYPE_INODE);
+    e.put32(this.buf, at + 2, ino);
+    e.put32(this.buf, at + 6, version);
+    e.put32(this.buf, at + 10, offset);
+    e.put32(this.buf, at + 14, totlen);
+  }
+
+  addDirent(
+    pino: number, version: number, ino: number, type: number, name: ByteName, offset: number,
+    totlen: number,
+  ): void {
+    if (this.disabled) return;
+    const at = this.claim(JFFS2_SUMMARY_DIRENT_SIZE(name.length));
+    const { e } = this.c;
+    e.put16(this.buf, at, JFFS2_NODETYPE_DIRENT);
+    e.put32(this.buf, at + 2, totlen);
+    e.put32(this.buf, at + 6, offset);
+    e.put32(this.buf, at + 10, pino);
+    e.put32(this.buf, at + 14, version);
+    e.put32(this.buf, at + 18, ino);
+    this.buf[at + 22] = name.length;
+    this.buf[at + 23] = type;
+    putName(this.buf, at + 24, name);
+  }
+
+  addXattr(xid: number, version: number, offset: number, totlen: number): void {
+    if (this.disabled) return;
+    const at = this.claim(JFFS2_SUMMARY_XATTR_SIZE);
+    const { e } = this.c;
+    e.put16(this.buf, at, JFFS2_NODETYPE_XATTR);
+    e.put32(this.buf, at + 2, xid);
+    e.put32(this.buf, at + 6, version);
+    e.put32(this.buf, at + 10, offset);
+    e.put32(this.buf, at + 14, totlen);
+  }
+
+  addXref(offset: number): void {
+    if (this.disabled) return;
+    const at = this.claim(JFFS2_SUMMARY_XREF_SIZE);
+    this.c.e.put16(this.buf, at, JFFS2_NODETYPE_XREF);
+    this.c.e.put32(this.buf, at + 2, offset);
+  }
+
+  /** Takes over what a scan collected for the block that becomes nextblock. */
+  take(from: jffs2_summary): void {
+    this.sum_size = from.sum_size;
+    this.sum_num = from.sum_num;
+    this.sum_padded = from.sum_padded;
+    [this.buf, from.buf] = [from.buf, this.buf];
+    from.reset();
+  }
+}
+
+/** Collects the entry of a node that was just written verbatim (garbage collection). */
+export function jffs2_sum_add_raw_node(
+  c: jffs2_sb_info, buf: Uint8Array, at: number, offset: number,
+): void {
+  const { e, summary } = c;
+  const totlen = e.u32(buf, at + H_TOTLEN);
+  const rel = offset % c.sector_size;
+  switch (e.u16(buf, at + H_TYPE)) {
+    case JFFS2_NODETYPE_INODE:
+      summary.addInode(e.u32(buf, at + 12), e.u32(buf, at + 16), rel, totlen);
+      return;
+    case JFFS2_NODETYPE_DIRENT: {
+      const name = bytesToName(buf, at + 40, at + 40 + buf[at + 28]!);
+      summary.addDirent(
+        e.u32(buf, at + 12), e.u32(buf, at + 16), e.u32(buf, at + 20), buf[at + 29]!, name, rel,
+        totlen,
+      );
+      return;
+    }
+    case JFFS2_NODETYPE_XATTR:
+      summary.addXattr(e.u32(buf, at + X_XID), e.u32(buf, at + X_VERSION), rel, totlen);
+      return;
+    case JFFS2_NODETYPE_XREF:
+      summary.addXref(rel);
+      return;
+    default:
+      // A node type that we do not know cannot be described: no summary for this block.
+      summary.disable();
+  }
+}
+
+/**
+ * Writes the collected summary into all the space that is left in nextblock. Failing to do so is no
+ * error: the block goes without.
+ */
+export function jffs2_sum_write_sumnode(c: jffs2_sb_info): void {
+  const jeb = c.nextblock!;
+  const { e, summary } = c;
+  if (summary.sum_num === 0 || jeb.free_size === 0) {
+    c.lump.pr_debug(`jffs2: empty summary for the block at 0x${jeb.offset.toString(16)}`);
+    summary.disable();
+    return;
+  }
+  const infosize = jeb.free_size;
+  const datasize = infosize - SUMMARY_SIZE;
+  const padsize = datasize - summary.sum_size - SUM_MARKER_SIZE;
+  if (datasize > MAX_SUMMARY_SIZE || padsize < 0) {
+    summary.disable();
+    return;
+  }
+  const rel = c.sector_size - infosize;
+  const node = new Uint8Array(infosize).fill(0xff);
+  e.put16(node, 0, JFFS2_MAGIC_BITMASK);
+  e.put16(node, H_TYPE, JFFS2_NODETYPE_SUMMARY);
+  e.put32(node, H_TOTLEN, infosize);
+  e.put32(node, H_CRC, crc32_le(0, node, 0, H_CRC));
+  e.put32(node, S_SUM_NUM, summary.sum_num);
+  e.put32(node, S_CLN_MKR, c.cleanmarker_size);
+  e.put32(node, S_PADDED, summary.sum_padded);
+  node.set(summary.entries, SUMMARY_SIZE);
+  e.put32(node, infosize - SUM_MARKER_SIZE, rel);
+  e.put32(node, infosize - SUM_MARKER_SIZE + 4, JFFS2_SUM_MAGIC);
+  e.put32(node, S_SUM_CRC, c.crc(node, SUMMARY_SIZE, datasize));
+  e.put32(node, S_NODE_CRC, crc32_le(0, node, 0, S_SUM_CRC));
+
+  try {
+    c.mtd.write(jeb.offset + rel, infosize, node, 0);
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error;
+    const written = c.mtd.lastRetlen;
+    c.damage.report('write failed', jeb.offset + rel, `summary, ${written} of ${infosize} bytes`);
+    summary.disable();
+    if (written > 0) {
+      // The space is spoilt; nothing else can go there.
+      jeb.wasted_size += infosize;
+      jeb.free_size -= infosize;
+      c.wasted_size += infosize;
+      c.free_size -= infosize;
+    }
+    return;
+  }
+  summary.reset();
+  jffs2_link_node_ref(c, jeb, (jeb.offset + rel) | REF_NORMAL, infosize, null);
+}
+
+/**
+ * Reads an erase block by its summary: `sum` starts at the SUMMARY node, which ends with the block.
+ * @returns the block's state, or null when the summary is not to be trusted and the block must be
+ *   scanned in full (its accounting is untouched then).
+ * @throws EINVAL for an entry of unknown incompatible type: this medium cannot be mounted.
+ */
+export function jffs2_sum_scan_sumnode(
+  c: jffs2_sb_info, jeb: jffs2_eraseblock, buf: Uint8Array, at: number, sumofs: number,
+): BlockState | null {
+  const { e } = c;
+  const sumlen = c.sector_size - sumofs;
+  const refuse = (why: string): null => {
+    c.damage.report('summary', jeb.offset + sumofs, why);
+    return null;
+  };
+  // The header is checked as if magic and type were right: they may hold anything else only if the
+  // CRC does not match.
+  const header = new Uint8Array(HEADER_SIZE);
+  e.put16(header, 0, JFFS2_MAGIC_BITMASK);
+  e.put16(header, H_TYPE, JFFS2_NODETYPE_SUMMARY);
+  e.put32(header, H_TOTLEN, e.u32(buf, at + H_TOTLEN));
+  if (e.u32(buf, at + H_CRC) !== crc32_le(0, header, 0, H_CRC)) return refuse('bad header CRC');
+  if (e.u32(buf, at + H_TOTLEN) !== sumlen) return refuse('its length does not end with the block');
+  if (e.u32(buf, at + S_NODE_CRC) !== crc32_le(0, buf, at, S_SUM_CRC)) {
+    return refuse('bad node CRC');
+  }
+  if (e.u32(buf, at + S_SUM_CRC) !== c.crc(buf, at + SUMMARY_SIZE, sumlen - SUMMARY_SIZE)) {
+    return refuse('bad CRC of the entries');
+  }
+  const layout = jffs2_sum_check_entries(c, buf, at, sumofs);
+  if (typeof layout === 'string') return refuse(layout);
+
+  const marker = e.u32(buf, at + S_CLN_MKR);
+  let ofs = 0;
+  if (marker !== 0) {
+    if (marker !== c.cleanmarker_size) {
+      jffs2_scan_dirty_space(c, jeb, PAD(marker));
+    } else {
+      jffs2_link_node_ref(c, jeb, jeb.offset | REF_NORMAL, marker, null);
+    }
+    ofs = PAD(marker);
+  }
+  jffs2_sum_process_entries(c, jeb, buf, at, sumofs, ofs);
+  return jffs2_scan_classify_jeb(c, jeb);
+}
+
+/**
+ * Walks the entries without touching anything: each must lie whole in the node, describe a node
+ * that lies whole in front of the summary, and follow the one before.
+ * @returns why not, or true.
+ */
+function jffs2_sum_check_entries(
+  c: jffs2_sb_info, buf: Uint8Array, at: number, sumofs: number,
+): string | true {
+  const { e } = c;
+  const end = at + (c.sector_size - sumofs) - SUM_MARKER_SIZE;
+  const count = e.u32(buf, at + S_SUM_NUM);
+  let sp = at + SUMMARY_SIZE;
+  let after = PAD(e.u32(buf, at + S_CLN_MKR));
+  if (after > sumofs) return 'cleanmarker larger than the block';
+  for (let n = 0; n < count; n++) {
+    if (sp + JFFS2_SUMMARY_XREF_SIZE > end) return `entry ${n} is cut off`;
+    const type = e.u16(buf, sp);
+    let size: number;
+    let offset: number;
+    let totlen: number;
+    switch (type) {
+      case JFFS2_NODETYPE_INODE:
+      case JFFS2_NODETYPE_XATTR:
+        size = JFFS2_SUMMARY_INODE_SIZE;
+        offset = e.u32(buf, sp + 10);
+        totlen = e.u32(buf, sp + 14);
+        break;
+      case JFFS2_NODETYPE_DIRENT: {
+        size = JFFS2_SUMMARY_DIRENT_SIZE(0);
+        if (sp + size > end) return `entry ${n} is cut off`;
+        const nsize = buf[sp + 22]!;
+        size += nsize;
+        totlen = e.u32(buf, sp + 2);
+        offset = e.u32(buf, sp + 6);
+        if (totlen !== 40 + nsize) return `entry ${n}: name and node length do not agree`;
+        if (nsize === 0 || buf[sp + 24] === 0) return `entry ${n} has an empty name`;
+        break;
+      }
+      case JFFS2_NODETYPE_XREF:
+        size = JFFS2_SUMMARY_XREF_SIZE;
+        offset = e.u32(buf, sp + 2);
+        totlen = 28;
+        break;
+      default:
+        if ((type & JFFS2_COMPAT_MASK) === JFFS2_FEATURE_INCOMPAT) {
+          throw new Errno(
+            'EINVAL',
+            `the summary of the erase block at 0x${(at - sumofs).toString(16)} lists a node of ` +
+              `unknown incompatible type 0x${type.toString(16)}`,
+          );
+        }
+        return `entry ${n} has the unknown type 0x${type.toString(16)}`;
+    }
+    if (sp + size > end) return `entry ${n} is cut off`;
+    if ((offset & 3) !== 0 || offset < after) return `entry ${n} is out of order`;
+    if (totlen < HEADER_SIZE || totlen > sumofs || offset + PAD(totlen) > sumofs) {
+      return `entry ${n} lies outside the block`;
+    }
+    after = offset + PAD(totlen);
+    sp += size;
+  }
+  return true;
+}
+
+/** The second walk: makes references. Everything was checked before. */
+function jffs2_sum_process_entries(
+  c: jffs2_sb_info, jeb: jffs2_eraseblock, buf: Uint8Array, at: number, sumofs: number,
+  start: number,
+): void {
+  const { e } = c;
+  const count = e.u32(buf, at + S_SUM_NUM);
+  let sp = at + SUMMARY_SIZE;
+  let ofs = start;
+  const gapTo = (offset: number): void => {
+    if (offset > ofs) jffs2_scan_dirty_space(c, jeb, offset - ofs);
+  };
+  for (let n = 0; n < count; n++) {
+    switch (e.u16(buf, sp)) {
+      case JFFS2_NODETYPE_INODE: {
+        const offset = e.u32(buf, sp + 10);
+        const totlen = PAD(e.u32(buf, sp + 14));
+        gapTo(offset);
+        const ic = jffs2_scan_make_ino_cache(c, e.u32(buf, sp + 2));
+        jffs2_link_node_ref(c, jeb, (jeb.offset + offset) | REF_UNCHECKED, totlen, ic);
+        c.version_sum += e.u32(buf, sp + 6);
+        ofs = offset + totlen;
+        sp += JFFS2_SUMMARY_INODE_SIZE;
+        break;
+      }
+      case JFFS2_NODETYPE_DIRENT: {
+        const offset = e.u32(buf, sp + 6);
+        const totlen = PAD(e.u32(buf, sp + 2));
+        const nsize = buf[sp + 22]!;
+        gapTo(offset);
+        const ino = e.u32(buf, sp + 18);
+        // Linux marks these UNCHECKED too; its length then counts as unchecked until the directory
+        // is read.
+        const ic = jffs2_scan_make_ino_cache(c, e.u32(buf, sp + 10));
+        const ref = jffs2_link_node_ref(
+          c, jeb, (jeb.offset + offset) | REF_UNCHECKED, totlen, ic,
+        );
+        const version = e.u32(buf, sp + 14);
+        c.version_sum += version;
+        const name = bytesToName(buf, sp + 24, sp + 24 + nsize);
+        jffs2_scan_add_dirent(c, ic, ref, name, version, ino, buf[sp + 23]!);
+        ofs = offset + totlen;
+        sp += JFFS2_SUMMARY_DIRENT_SIZE(nsize);
+        break;
+      }
+      case JFFS2_NODETYPE_XATTR: {
+        const offset = e.u32(buf, sp + 10);
+        const totlen = PAD(e.u32(buf, sp + 14));
+        gapTo(offset);
+        jffs2_build_xattr_datum(
+          c, jeb, (jeb.offset + offset) | REF_UNCHECKED, totlen, e.u32(buf, sp + 2),
+          e.u32(buf, sp + 6),
+        );
+        ofs = offset + totlen;
+        sp += JFFS2_SUMMARY_XATTR_SIZE;
+        break;
+      }
+      default: {
+        const offset = e.u32(buf, sp + 2);
+        gapTo(offset);
+        jffs2_build_xattr_ref(c, jeb, (jeb.offset + offset) | REF_UNCHECKED, PAD(28));
+        ofs = offset + PAD(28);
+        sp += JFFS2_SUMMARY_XREF_SIZE;
+      }
+    }
+  }
+  gapTo(sumofs);
+  jffs2_link_node_ref(
+    c, jeb, (jeb.offset + sumofs) | REF_NORMAL, c.sector_size - sumofs, null,
+  );
+}
