@@ -1,0 +1,94 @@
+/**
+ * A jffs2 on a chip in memory, for tests: made, mounted, forked, mounted again.
+ */
+import { mount_fs } from '../../src/dcache/mount.js';
+import { jffs2_dbg_acct_paranoia_check } from '../../src/jffs2/debug.js';
+import { JFFS2_SB_INFO } from '../../src/jffs2/fs.js';
+import type { jffs2_sb_info } from '../../src/jffs2/nodelist.js';
+import { jffs2_fs_type } from '../../src/jffs2/super.js';
+import { l2p } from '../../src/l2p/l2p.js';
+import { SB_RDONLY, type super_block } from '../../src/lump/fs.js';
+import { Lump } from '../../src/lump/lump.js';
+import type { mtd_info } from '../../src/mtd/mtd.js';
+import { mtd_new_ram } from '../../src/mtd/open.js';
+import { nodeZlib } from '../../src/rumpuser/node_zlib.js';
+import { SimulatedHost } from '../../src/rumpuser/simulated.js';
+import { Ukfs } from '../../src/ukfs/ukfs.js';
+
+export interface RigOptions {
+  sizeBytes?: number;
+  eraseBytes?: number;
+  options?: string;
+  readOnly?: boolean;
+  seed?: number;
+  /** A chip that exists already. */
+  mtd?: mtd_info;
+  host?: SimulatedHost;
+}
+
+export class Rig {
+  readonly host: SimulatedHost;
+  readonly mtd: mtd_info;
+  lump!: Lump;
+  sb!: super_block;
+  fs!: l2p;
+  u!: Ukfs;
+  private readonly opts: RigOptions;
+
+  constructor(opts: RigOptions = {}) {
+    this.opts = opts;
+    this.host = opts.host ?? new SimulatedHost({ seed: opts.seed ?? 1, codecs: nodeZlib() });
+    this.mtd =
+      opts.mtd ??
+      mtd_new_ram(this.host, {
+        size: opts.sizeBytes ?? 1 << 20,
+        erasesize: opts.eraseBytes ?? 65536,
+      });
+    this.mount();
+  }
+
+  get c(): jffs2_sb_info {
+    return JFFS2_SB_INFO(this.sb);
+  }
+
+  mount(options = this.opts.options ?? '', readOnly = this.opts.readOnly ?? false): void {
+    this.lump = new Lump({ host: this.host, seed: this.opts.seed ?? 1 });
+    this.lump.filesystems.register_filesystem(jffs2_fs_type);
+    this.sb = mount_fs(this.lump, 'jffs2', this.mtd, readOnly ? SB_RDONLY : 0, options);
+    this.fs = new l2p(this.sb);
+    this.u = new Ukfs(this.fs);
+  }
+
+  check(): void {
+    jffs2_dbg_acct_paranoia_check(this.c);
+  }
+
+  /** Lets the background threads do all that they want, in virtual time. */
+  settle(rounds = 10_000): void {
+    for (let n = 0; n < rounds; n++) {
+      const wait = this.lump.background();
+      if (wait < 0) return;
+      if (wait > 0) this.host.sleepMs(wait);
+    }
+  }
+
+  umount(): void {
+    this.u.unmount();
+  }
+
+  remount(options?: string, readOnly?: boolean): void {
+    this.umount();
+    this.mount(options, readOnly);
+  }
+}
+
+/** Bytes that look like text, the same for the same seed. */
+export function sampleBytes(length: number, seed: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let x = (seed * 2654435761) >>> 0;
+  for (let n = 0; n < length; n++) {
+    x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
+    bytes[n] = seed % 3 === 0 ? x >>> 24 : 97 + ((x >>> 24) & 7);
+  }
+  return bytes;
+}
