@@ -165,13 +165,13 @@ export class FileBacking implements FlashBacking {
       const first = chunk;
       while (chunk < end && this.#filled[base + chunk] === 0) chunk++;
       const at = first * this.#chunkBytes;
-      const start = window * this.windowBytes;
-      const bytes = Math.min(chunk * this.#chunkBytes, this.sizeBytes - start) - at;
-      this.#readFile(start + at, bytes, this.#slots[slot]!, at);
+      const bytes = chunk * this.#chunkBytes - at;
+      this.#readFile(window * this.windowBytes + at, bytes, this.#slots[slot]!, at);
       this.#filled.fill(1, base + first, base + chunk);
     }
   }
 
+  /** May go past the chip's end, where 0xFF is read. */
   #readFile(from: number, len: number, buf: Uint8Array, bufOffset: number): void {
     const stored = Math.max(0, Math.min(len, this.#stored - from));
     let done = 0;

@@ -106,7 +106,7 @@ export abstract class flash_chip implements mtd_info {
 
   /**
    * The chip's rules for `len` bytes at `ofs` of erase block `eb`, applied before the cells change.
-   * The chip may note here what the block will hold.
+   * The chip may note here what the block will hold; the program may still fail half way.
    */
   protected abstract beforeProgram(
     eb: number,
@@ -115,10 +115,8 @@ export abstract class flash_chip implements mtd_info {
     buf: Uint8Array,
     bufOffset: number,
   ): void;
-  /** Erase block `eb` has just been set to 0xFF. */
+  /** Erase block `eb` has just been set to 0xFF (not called when the erase failed half way). */
   protected abstract afterErase(eb: number): void;
-  /** The host failed half way: nothing is known of erase block `eb` any more. */
-  protected abstract forget(eb: number): void;
 
   read(from: number, len: number, buf: Uint8Array, bufOffset: number): void {
     mtd_check_range(this, from, len);
@@ -165,7 +163,6 @@ export abstract class flash_chip implements mtd_info {
       try {
         this.backing.write(at, piece, buf, bufOffset + done);
       } catch (error) {
-        this.forget(eb);
         this.lastRetlen = done + this.#bytesStored(at, piece, buf, bufOffset + done);
         throw this.#refused('write', at, piece, error);
       }
@@ -206,7 +203,6 @@ export abstract class flash_chip implements mtd_info {
       try {
         this.backing.fill(addr, this.erasesize);
       } catch (error) {
-        this.forget(eb);
         instr.fail_addr = addr;
         throw this.#refused('erase', addr, this.erasesize, error);
       }

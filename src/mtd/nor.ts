@@ -6,7 +6,7 @@
  * The check costs nothing in the usual case. For each erase block the chip knows from which offset
  * on it is still erased: programming behind that offset cannot break the rule, and only what lies
  * before it is compared with the old bytes. The offset is found by looking at the block once,
- * moved by programs, and reset by an erase.
+ * moved up before a program, and reset after an erase, so that it holds when either fails half way.
  */
 import { BUG } from '../lump/bug.js';
 import type { Rumpuser } from '../rumpuser/rumpuser.js';
@@ -47,10 +47,6 @@ export class nor_chip extends flash_chip {
 
   protected override afterErase(eb: number): void {
     this.#erasedFrom[eb] = 0;
-  }
-
-  protected override forget(eb: number): void {
-    this.#erasedFrom[eb] = NOT_LOOKED;
   }
 
   /** @returns the offset behind the block's last byte that is not 0xFF. */

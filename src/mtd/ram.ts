@@ -17,6 +17,4 @@ export class ram_chip extends flash_chip {
   protected override beforeProgram(): void {}
 
   protected override afterErase(): void {}
-
-  protected override forget(): void {}
 }

@@ -352,6 +352,15 @@ describe('chip: when the host fails', () => {
     expect(mtd.write(ERASE_SIZE + 5, 1, ones, 0)).to.equal(1);
   });
 
+  it('lastRetlen is 0 when nothing was stored, whatever was to be', () => {
+    const backing = new FailingBacking(SIZE);
+    const mtd = new nor_chip(new SimulatedHost(), backing, { name: 'nor', erasesize: ERASE_SIZE });
+    backing.bytesUntilFailure = 0;
+    const data = Uint8Array.of(1, 2, 0xff, 0xff);
+    expect(errnoOf(() => mtd.write(0, 4, data, 0))).to.equal('EIO');
+    expect(mtd.lastRetlen).to.equal(0);
+  });
+
   it('a failing erase tells the block', () => {
     const backing = new FailingBacking(SIZE);
     const mtd = new nor_chip(new SimulatedHost(), backing, { name: 'nor', erasesize: ERASE_SIZE });

@@ -126,6 +126,9 @@ describe('file backing: a host write that fails half way', () => {
       const end = to + stored;
       expect(sameBytes(now.subarray(end), model.subarray(end)), `step ${step}`).to.equal(true);
       if (failed === null) expect(sameBytes(now.subarray(to, end), data)).to.equal(true);
+      // What the chip shows is what the file holds.
+      const file = host.readFile('flash.bin');
+      expect(sameBytes(now.subarray(0, file.length), file), `step ${step}`).to.equal(true);
       model.set(now);
     }
   });

@@ -205,6 +205,25 @@ describe('sidecar', () => {
     expect(exists(bare, SIDECAR)).to.equal(false);
   });
 
+  it('a sync writes it only when there is something new', () => {
+    const host = host_with_image();
+    const first = open(host);
+    first.mtd.write(0, 1, Uint8Array.of(0), 0);
+    first.close();
+    const image = open(host);
+    image.mtd.write(1, 1, Uint8Array.of(0), 0);
+    image.mtd.sync();
+    const before = changes(host);
+    image.mtd.sync();
+    expect(changes(host)).to.equal(before);
+    const { length } = host.readFile(SIDECAR);
+    image.mtd.write(ERASE_SIZE, 1, Uint8Array.of(0), 0);
+    image.mtd.sync();
+    const added = new TextDecoder().decode(host.readFile(SIDECAR).subarray(length));
+    expect(JSON.parse(added)).to.include({ bytesProgrammed: 3 });
+    expect(JSON.parse(added).block).to.deep.equal([1]);
+  });
+
   it('is not made when it is not wanted', () => {
     const host = host_with_image();
     const image = open(host, { sidecar: false });

@@ -1,6 +1,7 @@
 /** Trace, write-order checker, and the recorder with its power cuts. */
 import { expect } from 'chai';
 import { KernelPanic } from '../../src/lump/bug.js';
+import { Errno } from '../../src/lump/errno.js';
 import { CowBacking } from '../../src/mtd/cow_backing.js';
 import type { mtd_info } from '../../src/mtd/mtd.js';
 import { nor_chip } from '../../src/mtd/nor.js';
@@ -14,6 +15,7 @@ import {
   power_cuts,
   replay,
 } from '../../src/mtd/recorder.js';
+import { mtd_shim } from '../../src/mtd/shim.js';
 import { mtd_trace, trace_lines, type trace_record } from '../../src/mtd/trace.js';
 import {
   ascending_programs,
@@ -24,7 +26,7 @@ import {
 import { SimulatedHost } from '../../src/rumpuser/simulated.js';
 import { errnoOf, randomized, sameBytes } from './util.js';
 
-const ERASE_SIZE = 256;
+const ERASE_SIZE = 64;
 const BLOCKS = 4;
 const SIZE = ERASE_SIZE * BLOCKS;
 
@@ -33,6 +35,18 @@ class TickingHost extends SimulatedHost {
   override monotonicMs(): number {
     this.advance(1);
     return super.monotonicMs();
+  }
+}
+
+/** Stores the first `bytes` bytes of every program, and then fails. */
+class FailingChip extends mtd_shim {
+  bytes = 0;
+  override get lastRetlen(): number {
+    return this.bytes;
+  }
+  override write(to: number, _len: number, buf: Uint8Array, bufOffset: number): number {
+    super.write(to, this.bytes, buf, bufOffset);
+    throw new Errno('EIO');
   }
 }
 
@@ -157,6 +171,15 @@ describe('write-order checker', () => {
     erase(mtd, 0);
   });
 
+  it('what a failed program stored counts', () => {
+    const lower = new FailingChip(chip());
+    const mtd = new write_order_checker(lower, [ascending_programs({ rewrites: false })]);
+    expect(errnoOf(() => mtd.write(0, 8, bytes(8), 0))).to.equal('EIO');
+    lower.bytes = 4;
+    expect(errnoOf(() => mtd.write(0, 8, bytes(8), 0))).to.equal('EIO');
+    expect(() => mtd.write(3, 8, bytes(8), 0)).to.throw(KernelPanic, 'programmed up to 4');
+  });
+
   it('a refused program changes neither flash nor history', () => {
     const lower = chip();
     const mtd = new write_order_checker(lower, [ascending_programs({ rewrites: false })]);
@@ -176,7 +199,7 @@ describe('recorder', () => {
     return all;
   };
 
-  randomized('every state is what the flash held at that moment', 10, (random) => {
+  randomized('every state is what the flash held at that moment', 4, (random) => {
     const start = base();
     start.write(0, SIZE, random.bytes(SIZE), 0);
     const live = start.fork();
@@ -186,7 +209,7 @@ describe('recorder', () => {
     for (let i = 0; i < ops; i++) {
       const before = moments.at(-1)!;
       const addr = random.below(SIZE);
-      const len = 1 + random.below(Math.min(300, SIZE - addr));
+      const len = 1 + random.below(Math.min(2 * ERASE_SIZE, SIZE - addr));
       if (random.below(3) === 0) {
         erase(mtd, random.below(BLOCKS));
       } else if (random.below(5) === 0) {
@@ -251,6 +274,16 @@ describe('recorder', () => {
     for (const text of ['', 'x', '1+', '1/f0', '1+2/fff', '-1']) {
       expect(parse_power_cut(text), text).to.equal(null);
     }
+  });
+
+  it('what a failed program stored is recorded', () => {
+    const lower = new FailingChip(on(base()));
+    const mtd = new mtd_recorder(lower);
+    const data = Uint8Array.of(1, 2, 3, 4);
+    expect(errnoOf(() => mtd.write(9, 4, data, 0))).to.equal('EIO');
+    lower.bytes = 2;
+    expect(errnoOf(() => mtd.write(9, 3, data, 1))).to.equal('EIO');
+    expect(mtd.ops).to.deep.equal([{ kind: 'program', addr: 9, data: Uint8Array.of(2, 3) }]);
   });
 
   it('a refused operation is not recorded', () => {
