@@ -79,3 +79,30 @@ export function random(seed: number): (below: number) => number {
     return ((mixed ^ (mixed >>> 15)) >>> 0) % below;
   };
 }
+
+/**
+ * Looks at everything below `top`: types of directory records agree with stat, a directory has two
+ * links and one per sub-directory, a file as many as names lead to it.
+ */
+export function checkTree(fs: FsDriver, top = ''): void {
+  const linksFound = new Map<number, number>();
+  const linksTold = new Map<number, number>();
+  const visit = (path: string, isTop: boolean): void => {
+    let directories = 0;
+    for (const { name, type } of fs.readdir(path === '' ? '/' : path)) {
+      const child = path === '' ? name : `${path}/${name}`;
+      const { ino, mode, nlink } = fs.lstat(child);
+      if (type !== 0) expect(type, `type of ${child}`).to.equal((mode >> 12) & 15);
+      if (type === 4) {
+        directories++;
+        visit(child, false);
+      } else {
+        linksFound.set(ino, (linksFound.get(ino) ?? 0) + 1);
+        linksTold.set(ino, nlink);
+      }
+    }
+    if (!isTop) expect(fs.stat(path).nlink, `links of ${path}`).to.equal(2 + directories);
+  };
+  visit(top, top === '');
+  expect([...linksFound]).to.deep.equal([...linksTold]);
+}

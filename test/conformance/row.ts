@@ -22,7 +22,9 @@ export type Need =
   /** Character and block devices may be made. */
   | 'devices'
   /** Sockets may be made by mknod. */
-  | 'sockets';
+  | 'sockets'
+  /** Linux's fs.protected_hardlinks is off or has no say. */
+  | 'unprotectedLinks';
 
 export interface Mounted {
   readonly fs: FsDriver;
@@ -48,6 +50,7 @@ export interface Limits {
   readonly timeSecMin: number;
   readonly timeSecMax: number;
   readonly fileBytesMax: number;
+  readonly linksMax: number;
   /** Link count of an empty root directory. */
   readonly rootLinks: number;
 }

@@ -3,7 +3,7 @@ import { Ukfs, type UkfsStats } from '../../src/ukfs/index.js';
 import type { Dirent, FsDriver, Path, Stat, Statvfs, Timespec } from './driver.js';
 
 export class UkfsDriver implements FsDriver {
-  readonly ukfs: Ukfs;
+  ukfs: Ukfs;
 
   constructor(ukfs: Ukfs) {
     this.ukfs = ukfs;

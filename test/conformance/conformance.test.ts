@@ -1,0 +1,13 @@
+import { io } from './io.js';
+import { races } from './races.js';
+import { readonly } from './readonly.js';
+import { runRow } from './row.js';
+import { hostOracle, jffs2Row, memfsRow } from './rows.js';
+import { tmpfs } from './tmpfs.js';
+import { unpriv } from './unpriv.js';
+import { vfsops } from './vfsops.js';
+import { vnops } from './vnops.js';
+
+const CASES = [...vnops, ...io, ...tmpfs, ...readonly, ...unpriv, ...races, ...vfsops];
+
+for (const row of [hostOracle, memfsRow, jffs2Row]) runRow(row, CASES);

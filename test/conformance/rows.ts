@@ -1,0 +1,216 @@
+/** The rows of the conformance matrix. */
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { mount_fs } from '../../src/dcache/mount.js';
+import { jffs2_fs_type } from '../../src/jffs2/super.js';
+import { l2p } from '../../src/l2p/l2p.js';
+import { Lump } from '../../src/lump/lump.js';
+import { mtd_new_ram } from '../../src/mtd/open.js';
+import { Memfs, PUFFS_CRED_ROOT, puffs_cred_user, type puffs_ops } from '../../src/puffs/index.js';
+import { nodeZlib } from '../../src/rumpuser/node_zlib.js';
+import { SimulatedHost } from '../../src/rumpuser/simulated.js';
+import { Ukfs } from '../../src/ukfs/index.js';
+import type { FsDriver } from './driver.js';
+import { NodeDriver, type User } from './node_driver.js';
+import type { Limits, Mounted, Row } from './row.js';
+import { UkfsDriver } from './ukfs_driver.js';
+
+const POSIX_LIMITS: Limits = {
+  nameBytesMax: 255,
+  symlinkBytesMax: 4095,
+  timeGranularityNsec: 1,
+  timeSecMin: 0,
+  timeSecMax: 2 ** 31 - 1,
+  fileBytesMax: Number.MAX_SAFE_INTEGER,
+  linksMax: 65000,
+  rootLinks: 2,
+};
+
+export const JFFS2_LIMITS: Limits = {
+  nameBytesMax: 254,
+  symlinkBytesMax: 254,
+  timeGranularityNsec: 1e9,
+  timeSecMin: 0,
+  timeSecMax: 2 ** 32 - 1,
+  fileBytesMax: 2 ** 32 - 1,
+  linksMax: Number.MAX_SAFE_INTEGER,
+  rootLinks: 3,
+};
+
+// ---- ways in ------------------------------------------------------------------------------------
+
+/** Through Ukfs; `ops` of a mount may be replaced when the medium is mounted again. */
+abstract class ThroughUkfs implements Mounted {
+  ops: puffs_ops;
+  readonly fs: UkfsDriver;
+
+  constructor(ops: puffs_ops) {
+    this.ops = ops;
+    this.fs = new UkfsDriver(new Ukfs(ops));
+  }
+
+  as(user: User): FsDriver {
+    return new UkfsDriver(new Ukfs(this.ops, puffs_cred_user(user.uid, user.gid, user.groups)));
+  }
+
+  remount(readOnly: boolean): void {
+    this.fs.ukfs.remount(readOnly);
+  }
+
+  again(): void {}
+
+  unmount(): void {
+    this.fs.ukfs.unmount();
+  }
+
+  protected mounted(ops: puffs_ops): void {
+    this.ops = ops;
+    this.fs.ukfs = new Ukfs(ops, PUFFS_CRED_ROOT);
+  }
+}
+
+/** A Linux file system behind l2p, on a medium that stays when it is unmounted. */
+class LinuxMount extends ThroughUkfs {
+  readonly #mountAgain: () => l2p;
+  readonly #host: SimulatedHost;
+  #linux: l2p;
+
+  constructor(host: SimulatedHost, mount: () => l2p) {
+    const linux = mount();
+    super(linux);
+    this.#linux = linux;
+    this.#host = host;
+    this.#mountAgain = mount;
+  }
+
+  advanceClock(seconds: number): void {
+    this.#host.advance(seconds * 1000);
+  }
+
+  liveNodes(): number {
+    return this.#linux.node_count;
+  }
+
+  override again(): void {
+    this.unmount();
+    this.#linux = this.#mountAgain();
+    this.mounted(this.#linux);
+  }
+
+  override unmount(): void {
+    const { node_count, sb } = this.#linux;
+    super.unmount();
+    // Everything the case had looked up was given back, and nothing complained on the way.
+    if (node_count !== 1) throw new Error(`${node_count - 1} nodes were not given back`);
+    const { warnings } = sb.s_lump;
+    if (warnings > 0) throw new Error(`${warnings} warnings: ${sb.s_lump.dmesg().join('\n')}`);
+  }
+}
+
+class MemfsMount extends ThroughUkfs {
+  readonly #clock: { nowMs: number };
+
+  constructor(capacityBytes: number) {
+    const clock = { nowMs: Date.UTC(2020, 0, 1) };
+    super(new Memfs({ wallClockMs: () => clock.nowMs++, capacityBytes }));
+    this.#clock = clock;
+  }
+
+  advanceClock(seconds: number): void {
+    this.#clock.nowMs += seconds * 1000;
+  }
+}
+
+/** Through system calls, below a directory of the host. */
+class ThroughHost implements Mounted {
+  readonly #root: string;
+  readonly #end: () => void;
+  readonly fs: FsDriver;
+
+  constructor(root: string, end: () => void) {
+    this.#root = root;
+    this.#end = end;
+    this.fs = new NodeDriver(root);
+  }
+
+  as(user: User): FsDriver {
+    return new NodeDriver(this.#root, user);
+  }
+
+  again(): void {}
+
+  unmount(): void {
+    this.#end();
+  }
+}
+
+// ---- rows ---------------------------------------------------------------------------------------
+
+const isRoot = process.getuid?.() === 0;
+
+/**
+ * A row through system calls: `mount` makes a fresh file system and answers its directory and how to
+ * end it. For a FUSE mount as for the host's own file system.
+ */
+export function hostRow(
+  name: string, limits: Limits, lacks: Row['lacks'],
+  mount: () => { root: string; end: () => void },
+): Row {
+  const needsRoot = 'only root can switch users';
+  return {
+    name,
+    limits,
+    lacks: {
+      readOnly: 'remounting is not up to a directory',
+      smallVolume: 'the volume is not ours to fill',
+      puffs: 'system calls only',
+      clock: 'real time',
+      sockets: 'mknod(1) makes none',
+      unprotectedLinks: 'fs.protected_hardlinks is the kernel\'s',
+      ...(isRoot ? {} : { users: needsRoot, devices: needsRoot }),
+      ...lacks,
+    },
+    mount() {
+      const { root, end } = mount();
+      return new ThroughHost(root, end);
+    },
+  };
+}
+
+export const hostOracle: Row = hostRow('host', POSIX_LIMITS, {}, () => {
+  const root = mkdtempSync(join(tmpdir(), 'lump-conformance-'));
+  chmodSync(root, 0o755);
+  return { root, end: () => rmSync(root, { recursive: true, force: true }) };
+});
+
+export const memfsRow: Row = {
+  name: 'memfs',
+  limits: { ...POSIX_LIMITS, timeSecMin: -(2 ** 40), timeSecMax: 2 ** 40 },
+  lacks: {},
+  mount: () => new MemfsMount(2 * 1024 * 1024),
+};
+
+export interface Jffs2Geometry {
+  readonly size: number;
+  readonly erasesize: number;
+  readonly options?: string;
+}
+
+/** jffs2 on NOR flash in memory, behind l2p. */
+export function mountJffs2({ size, erasesize, options = '' }: Jffs2Geometry): LinuxMount {
+  const host = new SimulatedHost({ codecs: nodeZlib() });
+  const mtd = mtd_new_ram(host, { size, erasesize });
+  return new LinuxMount(host, () => {
+    const lump = new Lump({ host });
+    lump.filesystems.register_filesystem(jffs2_fs_type);
+    return new l2p(mount_fs(lump, 'jffs2', mtd, 0, options));
+  });
+}
+
+export const jffs2Row: Row = {
+  name: 'jffs2',
+  limits: JFFS2_LIMITS,
+  lacks: {},
+  mount: () => mountJffs2({ size: 2 * 1024 * 1024, erasesize: 64 * 1024 }),
+};
