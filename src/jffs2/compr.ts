@@ -3,8 +3,8 @@
  *
  * A data node stores at most a page; its header says which codec made the payload (`compr`), how
  * long the payload is (`csize`) and how long the data is (`dsize`). Writing asks
- * {@link jffs2_compressors.compress} for the best payload that fits into the space left in the erase
- * block; reading hands a payload whose data_crc was right to {@link jffs2_compressors.decompress}.
+ * {@link jffs2_compressors.compress} for the best payload that fits into the space left in the
+ * erase block; reading hands a payload whose data_crc was right to {@link jffs2_compressors.decompress}.
  * The bytes are still hostile: a CRC is no signature.
  *
  * Facts: reference jffs2.md §3. Departures from Linux are in DIFFERENCES.md.

@@ -292,7 +292,7 @@ function putExtension(dst: Uint8Array, op: number, value: number): number {
   return op;
 }
 
-/** Writes that `count` literals follow; `first` at the start of the stream. @returns the new end. */
+/** Announces `count` literals; `first` at the start of a stream. @returns the new end. */
 function putRun(dst: Uint8Array, op: number, count: number, first: boolean): number {
   if (first && count <= FIRST_RUN_MAX) {
     dst[op++] = 17 + count;

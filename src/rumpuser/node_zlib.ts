@@ -76,7 +76,7 @@ class ReusableStream {
   }
 }
 
-/** Node's handles abort the process on a range outside a buffer; a mistake shall be an exception. */
+/** Node's handles abort the process on a bad range; a mistake shall be an exception. */
 function checkRange(buffer: Uint8Array, offset: number, length: number): void {
   if (!(offset >= 0 && length >= 0 && offset + length <= buffer.length)) {
     throw new RangeError(`range ${offset}+${length} outside a buffer of ${buffer.length} bytes`);

@@ -74,7 +74,8 @@ export const LITERAL_SIZE = 0x300;
 export const PROBS_MAX = LITERAL + (LITERAL_SIZE << LC_LP_MAX);
 
 /** How many probabilities a stream of these parameters uses. */
-export const probsOf = ({ lc, lp }: LzmaProperties): number => LITERAL + (LITERAL_SIZE << (lc + lp));
+export const probsOf = ({ lc, lp }: LzmaProperties): number =>
+  LITERAL + (LITERAL_SIZE << (lc + lp));
 
 /** Where the reverse tree of a middle slot has its (unused) entry 0. */
 export const posSpecialBase = (slot: number, distance: number): number =>
@@ -96,4 +97,5 @@ export function lzmaPropertiesOf(byte: number): LzmaProperties | null {
   return lc + lp > LC_LP_MAX ? null : { lc, lp, pb };
 }
 
-export const lzmaPropertiesByte = ({ lc, lp, pb }: LzmaProperties): number => (pb * 5 + lp) * 9 + lc;
+export const lzmaPropertiesByte = ({ lc, lp, pb }: LzmaProperties): number =>
+  (pb * 5 + lp) * 9 + lc;
