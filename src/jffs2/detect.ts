@@ -131,8 +131,6 @@ function look(bytes: ImageBytes, from: number): Seen | null {
   return seen;
 }
 
-const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
-
 /** Nodes that cross from one block of `size` into the next, blocks being counted from `base`. */
 function crossings(seen: Seen, base: number, size: number): number {
   let count = 0;
@@ -147,13 +145,27 @@ function crossings(seen: Seen, base: number, size: number): number {
 const kib = (bytes: number): string => (bytes % 1024 === 0 ? `${bytes / 1024} KiB` : `${bytes} B`);
 const hex = (value: number): string => `0x${value.toString(16)}`;
 
-/** Distance that divides all distances between the positions; 0 for fewer than two. */
-function commonDistance(positions: readonly number[]): number {
-  let distance = 0;
+/**
+ * The usual distance from one position to the next, and how many of the distances are a multiple of
+ * it. A hole or a piece too many in the middle of a dump spoils one distance, not all.
+ */
+function usualDistance(positions: readonly number[]): { distance: number; agreeing: number } {
+  const counts = new Map<number, number>();
   for (let n = 1; n < positions.length; n++) {
-    distance = gcd(positions[n]! - positions[0]!, distance);
+    const distance = positions[n]! - positions[n - 1]!;
+    counts.set(distance, (counts.get(distance) ?? 0) + 1);
   }
-  return distance;
+  let distance = 0;
+  let most = 0;
+  for (const [candidate, count] of counts) {
+    if (count > most || (count === most && candidate < distance)) {
+      distance = candidate;
+      most = count;
+    }
+  }
+  let agreeing = 0;
+  for (const [other, count] of counts) if (other % distance === 0) agreeing += count;
+  return { distance, agreeing };
 }
 
 /**
@@ -172,9 +184,12 @@ export function jffs2_detect(
       `${hex(seen.first)}`,
   ];
 
-  const marks = commonDistance(seen.cleanmarkers);
-  const ends = commonDistance(seen.summaryEnds);
-  const plausible = (size: number): boolean => size >= ERASESIZE_MIN && size <= ERASESIZE_MAX;
+  const marks = usualDistance(seen.cleanmarkers);
+  const ends = usualDistance(seen.summaryEnds);
+  /** Two out of three distances must agree. */
+  const plausible = (found: typeof marks, positions: readonly number[]): boolean =>
+    found.distance >= ERASESIZE_MIN && found.distance <= ERASESIZE_MAX &&
+    found.agreeing * 3 >= (positions.length - 1) * 2;
 
   // Where blocks start: a cleanmarker's place, else the start of the file if nothing speaks against.
   const anchor = seen.cleanmarkers[0] ?? seen.first;
@@ -188,19 +203,19 @@ export function jffs2_detect(
     while (uncrossed < ERASESIZE_MAX && crossings(seen, baseFor(uncrossed), uncrossed) > 0) {
       uncrossed *= 2;
     }
-    if (plausible(marks) && crossings(seen, baseFor(marks), marks) === 0) {
-      erasesize = marks;
+    if (plausible(marks, seen.cleanmarkers)) {
+      erasesize = marks.distance;
       certain = true;
       evidence.push(
-        `erase size ${kib(marks)}: the distance of ${seen.cleanmarkers.length} cleanmarkers, and no ` +
-          'node crosses it',
+        `erase size ${kib(erasesize)}: the usual distance of ${seen.cleanmarkers.length} cleanmarkers`,
       );
-    } else if (
-      plausible(ends) && crossings(seen, baseFor(ends), ends) === 0
-    ) {
-      erasesize = ends;
+    } else if (plausible(ends, seen.summaryEnds)) {
+      erasesize = ends.distance;
       certain = true;
-      evidence.push(`erase size ${kib(ends)}: where ${seen.summaryEnds.length} summaries end`);
+      evidence.push(
+        `erase size ${kib(erasesize)}: the usual distance of the ends of ` +
+          `${seen.summaryEnds.length} summaries`,
+      );
     } else {
       const last = seen.starts.length - 1;
       const spanned = seen.starts[last]! + seen.lengths[last]! - anchor;

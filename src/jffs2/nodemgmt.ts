@@ -92,6 +92,11 @@ function lacksSpace(c: jffs2_sb_info): boolean {
   return Math.floor(avail / c.sector_size) <= c.resv_blocks_write;
 }
 
+/** Could anything be written to this medium as it is, if need be after collecting garbage? */
+export function jffs2_has_room(c: jffs2_sb_info): boolean {
+  return c.nr_free_blocks + c.nr_erasing_blocks >= c.resv_blocks_write || !lacksSpace(c);
+}
+
 /** Room for garbage collection, which holds alloc_sem already and may use the last block. */
 export function jffs2_reserve_space_gc(
   c: jffs2_sb_info, minsize: number, sumsize: number,

@@ -1,0 +1,309 @@
+/**
+ * Puts a jffs2 mount together: host, kernel, chip, file system, translator. What is not told is
+ * detected, and everything that was found out is reported with its evidence. A doubt makes the mount
+ * read-only: nothing is written before all is known.
+ *
+ * The same function serves programs that use a file system as a library, and (as a module with
+ * `open`) the thread that answers FUSE.
+ */
+import { mount_fs, remount } from '../dcache/mount.js';
+import { JFFS2_SB_INFO } from '../jffs2/fs.js';
+import { jffs2_detect, type Jffs2Detection } from '../jffs2/detect.js';
+import { jffs2_has_room } from '../jffs2/nodemgmt.js';
+import type { jffs2_sb_info } from '../jffs2/nodelist.js';
+import { jffs2_fs_type } from '../jffs2/super.js';
+import { l2p } from '../l2p/l2p.js';
+import { Errno } from '../lump/errno.js';
+import { SB_RDONLY, SB_SYNCHRONOUS, type super_block } from '../lump/fs.js';
+import { Lump } from '../lump/lump.js';
+import type { mtd_info } from '../mtd/mtd.js';
+import { mtd_make_partitions } from '../mtd/mtdparts.js';
+import { mtd_open_image } from '../mtd/open.js';
+import type { mtd_partition } from '../mtd/partition.js';
+import { MNT_FORCE } from '../puffs/puffs.js';
+import { NodeHost } from '../rumpuser/node.js';
+import { HostError, type Rumpuser } from '../rumpuser/rumpuser.js';
+
+export interface MountJffs2Options {
+  /** The image file, or a block device. */
+  image: string;
+  /** Neither the image nor anything beside it is created or changed. */
+  readOnly?: boolean;
+  endian?: 'little' | 'big';
+  /** Bytes. */
+  erasesize?: number;
+  /** Where the flash starts in the file, bytes. */
+  offset?: number;
+  /** Size of the chip in bytes; more than the file has is erased flash. */
+  size?: number;
+  /** Linux's text, with or without "mtdparts=" and the id of the chip, which is "flash". */
+  mtdparts?: string;
+  /** The partition of mtdparts to mount, by name or number. Default: the only one. */
+  part?: string;
+  compr?: string;
+  /** KiB kept for the privileged. */
+  rp_size?: number;
+  /** Write erase block summaries. Default: yes. */
+  summary?: boolean;
+  /** Every write is on stable storage when it returns. */
+  sync?: boolean;
+  /** Keep wear beside the image. Default: yes, if it is a file. */
+  sidecar?: boolean;
+  /** Seed of the scheduler. */
+  seed?: number;
+  /** Bytes. */
+  pageCacheBytes?: number;
+}
+
+export interface MountedJffs2 {
+  readonly fs: l2p;
+  readonly lump: Lump;
+  readonly sb: super_block;
+  readonly mtd: mtd_info;
+  /** jffs2's own view: accounting, damage. */
+  readonly c: jffs2_sb_info;
+  readonly detection: Jffs2Detection | null;
+  readonly readOnly: boolean;
+  /** What was found, a sentence a line. */
+  readonly report: readonly string[];
+  /** Unmounts and closes the image. @throws Errno EBUSY, EIO. */
+  unmount(force?: boolean): void;
+}
+
+/** jffs2 refuses fewer erase blocks; a smaller image is shown with blank flash behind it. */
+const BLOCKS_MIN = 5;
+const ERASESIZE_DEFAULT = 65536;
+/** The chip's id in mtdparts=. */
+const CHIP_NAME = 'flash';
+
+/** An error for a person: what is wrong, where, and what to do. */
+export class MountError extends Error {
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+interface Geometry {
+  offset: number;
+  erasesize: number;
+  size: number;
+}
+
+/**
+ * Mounts the jffs2 in an image.
+ * @throws MountError; nothing is open or locked then.
+ */
+export function mountJffs2(
+  options: MountJffs2Options, host: Rumpuser = new NodeHost(),
+): MountedJffs2 {
+  try {
+    return mount(options, host);
+  } catch (error) {
+    if (error instanceof MountError) throw error;
+    if (error instanceof HostError || error instanceof Errno) {
+      const text = error.message.replace(`${error.code}: `, '');
+      throw new MountError(
+        error.code, text.includes(options.image) ? text : `${options.image}: ${text}`,
+      );
+    }
+    throw error;
+  }
+}
+
+function mount(options: MountJffs2Options, host: Rumpuser): MountedJffs2 {
+  const report: string[] = [];
+  const doubts: string[] = [];
+  const wantReadOnly = options.readOnly ?? false;
+
+  const found = examine(options, host, report, doubts);
+  const { geometry, detection } = found;
+  const chip = mtd_open_image(host, options.image, {
+    readOnly: wantReadOnly || doubts.length > 0,
+    ...geometry,
+    name: CHIP_NAME,
+    ...(options.sidecar !== undefined && { sidecar: options.sidecar }),
+  });
+  try {
+    let mtd: mtd_info = chip.mtd;
+    if (options.mtdparts !== undefined) mtd = choosePartition(host, chip.mtd, options);
+    report.push(
+      `flash: ${mtd.size} bytes, ${Math.floor(mtd.size / mtd.erasesize)} erase blocks of ` +
+        `${mtd.erasesize}${chip.paddingBytes > 0 ? `, the last ${chip.paddingBytes} bytes not in the file` : ''}`,
+    );
+    const lump = new Lump({
+      host,
+      ...(options.seed !== undefined && { seed: options.seed }),
+      ...(options.pageCacheBytes !== undefined && { pageCacheBytes: options.pageCacheBytes }),
+    });
+    lump.filesystems.register_filesystem(jffs2_fs_type);
+    const words = jffs2Options(options, detection);
+    const flags = options.sync ? SB_SYNCHRONOUS : 0;
+    const sb = mount_fs(lump, 'jffs2', mtd, flags | SB_RDONLY, words);
+    const c = JFFS2_SB_INFO(sb);
+    if (c.ro_only) doubts.push('it has nodes that only readers may meet');
+    if (!wantReadOnly && doubts.length === 0 && !jffs2_has_room(c)) {
+      const grown = mtd.size + (c.resv_blocks_write + 3) * c.sector_size;
+      doubts.push(
+        'too few erase blocks are free to write anything; ' +
+          `to make the flash larger, mount with size=${grown}`,
+      );
+    }
+    const readOnly = wantReadOnly || doubts.length > 0;
+    if (!readOnly) remount(sb, flags, words);
+    for (const doubt of doubts) report.push(`read-only: ${doubt}`);
+    if (c.damage.total > 0) report.push(`damage: ${c.damage.summary()}`);
+    if (c.orphans > 0) report.push(`${c.orphans} inodes without a name`);
+    const fs = new l2p(sb);
+    return {
+      fs, lump, sb, mtd, c, detection, readOnly, report,
+      unmount(force = false): void {
+        const error = fs.fs_unmount(force ? MNT_FORCE : 0);
+        if (error !== 0) throw new MountError('EBUSY', `${options.image} is in use`);
+        chip.close();
+      },
+    };
+  } catch (error) {
+    chip.close();
+    throw error;
+  }
+}
+
+/** Looks at the file: where the flash lies in it, and in which form. */
+function examine(
+  options: MountJffs2Options, host: Rumpuser, report: string[], doubts: string[],
+): { geometry: Geometry; detection: Jffs2Detection | null } {
+  const file = host.open(options.image, 'read');
+  try {
+    const fileBytes = file.size();
+    if (fileBytes === 0 && options.size === undefined) {
+      throw new MountError(
+        'EINVAL', `${options.image} is empty: to make a blank flash of it, give size=`,
+      );
+    }
+    // With partitions the whole file is one chip; what is in the part is looked at in the part.
+    const parted = options.mtdparts !== undefined;
+    const known = {
+      ...(options.offset !== undefined && { offset: options.offset }),
+      ...(options.erasesize !== undefined && { erasesize: options.erasesize }),
+      ...(parted && { offset: options.offset ?? 0 }),
+    };
+    const detection = jffs2_detect(
+      { sizeBytes: fileBytes, read: (buf, off, len, at) => file.read(buf, off, len, at) }, known,
+    );
+    if (detection) {
+      report.push(...detection.evidence);
+      if (!detection.certain && options.erasesize === undefined) {
+        doubts.push('the erase size is not certain; give erasesize= to write');
+      }
+    } else {
+      examineBlank(options, file.size(), (buf, at) => file.read(buf, 0, buf.length, at));
+      report.push('no node anywhere: a blank flash');
+    }
+    const offset = options.offset ?? detection?.offset ?? 0;
+    const erasesize = options.erasesize ?? detection?.erasesize ?? ERASESIZE_DEFAULT;
+    const rest = Math.max(0, fileBytes - offset);
+    let size = options.size ?? Math.ceil(rest / erasesize) * erasesize;
+    if (size % erasesize !== 0) {
+      throw new MountError(
+        'EINVAL', `size=${size} is no whole number of erase blocks of ${erasesize} bytes`,
+      );
+    }
+    if (options.size === undefined && size < BLOCKS_MIN * erasesize && !parted) {
+      doubts.push(
+        `the image has only ${size / erasesize} erase blocks, and jffs2 needs more to write; ` +
+          `to make the flash larger, mount with size=${(BLOCKS_MIN + 3) * erasesize}` +
+          (options.erasesize === undefined ? ` and erasesize=${erasesize}` : ''),
+      );
+      size = BLOCKS_MIN * erasesize;
+    }
+    return { geometry: { offset, erasesize, size }, detection };
+  } finally {
+    file.close();
+  }
+}
+
+/** Without any node, only erased flash may be taken for a file system. */
+function examineBlank(
+  options: MountJffs2Options, fileBytes: number,
+  read: (buf: Uint8Array, position: number) => number,
+): void {
+  const buf = new Uint8Array(1 << 20);
+  for (let at = options.offset ?? 0; at < fileBytes; ) {
+    const length = read(buf, at);
+    if (length === 0) return;
+    for (let n = 0; n < length; n++) {
+      if (buf[n] === 0xff) continue;
+      throw new MountError(
+        'EINVAL',
+        `${options.image} is no JFFS2 image: it has no JFFS2 node, and is not blank either ` +
+          `(byte 0x${(at + n).toString(16)} is 0x${buf[n]!.toString(16)}, not 0xff)`,
+      );
+    }
+    at += length;
+  }
+}
+
+/** Divides the chip and picks the part that was asked for. */
+function choosePartition(
+  host: Rumpuser, master: mtd_info, options: MountJffs2Options,
+): mtd_partition {
+  let text = options.mtdparts!;
+  // A person leaves out what is the same for everybody: the word and the chip's id.
+  if (!text.startsWith('mtdparts=')) {
+    text = /^[^(:]*:/.test(text) ? `mtdparts=${text}` : `mtdparts=${CHIP_NAME}:${text}`;
+  }
+  const id = text.slice('mtdparts='.length, text.indexOf(':'));
+  if (id !== CHIP_NAME) {
+    text = `mtdparts=${CHIP_NAME}:${text.slice(text.indexOf(':') + 1)}`;
+  }
+  const parts = mtd_make_partitions(host, master, text);
+  const names = parts.map((part, n) => `${n} "${part.name}"`).join(', ');
+  const { part } = options;
+  const chosen =
+    part === undefined
+      ? parts.length === 1 ? parts[0] : undefined
+      : parts.find((candidate) => candidate.name === part) ??
+        (/^\d+$/.test(part) ? parts[Number(part)] : undefined);
+  if (!chosen) {
+    throw new MountError(
+      'EINVAL',
+      part === undefined
+        ? `part= must say which partition to mount: ${names}`
+        : `there is no partition "${part}"; there are: ${names}`,
+    );
+  }
+  return chosen;
+}
+
+function jffs2Options(options: MountJffs2Options, detection: Jffs2Detection | null): string {
+  const words: string[] = [`endian=${options.endian ?? detection?.endian.name ?? 'little'}`];
+  if (options.compr !== undefined) words.push(`compr=${options.compr}`);
+  if (options.rp_size !== undefined) words.push(`rp_size=${options.rp_size}`);
+  if (options.summary === false) words.push('nosummary');
+  return words.join(',');
+}
+
+/** For the thread that serves FUSE: see FileSystemModule in src/fuse/module.ts. */
+export function open(options: unknown): {
+  fs: l2p;
+  report: readonly string[];
+  readOnly: boolean;
+  timeGranularityNs: number;
+} {
+  const mounted = mountJffs2(options as MountJffs2Options);
+  const { fs, report, readOnly } = mounted;
+  return { fs: closing(fs, mounted), report, readOnly, timeGranularityNs: 1_000_000_000 };
+}
+
+/** The session ends a mount by fs_unmount alone; the image is closed with it. */
+function closing(fs: l2p, mounted: MountedJffs2): l2p {
+  const unmount = fs.fs_unmount.bind(fs);
+  fs.fs_unmount = (flags: number): number => {
+    const error = unmount(flags);
+    if (error === 0) mounted.mtd.close();
+    return error;
+  };
+  return fs;
+}
