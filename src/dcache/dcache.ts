@@ -277,7 +277,8 @@ export function d_splice_alias(inode: inode | null, dentry: dentry): Dentry | nu
   if (alias === found.d_parent || d_ancestor(alias, found.d_parent) !== null) {
     found.d_sb.s_lump.pr_warn(
       `VFS: lookup of '${found.d_name}' in ${found.d_sb.s_type.name} inode ` +
-        `${found.d_parent.d_inode?.i_ino} would have caused a loop`);
+        `${found.d_parent.d_inode?.i_ino} would have caused a loop`,
+    );
     iput(inode);
     throw new Errno('ELOOP');
   }

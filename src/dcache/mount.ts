@@ -4,12 +4,18 @@
  */
 import { BUG_ON } from '../lump/bug.js';
 import { Errno } from '../lump/errno.js';
+import { invalidate_inode_pages } from '../lump/filemap.js';
 import { SB_RDONLY, SB_SYNCHRONOUS, sb_rdonly } from '../lump/fs.js';
 import type { super_block } from '../lump/fs.js';
+import { shrink_icache } from '../lump/inode.js';
 import type { Lump } from '../lump/lump.js';
-import { find_busy_inode, find_writer, generic_shutdown_super, sync_filesystem } from
-  '../lump/super.js';
-import { Dentry, dcache_of, dput, shrink_dcache_parent } from './dcache.js';
+import {
+  find_busy_inode,
+  find_writer,
+  generic_shutdown_super,
+  sync_filesystem,
+} from '../lump/super.js';
+import { type Dentry, dcache_of, dput, shrink_dcache, shrink_dcache_parent } from './dcache.js';
 
 /** What remount may change; the rest of s_flags is the file system's. */
 const SB_REMOUNT_MASK = SB_RDONLY | SB_SYNCHRONOUS;
@@ -19,7 +25,11 @@ const SB_REMOUNT_MASK = SB_RDONLY | SB_SYNCHRONOUS;
  * @throws ENODEV the type is unknown; EINVAL, EIO, EROFS from the file system, which has cleaned up.
  */
 export function mount_fs(
-  lump: Lump, typeName: string, device: unknown, flags: number, options: string,
+  lump: Lump,
+  typeName: string,
+  device: unknown,
+  flags: number,
+  options: string,
 ): super_block {
   const sb = lump.filesystems.get_fs_type(typeName).mount(lump, device, flags, options);
   BUG_ON(sb.s_root === null, `${typeName} mounted without a root`);
@@ -37,6 +47,13 @@ function is_busy(sb: super_block): boolean {
   const root = root_of(sb);
   shrink_dcache_parent(root);
   return dcache_of(sb).nr_dentry > 1 || root.d_count > 1 || find_busy_inode(sb) !== null;
+}
+
+/** Forgets what is not in use: pages, names, inodes (Linux's /proc/sys/vm/drop_caches 3). */
+export function drop_caches(sb: super_block): void {
+  shrink_dcache(sb, 0);
+  shrink_icache(sb, 0);
+  for (const inode of sb.s_inodes.values()) invalidate_inode_pages(inode);
 }
 
 /**

@@ -15,14 +15,41 @@
 import { inode_permission, inode_owner_or_capable } from '../lump/attr.js';
 import { Errno } from '../lump/errno.js';
 import {
-  I_LINKABLE, MAY_EXEC, MAY_WRITE, PAGE_SIZE, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT,
-  S_DEAD, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, S_IRWXUGO, S_ISDIR,
-  S_ISLNK, S_ISVTX, S_IALLUGO, sb_rdonly,
+  I_LINKABLE,
+  MAY_EXEC,
+  MAY_WRITE,
+  PAGE_SIZE,
+  RENAME_EXCHANGE,
+  RENAME_NOREPLACE,
+  RENAME_WHITEOUT,
+  S_DEAD,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+  S_IRWXUGO,
+  S_ISDIR,
+  S_ISLNK,
+  S_ISVTX,
+  S_IALLUGO,
+  sb_rdonly,
 } from '../lump/fs.js';
 import type { inode } from '../lump/fs.js';
 import type { ByteName } from '../lump/types.js';
 import {
-  d_alloc, d_ancestor, d_delete, d_exchange, d_lookup, d_move, Dentry, dget, dput, IS_ROOT,
+  d_alloc,
+  d_ancestor,
+  d_delete,
+  d_exchange,
+  d_lookup,
+  d_move,
+  type Dentry,
+  dget,
+  dput,
+  IS_ROOT,
   shrink_dcache_parent,
 } from './dcache.js';
 
@@ -140,7 +167,9 @@ function has_max_links(inode: inode): boolean {
  * An existing name is EEXIST even on a read-only mount.
  */
 function create_name(
-  parent: Dentry, name: ByteName, act: (dir: inode, dentry: Dentry) => void,
+  parent: Dentry,
+  name: ByteName,
+  act: (dir: inode, dentry: Dentry) => void,
 ): Dentry {
   const dir = directory_of(parent);
   if (is_dot_name(name)) throw new Errno('EEXIST');
@@ -256,7 +285,9 @@ export function vfs_tmpfile(parent: Dentry, mode: number): Dentry {
 
 /** What unlink and rmdir share. */
 function remove_name(
-  parent: Dentry, name: ByteName, act: (dir: inode, dentry: Dentry) => void,
+  parent: Dentry,
+  name: ByteName,
+  act: (dir: inode, dentry: Dentry) => void,
 ): void {
   const dir = directory_of(parent);
   if (sb_rdonly(dir.i_sb)) throw new Errno('EROFS');
@@ -348,7 +379,11 @@ function unlock_rename(a: Dentry, b: Dentry): void {
  *   EXDEV; EBUSY "." and ".."; EPERM sticky, or the file system cannot; EMLINK.
  */
 export function vfs_rename(
-  oldParent: Dentry, oldName: ByteName, newParent: Dentry, newName: ByteName, flags = 0,
+  oldParent: Dentry,
+  oldName: ByteName,
+  newParent: Dentry,
+  newName: ByteName,
+  flags = 0,
 ): void {
   const oldDir = directory_of(oldParent);
   const newDir = directory_of(newParent);
@@ -386,7 +421,11 @@ export function vfs_rename(
 }
 
 function rename_locked(
-  oldDir: inode, old: Dentry, newDir: inode, target: Dentry, flags: number,
+  oldDir: inode,
+  old: Dentry,
+  newDir: inode,
+  target: Dentry,
+  flags: number,
 ): void {
   const exchange = (flags & RENAME_EXCHANGE) !== 0;
   const source = old.d_inode!;

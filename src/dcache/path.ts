@@ -20,7 +20,10 @@ export const PATH_MAX = 4096;
  * @throws ENOENT also for the empty path; ENOTDIR; EACCES; ELOOP; ENAMETOOLONG; EIO.
  */
 export function path_lookup(
-  root: Dentry, path: ByteName, follow: boolean, start: Dentry = root,
+  root: Dentry,
+  path: ByteName,
+  follow: boolean,
+  start: Dentry = root,
 ): Dentry {
   if (path === '') throw new Errno('ENOENT');
   if (path.length >= PATH_MAX) throw new Errno('ENAMETOOLONG');

@@ -10,10 +10,34 @@
 import { Errno } from './errno.js';
 import { truncate_setsize } from './filemap.js';
 import {
-  ATTR_ATIME, ATTR_ATIME_SET, ATTR_CTIME, ATTR_FORCE, ATTR_GID, ATTR_KILL_PRIV, ATTR_KILL_SGID,
-  ATTR_KILL_SUID, ATTR_MODE, ATTR_MTIME, ATTR_MTIME_SET, ATTR_SIZE, ATTR_TOUCH, ATTR_UID,
-  MAY_EXEC, MAY_READ, MAY_WRITE, SB_POSIXACL, S_IALLUGO, S_ISDIR, S_ISGID, S_ISLNK, S_ISREG,
-  S_ISUID, S_IXGRP, S_IXUGO, S_NOSEC, sb_rdonly,
+  ATTR_ATIME,
+  ATTR_ATIME_SET,
+  ATTR_CTIME,
+  ATTR_FORCE,
+  ATTR_GID,
+  ATTR_KILL_PRIV,
+  ATTR_KILL_SGID,
+  ATTR_KILL_SUID,
+  ATTR_MODE,
+  ATTR_MTIME,
+  ATTR_MTIME_SET,
+  ATTR_SIZE,
+  ATTR_TOUCH,
+  ATTR_UID,
+  MAY_EXEC,
+  MAY_READ,
+  MAY_WRITE,
+  SB_POSIXACL,
+  S_IALLUGO,
+  S_ISDIR,
+  S_ISGID,
+  S_ISLNK,
+  S_ISREG,
+  S_ISUID,
+  S_IXGRP,
+  S_IXUGO,
+  S_NOSEC,
+  sb_rdonly,
 } from './fs.js';
 import type { cred, dentry, file, iattr, inode } from './fs.js';
 import { current_time, timestamp_truncate } from './inode.js';
@@ -24,8 +48,9 @@ import { XATTR_NAME_CAPS, __vfs_has_xattr, __vfs_removexattr } from './xattr.js'
 
 /** Is the caller in this group, or beyond asking? */
 export function in_group(cred: cred, gid: number): boolean {
-  return cred.privileged || cred.permissionsChecked || cred.fsgid === gid ||
-    cred.groups.includes(gid);
+  return (
+    cred.privileged || cred.permissionsChecked || cred.fsgid === gid || cred.groups.includes(gid)
+  );
 }
 
 /** True for the owner and for who may act as one (CAP_FOWNER). */
@@ -120,8 +145,17 @@ export function file_update_time(file: file): void {
 /** An iattr whose fields are all 0 but ia_valid. */
 export function new_iattr(ia_valid = 0): iattr {
   return {
-    ia_valid, ia_mode: 0, ia_uid: 0, ia_gid: 0, ia_size: 0, ia_atime_sec: 0, ia_atime_nsec: 0,
-    ia_mtime_sec: 0, ia_mtime_nsec: 0, ia_ctime_sec: 0, ia_ctime_nsec: 0,
+    ia_valid,
+    ia_mode: 0,
+    ia_uid: 0,
+    ia_gid: 0,
+    ia_size: 0,
+    ia_atime_sec: 0,
+    ia_atime_nsec: 0,
+    ia_mtime_sec: 0,
+    ia_mtime_nsec: 0,
+    ia_ctime_sec: 0,
+    ia_ctime_nsec: 0,
   };
 }
 

@@ -7,8 +7,18 @@
 import { inode_permission, new_iattr, notify_change } from './attr.js';
 import { Errno } from './errno.js';
 import {
-  ATTR_SIZE, MAY_READ, MAY_WRITE, O_ACCMODE, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, S_DEAD, S_ISDIR,
-  S_ISLNK, S_ISREG,
+  ATTR_SIZE,
+  MAY_READ,
+  MAY_WRITE,
+  O_ACCMODE,
+  O_RDONLY,
+  O_RDWR,
+  O_TRUNC,
+  O_WRONLY,
+  S_DEAD,
+  S_ISDIR,
+  S_ISLNK,
+  S_ISREG,
 } from './fs.js';
 import type { dir_context, file, inode } from './fs.js';
 import { ihold, iput } from './inode.js';
@@ -74,7 +84,11 @@ export function fput(file: file): void {
  *   from; EIO.
  */
 export function vfs_read(
-  file: file, buf: Uint8Array, off: number, len: number, pos: number,
+  file: file,
+  buf: Uint8Array,
+  off: number,
+  len: number,
+  pos: number,
 ): number {
   if (!may_read(file.f_flags)) throw new Errno('EBADF');
   if (pos < 0) throw new Errno('EINVAL');
@@ -89,7 +103,11 @@ export function vfs_read(
  * @throws EBADF not opened for writing; EINVAL; EFBIG, ENOSPC, EIO.
  */
 export function vfs_write(
-  file: file, buf: Uint8Array, off: number, len: number, pos: number,
+  file: file,
+  buf: Uint8Array,
+  off: number,
+  len: number,
+  pos: number,
 ): number {
   if (!may_write(file.f_flags)) throw new Errno('EBADF');
   if (pos < 0) throw new Errno('EINVAL');

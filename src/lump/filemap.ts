@@ -12,10 +12,10 @@
  * view, since making one costs about as much as copying half a page.
  */
 import { file_remove_privs, file_update_time } from './attr.js';
-import { BUG_ON } from './bug.js';
+import { BUG, BUG_ON } from './bug.js';
 import { Errno } from './errno.js';
 import { O_APPEND, O_DSYNC, O_SYNC, PAGE_SIZE, SB_SYNCHRONOUS } from './fs.js';
-import type { file, inode, page_ref } from './fs.js';
+import type { address_space_operations, file, inode, page_ref } from './fs.js';
 
 /** Default limit of one cache. */
 export const PAGE_CACHE_BYTES = 32 * 1024 * 1024;
@@ -49,9 +49,9 @@ export class page_cache {
   /** Calls of read_folio, and pages that lost their frame to another; for statistics. */
   fills = 0;
   evictions = 0;
-  readonly #frames: page[] = [];
-  readonly #free: page[] = [];
-  #hand = 0;
+  private readonly frames: page[] = [];
+  private readonly free: page[] = [];
+  private hand = 0;
 
   /** @param limitBytes rounded up to a page; at least 16 pages, so that nesting finds a frame. */
   constructor(limitBytes = PAGE_CACHE_BYTES) {
@@ -60,17 +60,17 @@ export class page_cache {
 
   /** Bytes of memory that the frames take. */
   get size_bytes(): number {
-    return this.#frames.length * PAGE_SIZE;
+    return this.frames.length * PAGE_SIZE;
   }
 
   /** Pages in use. */
   get nr_pages(): number {
-    return this.#frames.length - this.#free.length;
+    return this.frames.length - this.free.length;
   }
 
   /** Enters a page, not up to date, for an index that is not cached. @throws ENOMEM */
   add(inode: inode, index: number): page {
-    const page = this.#take();
+    const page = this.take();
     page.owner = inode;
     page.index = index;
     page.uptodate = false;
@@ -83,46 +83,46 @@ export class page_cache {
   /** Forgets a page. A pinned one leaves its file now and becomes free with its last pin. */
   remove(page: page): void {
     if (page.owner === null) return;
-    page.owner.i_pages!.delete(page.index);
+    page.owner.i_pages?.delete(page.index);
     page.owner = null;
     page.uptodate = false;
-    if (page.pins === 0) this.#free.push(page);
+    if (page.pins === 0) this.free.push(page);
   }
 
   unpin(page: page): void {
     BUG_ON(page.pins < 1, 'unpinning a page that is not pinned');
-    if (--page.pins === 0 && page.owner === null) this.#free.push(page);
+    if (--page.pins === 0 && page.owner === null) this.free.push(page);
   }
 
-  #take(): page {
-    const free = this.#free.pop();
+  private take(): page {
+    const free = this.free.pop();
     if (free !== undefined) return free;
-    if (this.#frames.length < this.limit_pages) {
-      this.#grow();
-      return this.#free.pop()!;
+    if (this.frames.length < this.limit_pages) {
+      this.grow();
+      return this.free.pop() as page;
     }
-    return this.#evict();
+    return this.evict();
   }
 
-  #grow(): void {
-    const pages = Math.min(SLAB_PAGES, this.limit_pages - this.#frames.length);
+  private grow(): void {
+    const pages = Math.min(SLAB_PAGES, this.limit_pages - this.frames.length);
     const slab = new Uint8Array(pages * PAGE_SIZE);
-    for (let i = pages - 1; i >= 0; i--) this.#free.push(new page(slab, i * PAGE_SIZE));
-    for (let i = this.#free.length - 1; i >= 0; i--) this.#frames.push(this.#free[i]!);
+    for (let i = pages - 1; i >= 0; i--) this.free.push(new page(slab, i * PAGE_SIZE));
+    for (let i = this.free.length - 1; i >= 0; i--) this.frames.push(this.free[i]);
   }
 
   /** CLOCK: one round takes the marks off, so that the second finds any page but pinned ones. */
-  #evict(): page {
-    const frames = this.#frames;
+  private evict(): page {
+    const frames = this.frames;
     for (let step = 2 * frames.length; step > 0; step--) {
-      const page = frames[this.#hand]!;
-      if (++this.#hand === frames.length) this.#hand = 0;
+      const page = frames[this.hand];
+      if (++this.hand === frames.length) this.hand = 0;
       if (page.pins > 0) continue;
       if (page.referenced) {
         page.referenced = false;
         continue;
       }
-      page.owner!.i_pages!.delete(page.index);
+      page.owner?.i_pages?.delete(page.index);
       this.evictions++;
       return page;
     }
@@ -132,7 +132,13 @@ export class page_cache {
 
 const cache_of = (inode: inode): page_cache => inode.i_sb.s_lump.page_cache;
 
-// ---- single pages -------------------------------------------------------------------------------
+function operations_of(inode: inode): address_space_operations {
+  const { i_aops } = inode;
+  if (i_aops === null) BUG(`inode ${inode.i_ino} has no pages`);
+  return i_aops;
+}
+
+// ---- filling ------------------------------------------------------------------------------------
 
 /** Fills a page from the file system; a page that cannot be read is dropped. @throws EIO */
 function fill_page(inode: inode, page: page): void {
@@ -140,7 +146,7 @@ function fill_page(inode: inode, page: page): void {
   page.pins++;
   try {
     cache.fills++;
-    inode.i_aops!.read_folio(inode, page.index, page.buf, page.off);
+    operations_of(inode).read_folio(inode, page.index, page.buf, page.off);
     page.uptodate = true;
   } finally {
     if (!page.uptodate) cache.remove(page);
@@ -149,41 +155,9 @@ function fill_page(inode: inode, page: page): void {
 }
 
 function read_page(inode: inode, index: number): page {
-  let page = inode.i_pages?.get(index);
-  if (page === undefined) page = cache_of(inode).add(inode, index);
+  const page = inode.i_pages?.get(index) ?? cache_of(inode).add(inode, index);
   if (!page.uptodate) fill_page(inode, page);
-  page.referenced = true;
   return page;
-}
-
-/**
- * The page, filled through read_folio when it was not cached. It stays valid while fewer pages than
- * the cache holds are asked for; who needs it longer pins it with get_page().
- * @throws EIO, ENOMEM.
- */
-export function read_cache_page(inode: inode, index: number): page {
-  return read_page(inode, index);
-}
-
-/** The page if it is cached and up to date. Valid as long as that of read_cache_page(). */
-export function find_page(inode: inode, index: number): page | null {
-  const page = inode.i_pages?.get(index);
-  return page?.uptodate ? page : null;
-}
-
-/** Pins a page until put_page(). */
-export function get_page(page: page): void {
-  page.pins++;
-}
-
-export function put_page(inode: inode, page: page): void {
-  cache_of(inode).unpin(page);
-}
-
-/** Forgets one page, for a file system that changed the medium behind the cache's back. */
-export function drop_page(inode: inode, index: number): void {
-  const page = inode.i_pages?.get(index);
-  if (page !== undefined) cache_of(inode).remove(page);
 }
 
 // ---- truncation ---------------------------------------------------------------------------------
@@ -208,7 +182,7 @@ export function truncate_setsize(inode: inode, size: number): void {
   if (size < old) truncate_inode_pages(inode, size);
 }
 
-/** Drops every page that nobody has pinned. */
+/** Drops the pages, so that the next read asks the medium; not those that are in use right now. */
 export function invalidate_inode_pages(inode: inode): void {
   if (inode.i_pages === null) return;
   const cache = cache_of(inode);
@@ -224,7 +198,11 @@ export function invalidate_inode_pages(inode: inode): void {
  * @throws EIO when the first page cannot be read.
  */
 export function generic_file_read(
-  file: file, buf: Uint8Array, off: number, len: number, pos: number,
+  file: file,
+  buf: Uint8Array,
+  off: number,
+  len: number,
+  pos: number,
 ): number {
   const inode = file.f_inode;
   const end = Math.min(pos + len, inode.i_size);
@@ -258,8 +236,8 @@ export function generic_file_read(
  */
 function prepare_partial(inode: inode, page: page, pos: number, count: number): void {
   const pageStart = page.index * PAGE_SIZE;
-  const nothingSurvives = pageStart >= inode.i_size ||
-    (pos === pageStart && pos + count >= inode.i_size);
+  const nothingSurvives =
+    pageStart >= inode.i_size || (pos === pageStart && pos + count >= inode.i_size);
   if (nothingSurvives) {
     page.bytes.fill(0);
     page.uptodate = true;
@@ -270,7 +248,12 @@ function prepare_partial(inode: inode, page: page, pos: number, count: number): 
 
 /** Writes within one page. @returns the bytes accepted. */
 function write_page(
-  file: file, inode: inode, buf: Uint8Array, off: number, count: number, pos: number,
+  file: file,
+  inode: inode,
+  buf: Uint8Array,
+  off: number,
+  count: number,
+  pos: number,
 ): number {
   const cache = cache_of(inode);
   const index = Math.floor(pos / PAGE_SIZE);
@@ -279,17 +262,16 @@ function write_page(
   page.pins++;
   try {
     if (!page.uptodate && count < PAGE_SIZE) prepare_partial(inode, page, pos, count);
-    inode.i_aops!.write_begin(file, inode, pos, count, page, page.uptodate);
+    operations_of(inode).write_begin(file, inode, pos, count, page, page.uptodate);
     const whole = off === 0 && count === buf.length;
     page.bytes.set(whole ? buf : buf.subarray(off, off + count), pos - index * PAGE_SIZE);
-    accepted = inode.i_aops!.write_end(file, inode, pos, count, page);
+    // From here on nobody may fill it from the medium, which has the old bytes yet.
+    page.uptodate = true;
+    page.referenced = true;
+    accepted = operations_of(inode).write_end(file, inode, pos, count, page);
   } finally {
-    if (accepted === count) {
-      page.uptodate = true;
-      page.referenced = true;
-    } else {
-      cache.remove(page);
-    }
+    // What the medium did not take must not be read back from here.
+    if (accepted < count) cache.remove(page);
     cache.unpin(page);
   }
   return accepted;
@@ -302,7 +284,11 @@ function write_page(
  * @throws ENOSPC, EIO, EFBIG, ENOMEM when nothing was written.
  */
 export function generic_perform_write(
-  file: file, buf: Uint8Array, off: number, len: number, pos: number,
+  file: file,
+  buf: Uint8Array,
+  off: number,
+  len: number,
+  pos: number,
 ): number {
   const inode = file.f_inode;
   let written = 0;
@@ -329,7 +315,11 @@ export function generic_perform_write(
  * @throws EFBIG at the size limit; those of generic_perform_write() and of fsync.
  */
 export function generic_file_write(
-  file: file, buf: Uint8Array, off: number, len: number, pos: number,
+  file: file,
+  buf: Uint8Array,
+  off: number,
+  len: number,
+  pos: number,
 ): number {
   const inode = file.f_inode;
   if (len === 0) return 0;

@@ -9,7 +9,7 @@
  *   and per-page locks do not exist.
  * - `rdev` is Linux's kernel form: major << 20 | minor ({@link MKDEV}).
  *
- * Lock order, outermost first: s_umount, i_rwsem of a parent, i_rwsem of a child, then the file
+ * Lock order, outermost first: i_rwsem of a parent, i_rwsem of a child, then the file
  * system's own locks (jffs2: alloc_sem, f.sem, wbuf_sem). The VFS entry points in src/dcache/namei.ts
  * and the file helpers take i_rwsem; a file system never does.
  */
@@ -237,7 +237,12 @@ export interface address_space_operations {
    * @throws ENOSPC, EIO, EFBIG.
    */
   write_begin(
-    file: file, inode: inode, pos: number, len: number, page: page_ref, uptodate: boolean,
+    file: file,
+    inode: inode,
+    pos: number,
+    len: number,
+    page: page_ref,
+    uptodate: boolean,
   ): void;
   /**
    * Called after the copy; a write-through file system puts the bytes on the medium now and sets
@@ -299,6 +304,8 @@ export const I_BAD = 4;
 export const I_CLEAR = 8;
 /** Made by tmpfile(): linkat(2) may name it although i_nlink is 0. */
 export const I_LINKABLE = 16;
+/** I_NEW by insert_inode_locked(): being made, not read. */
+export const I_CREATING = 32;
 
 /** `inode.i_flags`: a directory that was removed, nothing can be made in it any more. */
 export const S_DEAD = 16;

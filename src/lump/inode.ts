@@ -17,8 +17,22 @@ import { BUG_ON } from './bug.js';
 import { Errno } from './errno.js';
 import { truncate_inode_pages } from './filemap.js';
 import {
-  I_BAD, I_CLEAR, I_FREEING, I_LINKABLE, I_NEW, inode, S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK,
-  S_ISDIR, S_ISGID, S_IXGRP,
+  I_BAD,
+  I_CLEAR,
+  I_CREATING,
+  I_FREEING,
+  I_LINKABLE,
+  I_NEW,
+  inode,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFIFO,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+  S_ISDIR,
+  S_ISGID,
+  S_IXGRP,
 } from './fs.js';
 import type { file_operations, inode_operations, super_block } from './fs.js';
 import { rw_semaphore } from './locks.js';
@@ -53,20 +67,27 @@ export function new_inode(sb: super_block): inode {
 export function insert_inode_locked(inode: inode): void {
   const table = inode.i_sb.s_inodes;
   if (table.has(inode.i_ino)) throw new Errno('EIO', `inode ${inode.i_ino} exists already`);
-  inode.i_state |= I_NEW;
+  inode.i_state |= I_NEW | I_CREATING;
   table.set(inode.i_ino, inode);
 }
 
 /**
  * The inode of that number, with a reference. When it was not in memory it is a fresh one with
- * I_NEW set: the caller reads it from the medium and calls unlock_new_inode() or iget_failed().
+ * I_NEW set and no i_private: the caller reads it from the medium and calls unlock_new_inode() or
+ * iget_failed().
+ *
+ * An inode that is being made (I_CREATING) is found, too: space for its own nodes may have to be
+ * made by garbage collection that comes across the first of them. (In Linux that collection fails.)
  */
 export function iget_locked(sb: super_block, ino: number): inode {
   const found = sb.s_inodes.get(ino);
   if (found !== undefined) {
-    BUG_ON((found.i_state & (I_NEW | I_FREEING)) !== 0,
-      `iget of inode ${ino} while it is being read or evicted`);
-    ihold_from_lru(found);
+    const busy = found.i_state & (I_NEW | I_CREATING | I_FREEING);
+    BUG_ON(
+      busy !== 0 && busy !== (I_NEW | I_CREATING),
+      `iget of inode ${ino} while it is being read or evicted`,
+    );
+    grab(found);
     return found;
   }
   const fresh = new_inode(sb);
@@ -78,7 +99,7 @@ export function iget_locked(sb: super_block, ino: number): inode {
 
 export function unlock_new_inode(inode: inode): void {
   BUG_ON((inode.i_state & I_NEW) === 0, `inode ${inode.i_ino} is not new`);
-  inode.i_state &= ~I_NEW;
+  inode.i_state &= ~(I_NEW | I_CREATING);
 }
 
 /** Gives up an inode that could not be read: it turns bad, leaves the table and dies. */
@@ -92,14 +113,14 @@ export function iget_failed(inode: inode): void {
 export function ilookup(sb: super_block, ino: number): inode | null {
   const found = sb.s_inodes.get(ino);
   if (found === undefined || (found.i_state & I_FREEING) !== 0) return null;
-  ihold_from_lru(found);
+  grab(found);
   return found;
 }
 
 /** Takes a reference on an inode that the caller does not own one of; null when it is dying. */
 export function igrab(inode: inode): inode | null {
   if ((inode.i_state & (I_FREEING | I_CLEAR)) !== 0) return null;
-  ihold_from_lru(inode);
+  grab(inode);
   return inode;
 }
 
@@ -109,7 +130,7 @@ export function ihold(inode: inode): void {
   inode.i_count++;
 }
 
-function ihold_from_lru(inode: inode): void {
+function grab(inode: inode): void {
   if (inode.i_count++ === 0) inode.i_sb.s_inode_lru.delete(inode);
 }
 
@@ -189,8 +210,10 @@ export function clear_nlink(inode: inode): void {
 }
 
 export function inc_nlink(inode: inode): void {
-  BUG_ON(inode.i_nlink === 0 && (inode.i_state & I_LINKABLE) === 0,
-    `inode ${inode.i_ino} has no link to add to`);
+  BUG_ON(
+    inode.i_nlink === 0 && (inode.i_state & I_LINKABLE) === 0,
+    `inode ${inode.i_ino} has no link to add to`,
+  );
   inode.i_nlink++;
 }
 
@@ -204,14 +227,32 @@ const fail = (): never => {
 };
 
 const bad_inode_ops: inode_operations = {
-  lookup: fail, create: fail, mknod: fail, mkdir: fail, symlink: fail, link: fail, tmpfile: fail,
-  unlink: fail, rmdir: fail, rename: fail, get_link: fail, setattr: fail, listxattr: fail,
-  get_acl: fail, set_acl: fail,
+  lookup: fail,
+  create: fail,
+  mknod: fail,
+  mkdir: fail,
+  symlink: fail,
+  link: fail,
+  tmpfile: fail,
+  unlink: fail,
+  rmdir: fail,
+  rename: fail,
+  get_link: fail,
+  setattr: fail,
+  listxattr: fail,
+  get_acl: fail,
+  set_acl: fail,
 };
 
 const bad_file_ops: file_operations = {
-  read: fail, write: fail, iterate_shared: fail, fsync: fail, open: fail, release(): void {},
-  seek_data: fail, seek_hole: fail,
+  read: fail,
+  write: fail,
+  iterate_shared: fail,
+  fsync: fail,
+  open: fail,
+  release(): void {},
+  seek_data: fail,
+  seek_hole: fail,
 };
 
 /** Every operation on it answers EIO from now on; it leaves the table. */
@@ -233,8 +274,10 @@ export const is_bad_inode = (inode: inode): boolean => (inode.i_state & I_BAD) !
  */
 export function init_special_inode(inode: inode, mode: number, rdev: number): void {
   const kind = mode & S_IFMT;
-  BUG_ON(kind !== S_IFCHR && kind !== S_IFBLK && kind !== S_IFIFO && kind !== S_IFSOCK,
-    `mode 0${mode.toString(8)} is not special`);
+  BUG_ON(
+    kind !== S_IFCHR && kind !== S_IFBLK && kind !== S_IFIFO && kind !== S_IFSOCK,
+    `mode 0${mode.toString(8)} is not special`,
+  );
   inode.i_mode = mode;
   inode.i_fop = no_open_fops;
   if (kind === S_IFCHR || kind === S_IFBLK) inode.i_rdev = rdev;
@@ -252,10 +295,7 @@ export function inode_init_owner(inode: inode, dir: inode | null, mode: number):
     inode.i_gid = dir.i_gid;
     if (S_ISDIR(mode)) {
       mode |= S_ISGID;
-    } else if (
-      (mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP) &&
-      !in_group(cred, dir.i_gid)
-    ) {
+    } else if ((mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP) && !in_group(cred, dir.i_gid)) {
       mode &= ~S_ISGID;
     }
   } else {
@@ -309,8 +349,22 @@ export interface kstat {
 /** A record for generic_fillattr() to fill; callers reuse theirs. */
 export function new_kstat(): kstat {
   return {
-    dev: 0, ino: 0, mode: 0, nlink: 0, uid: 0, gid: 0, rdev: 0, size: 0, blksize: 0, blocks: 0,
-    generation: 0, atime_sec: 0, atime_nsec: 0, mtime_sec: 0, mtime_nsec: 0, ctime_sec: 0,
+    dev: 0,
+    ino: 0,
+    mode: 0,
+    nlink: 0,
+    uid: 0,
+    gid: 0,
+    rdev: 0,
+    size: 0,
+    blksize: 0,
+    blocks: 0,
+    generation: 0,
+    atime_sec: 0,
+    atime_nsec: 0,
+    mtime_sec: 0,
+    mtime_nsec: 0,
+    ctime_sec: 0,
     ctime_nsec: 0,
   };
 }

@@ -8,7 +8,14 @@
 import { in_group, inode_owner_or_capable } from './attr.js';
 import { Errno } from './errno.js';
 import {
-  S_IRWXUGO, S_ISDIR, S_ISGID, S_ISLNK, SB_POSIXACL, MAY_EXEC, MAY_READ, MAY_WRITE,
+  S_IRWXUGO,
+  S_ISDIR,
+  S_ISGID,
+  S_ISLNK,
+  SB_POSIXACL,
+  MAY_EXEC,
+  MAY_READ,
+  MAY_WRITE,
 } from './fs.js';
 import type { inode, xattr_handler } from './fs.js';
 
@@ -93,8 +100,12 @@ export function posix_acl_valid(acl: posix_acl): void {
   let seen = 0;
   for (const { e_tag, e_perm, e_id } of acl.a_entries) {
     const named = e_tag === ACL_USER || e_tag === ACL_GROUP;
-    const known = named || e_tag === ACL_USER_OBJ || e_tag === ACL_GROUP_OBJ ||
-      e_tag === ACL_MASK || e_tag === ACL_OTHER;
+    const known =
+      named ||
+      e_tag === ACL_USER_OBJ ||
+      e_tag === ACL_GROUP_OBJ ||
+      e_tag === ACL_MASK ||
+      e_tag === ACL_OTHER;
     if (!known || (e_perm & ~PERM_ALL) !== 0 || e_tag < last) throw new Errno('EINVAL');
     if (!named && (seen & e_tag) !== 0) throw new Errno('EINVAL');
     if (named) {
@@ -203,7 +214,8 @@ function group_class_tag(acl: posix_acl): number {
 
 /** A copy whose owner, group-class and others entries go through `change` with their shift. */
 function map_mode_entries(
-  acl: posix_acl, change: (perm: number, shift: number) => number,
+  acl: posix_acl,
+  change: (perm: number, shift: number) => number,
 ): posix_acl {
   const groupClass = group_class_tag(acl);
   return {
@@ -225,7 +237,8 @@ function map_mode_entries(
  * @throws EIO the directory's ACL cannot be read or is damaged.
  */
 export function posix_acl_create(
-  dir: inode, mode: number,
+  dir: inode,
+  mode: number,
 ): { mode: number; defaultAcl: posix_acl | null; acl: posix_acl | null } {
   if (S_ISLNK(mode)) return { mode, defaultAcl: null, acl: null };
   const supported = (dir.i_sb.s_flags & SB_POSIXACL) !== 0;
@@ -252,7 +265,10 @@ export function posix_acl_chmod(inode: inode, mode: number): void {
   const acl = get_inode_acl(inode, ACL_TYPE_ACCESS);
   if (acl === null) return;
   set_inode_acl(
-    inode, map_mode_entries(acl, (_perm, shift) => (mode >> shift) & S_IRWXO), ACL_TYPE_ACCESS);
+    inode,
+    map_mode_entries(acl, (_perm, shift) => (mode >> shift) & S_IRWXO),
+    ACL_TYPE_ACCESS,
+  );
 }
 
 /**
@@ -260,7 +276,8 @@ export function posix_acl_chmod(inode: inode, mode: number): void {
  * says it all. A caller who is not in the group loses the setgid bit.
  */
 export function posix_acl_update_mode(
-  inode: inode, acl: posix_acl,
+  inode: inode,
+  acl: posix_acl,
 ): { mode: number; acl: posix_acl | null } {
   const { mode: bits, equivalent } = posix_acl_equiv_mode(acl);
   let mode = (inode.i_mode & ~S_IRWXUGO) | bits;
@@ -281,7 +298,9 @@ export function get_inode_acl(inode: inode, type: number): posix_acl | null {
 
 /** Remembers a list; undefined forgets it. A file system's own set_acl may call it. */
 export function set_cached_acl(
-  inode: inode, type: number, acl: posix_acl | null | undefined,
+  inode: inode,
+  type: number,
+  acl: posix_acl | null | undefined,
 ): void {
   if (type === ACL_TYPE_ACCESS) inode.i_acl = acl;
   else inode.i_default_acl = acl;
@@ -322,7 +341,11 @@ function xattr_handler_of(prefix: string, type: number): xattr_handler {
 const acl_supported = (inode: inode): boolean =>
   (inode.i_sb.s_flags & SB_POSIXACL) !== 0 && !S_ISLNK(inode.i_mode);
 
-export const posix_acl_access_xattr_handler: xattr_handler =
-  xattr_handler_of('system.posix_acl_access', ACL_TYPE_ACCESS);
-export const posix_acl_default_xattr_handler: xattr_handler =
-  xattr_handler_of('system.posix_acl_default', ACL_TYPE_DEFAULT);
+export const posix_acl_access_xattr_handler: xattr_handler = xattr_handler_of(
+  'system.posix_acl_access',
+  ACL_TYPE_ACCESS,
+);
+export const posix_acl_default_xattr_handler: xattr_handler = xattr_handler_of(
+  'system.posix_acl_default',
+  ACL_TYPE_DEFAULT,
+);

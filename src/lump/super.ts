@@ -13,7 +13,13 @@ export function sync_filesystem(sb: super_block): void {
 
 export function new_kstatfs(): kstatfs {
   return {
-    f_type: 0, f_bsize: 0, f_blocks: 0, f_bfree: 0, f_bavail: 0, f_files: 0, f_ffree: 0,
+    f_type: 0,
+    f_bsize: 0,
+    f_blocks: 0,
+    f_bfree: 0,
+    f_bavail: 0,
+    f_files: 0,
+    f_ffree: 0,
     f_namelen: 0,
   };
 }

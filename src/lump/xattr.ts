@@ -7,7 +7,15 @@
 import { inode_owner_or_capable, inode_permission } from './attr.js';
 import { Errno, isErrno } from './errno.js';
 import {
-  MAY_READ, MAY_WRITE, S_ISDIR, S_ISREG, S_ISVTX, S_NOSEC, sb_rdonly, XATTR_CREATE, XATTR_REPLACE,
+  MAY_READ,
+  MAY_WRITE,
+  S_ISDIR,
+  S_ISREG,
+  S_ISVTX,
+  S_NOSEC,
+  sb_rdonly,
+  XATTR_CREATE,
+  XATTR_REPLACE,
 } from './fs.js';
 import type { inode, xattr_handler } from './fs.js';
 import type { ByteName } from './types.js';
@@ -90,9 +98,7 @@ export function vfs_getxattr(inode: inode, name: ByteName): Uint8Array {
  * @throws E2BIG the value is longer than XATTR_SIZE_MAX; ERANGE the name's length, or more than
  *   the medium can hold; EPERM, EACCES; EOPNOTSUPP; EROFS, ENOSPC, EINVAL, EIO.
  */
-export function vfs_setxattr(
-  inode: inode, name: ByteName, value: Uint8Array, flags: number,
-): void {
+export function vfs_setxattr(inode: inode, name: ByteName, value: Uint8Array, flags: number): void {
   if ((flags & ~(XATTR_CREATE | XATTR_REPLACE)) !== 0) throw new Errno('EINVAL');
   check_name(name);
   if (value.length > XATTR_SIZE_MAX) throw new Errno('E2BIG');

@@ -1,11 +1,32 @@
 import { expect } from 'chai';
 import {
-  d_alloc, d_ancestor, d_drop, d_exchange, d_find_alias, d_lookup, d_move, d_obtain_alias, d_path,
-  Dcache, dcache_of, type Dentry, dget, dput, is_subdir, shrink_dcache, shrink_dcache_parent,
+  d_alloc,
+  d_ancestor,
+  d_drop,
+  d_exchange,
+  d_find_alias,
+  d_lookup,
+  d_move,
+  d_obtain_alias,
+  d_path,
+  type Dcache,
+  dcache_of,
+  type Dentry,
+  dget,
+  dput,
+  is_subdir,
+  shrink_dcache,
+  shrink_dcache_parent,
 } from '../../src/dcache/dcache.js';
 import { root_of, umount } from '../../src/dcache/mount.js';
 import {
-  lookup_one, lookup_positive, vfs_create, vfs_link, vfs_mkdir, vfs_rmdir, vfs_unlink,
+  lookup_one,
+  lookup_positive,
+  vfs_create,
+  vfs_link,
+  vfs_mkdir,
+  vfs_rmdir,
+  vfs_unlink,
 } from '../../src/dcache/namei.js';
 import { KernelPanic } from '../../src/lump/bug.js';
 import { DT_DIR } from '../../src/lump/fs.js';
@@ -230,7 +251,10 @@ describe('dcache', () => {
     entries.set('self', { ino: sub.d_inode!.i_ino, type: DT_DIR });
     entries.set('root', { ino: 1, type: DT_DIR });
     for (const name of ['up', 'self', 'root']) {
-      expect(outcome(() => lookup_one(sub, name)), name).to.equal('ELOOP');
+      expect(
+        outcome(() => lookup_one(sub, name)),
+        name,
+      ).to.equal('ELOOP');
     }
     dput(sub);
     dput(dir);

@@ -1,8 +1,13 @@
 import { expect } from 'chai';
 import { dcache_of, dput } from '../../src/dcache/dcache.js';
-import { mount_fs, remount, root_of, umount } from '../../src/dcache/mount.js';
-import { lookup_one, lookup_positive, vfs_create, vfs_mkdir, vfs_unlink } from
-  '../../src/dcache/namei.js';
+import { drop_caches, mount_fs, remount, root_of, umount } from '../../src/dcache/mount.js';
+import {
+  lookup_one,
+  lookup_positive,
+  vfs_create,
+  vfs_mkdir,
+  vfs_unlink,
+} from '../../src/dcache/namei.js';
 import { KernelPanic } from '../../src/lump/bug.js';
 import { fput, vfs_open, vfs_read, vfs_write } from '../../src/lump/file.js';
 import { O_RDWR, SB_RDONLY, sb_rdonly } from '../../src/lump/fs.js';
@@ -87,6 +92,29 @@ describe('dcache/mount', () => {
     dput(vfs_create(root_of(f.sb), 'file', 0o644));
     umount(f.sb, true);
     expect(f.lump.dmesg().join('\n')).to.match(/testfs: unmounted by force.*EIO/);
+  });
+
+  it('drops its caches, not what is in use', () => {
+    const dir = vfs_mkdir(root_of(f.sb), 'dir', 0o755);
+    for (const name of ['kept', 'gone']) {
+      const dentry = vfs_create(dir, name, 0o644);
+      const file = vfs_open(dentry.d_inode!, O_RDWR);
+      vfs_write(file, new Uint8Array(10_000).fill(7), 0, 10_000, 0);
+      fput(file);
+      dput(dentry);
+    }
+    const kept = lookup_positive(dir, 'kept');
+    const file = vfs_open(kept.d_inode!, 0);
+    dput(kept);
+    drop_caches(f.sb);
+    expect(f.lump.page_cache.nr_pages).to.equal(0);
+    expect(f.sb.s_inodes.size).to.equal(3);
+    const out = new Uint8Array(1);
+    vfs_read(file, out, 0, 1, 9_999);
+    expect(out[0]).to.equal(7);
+    fput(file);
+    dput(dir);
+    umount(f.sb);
   });
 
   describe('remount', () => {

@@ -2,13 +2,32 @@ import { expect } from 'chai';
 import { d_path, type Dentry, dput } from '../../src/dcache/dcache.js';
 import { mount_fs, root_of, umount } from '../../src/dcache/mount.js';
 import {
-  lookup_one, vfs_create, vfs_link, vfs_mkdir, vfs_mknod, vfs_readlink, vfs_rename, vfs_rmdir,
-  vfs_symlink, vfs_tmpfile, vfs_unlink,
+  lookup_one,
+  vfs_create,
+  vfs_link,
+  vfs_mkdir,
+  vfs_mknod,
+  vfs_readlink,
+  vfs_rename,
+  vfs_rmdir,
+  vfs_symlink,
+  vfs_tmpfile,
+  vfs_unlink,
 } from '../../src/dcache/namei.js';
 import { fput, vfs_iterate_dir, vfs_open, vfs_read, vfs_write } from '../../src/lump/file.js';
 import {
-  MKDEV, O_RDWR, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT, S_IFBLK, S_IFCHR, S_IFDIR,
-  S_IFIFO, S_IFREG, S_IFSOCK, SB_RDONLY,
+  MKDEV,
+  O_RDWR,
+  RENAME_EXCHANGE,
+  RENAME_NOREPLACE,
+  RENAME_WHITEOUT,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFREG,
+  S_IFSOCK,
+  SB_RDONLY,
 } from '../../src/lump/fs.js';
 import { Fixture, outcome, TestMedium } from '../lump-vfs/testfs.js';
 
@@ -40,8 +59,8 @@ describe('dcache/namei', () => {
     keep(vfs_mkdir(parent, name, mode));
   const create = (parent: Dentry, name: string, mode = 0o644): Dentry =>
     keep(vfs_create(parent, name, mode));
-  const names = (dir: Dentry): string[] => [...f.medium.records.get(dir.d_inode!.i_ino)!
-    .entries.keys()].sort();
+  const names = (dir: Dentry): string[] =>
+    [...f.medium.records.get(dir.d_inode!.i_ino)!.entries.keys()].sort();
 
   it('makes every kind of file', () => {
     const kinds = [S_IFREG, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK];
@@ -73,7 +92,10 @@ describe('dcache/namei', () => {
     expect(outcome(() => vfs_create(root, 'n'.repeat(255), 0))).to.equal('ENAMETOOLONG');
     create(root, 'n'.repeat(254));
     for (const name of ['', 'a/b', 'a\0']) {
-      expect(outcome(() => lookup_one(root, name)), name).to.equal('EACCES');
+      expect(
+        outcome(() => lookup_one(root, name)),
+        name,
+      ).to.equal('EACCES');
     }
     expect(outcome(() => vfs_symlink(root, 'l', 't'.repeat(4096)))).to.equal('ENAMETOOLONG');
   });

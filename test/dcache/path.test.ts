@@ -17,9 +17,16 @@ describe('dcache/path', () => {
     const sub = vfs_mkdir(dir, 'sub', 0o755);
     dput(vfs_create(sub, 'file', 0o644));
     for (const [name, target] of [
-      ['abs', '/dir/sub'], ['rel', 'dir/./sub'], ['up', '../../../dir'], ['chain', 'abs'],
-      ['dangling', 'nowhere'], ['loop', 'loop'], ['empty', ''], ['tofile', 'dir/sub/file'],
-    ]) dput(vfs_symlink(root, name, target));
+      ['abs', '/dir/sub'],
+      ['rel', 'dir/./sub'],
+      ['up', '../../../dir'],
+      ['chain', 'abs'],
+      ['dangling', 'nowhere'],
+      ['loop', 'loop'],
+      ['empty', ''],
+      ['tofile', 'dir/sub/file'],
+    ])
+      dput(vfs_symlink(root, name, target));
     let last = 'dir';
     for (let i = 0; i < 41; i++) {
       dput(vfs_symlink(root, `l${i}`, last));

@@ -5,8 +5,19 @@ import { vfs_create, vfs_mkdir, vfs_symlink } from '../../src/dcache/namei.js';
 import { inode_permission, new_iattr, notify_change } from '../../src/lump/attr.js';
 import { fput, vfs_open, vfs_read, vfs_truncate, vfs_write } from '../../src/lump/file.js';
 import {
-  ATTR_ATIME, ATTR_ATIME_SET, ATTR_GID, ATTR_MODE, ATTR_MTIME, ATTR_MTIME_SET, ATTR_SIZE,
-  ATTR_UID, MAY_EXEC, MAY_READ, MAY_WRITE, O_TRUNC, O_WRONLY,
+  ATTR_ATIME,
+  ATTR_ATIME_SET,
+  ATTR_GID,
+  ATTR_MODE,
+  ATTR_MTIME,
+  ATTR_MTIME_SET,
+  ATTR_SIZE,
+  ATTR_UID,
+  MAY_EXEC,
+  MAY_READ,
+  MAY_WRITE,
+  O_TRUNC,
+  O_WRONLY,
   SB_RDONLY,
 } from '../../src/lump/fs.js';
 import type { iattr, inode } from '../../src/lump/fs.js';
@@ -131,7 +142,8 @@ describe('lump/attr: notify_change', () => {
     const { f, inode } = with_file(0o602);
     const now = { ia_valid: ATTR_ATIME | ATTR_MTIME };
     const explicit = {
-      ia_valid: ATTR_ATIME | ATTR_MTIME | ATTR_ATIME_SET | ATTR_MTIME_SET, ia_mtime_sec: 77,
+      ia_valid: ATTR_ATIME | ATTR_MTIME | ATTR_ATIME_SET | ATTR_MTIME_SET,
+      ia_mtime_sec: 77,
     };
     f.become(STRANGER);
     expect(change(inode, explicit)).to.equal('EPERM');
@@ -148,7 +160,10 @@ describe('lump/attr: notify_change', () => {
     const { inode } = with_file(0o644);
     const fields = {
       ia_valid: ATTR_ATIME | ATTR_MTIME | ATTR_ATIME_SET | ATTR_MTIME_SET,
-      ia_atime_sec: -5, ia_atime_nsec: 9, ia_mtime_sec: 12, ia_mtime_nsec: 123_456_789,
+      ia_atime_sec: -5,
+      ia_atime_nsec: 9,
+      ia_mtime_sec: 12,
+      ia_mtime_nsec: 123_456_789,
     };
     expect(change(inode, fields)).to.equal('ok');
     expect([inode.i_atime_sec, inode.i_atime_nsec]).to.deep.equal([0, 0]);

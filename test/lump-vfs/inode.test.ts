@@ -5,9 +5,24 @@ import { vfs_create, vfs_unlink } from '../../src/dcache/namei.js';
 import { KernelPanic } from '../../src/lump/bug.js';
 import { I_CLEAR, I_NEW, S_IFCHR, S_IFDIR, S_IFREG, S_ISGID } from '../../src/lump/fs.js';
 import {
-  current_time, drop_nlink, generic_fillattr, iget_failed, iget_locked, igrab, ilookup, inc_nlink,
-  init_special_inode, inode_init_owner, insert_inode_locked, INODE_LRU_MAX, iput, is_bad_inode,
-  new_inode, new_kstat, shrink_icache, unlock_new_inode,
+  current_time,
+  drop_nlink,
+  generic_fillattr,
+  iget_failed,
+  iget_locked,
+  igrab,
+  ilookup,
+  inc_nlink,
+  init_special_inode,
+  inode_init_owner,
+  insert_inode_locked,
+  INODE_LRU_MAX,
+  iput,
+  is_bad_inode,
+  new_inode,
+  new_kstat,
+  shrink_icache,
+  unlock_new_inode,
 } from '../../src/lump/inode.js';
 import { Fixture, outcome, testfs_iget } from './testfs.js';
 
@@ -39,6 +54,19 @@ describe('lump/inode', () => {
     const f = new Fixture();
     iget_locked(f.sb, 99);
     expect(() => iget_locked(f.sb, 99)).to.throw(KernelPanic, 'inode 99');
+  });
+
+  it('finds an inode that is being made, as garbage collection for it must', () => {
+    const f = new Fixture();
+    const making = new_inode(f.sb);
+    making.i_ino = 99;
+    insert_inode_locked(making);
+    const found = iget_locked(f.sb, 99);
+    expect(found).to.equal(making);
+    iput(found);
+    unlock_new_inode(making);
+    expect(making.i_count).to.equal(1);
+    iput(making);
   });
 
   it('forgets an inode that could not be read', () => {

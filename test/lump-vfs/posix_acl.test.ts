@@ -6,16 +6,34 @@ import { inode_permission, new_iattr, notify_change } from '../../src/lump/attr.
 import { ATTR_MODE, MAY_EXEC, MAY_READ, MAY_WRITE, SB_POSIXACL } from '../../src/lump/fs.js';
 import type { inode } from '../../src/lump/fs.js';
 import {
-  ACL_GROUP, ACL_GROUP_OBJ, ACL_MASK, ACL_OTHER, ACL_UNDEFINED_ID, ACL_USER, ACL_USER_OBJ,
-  type posix_acl, posix_acl_equiv_mode, posix_acl_from_mode, posix_acl_from_xattr,
-  posix_acl_to_xattr, posix_acl_valid,
+  ACL_GROUP,
+  ACL_GROUP_OBJ,
+  ACL_MASK,
+  ACL_OTHER,
+  ACL_UNDEFINED_ID,
+  ACL_USER,
+  ACL_USER_OBJ,
+  type posix_acl,
+  posix_acl_equiv_mode,
+  posix_acl_from_mode,
+  posix_acl_from_xattr,
+  posix_acl_to_xattr,
+  posix_acl_valid,
 } from '../../src/lump/posix_acl.js';
-import { vfs_getxattr, vfs_listxattr, vfs_removexattr, vfs_setxattr } from
-  '../../src/lump/xattr.js';
+import {
+  vfs_getxattr,
+  vfs_listxattr,
+  vfs_removexattr,
+  vfs_setxattr,
+} from '../../src/lump/xattr.js';
 import { Fixture, outcome } from './testfs.js';
 
 const TAGS: Record<string, number> = {
-  'u:': ACL_USER_OBJ, u: ACL_USER, 'g:': ACL_GROUP_OBJ, g: ACL_GROUP, 'm:': ACL_MASK,
+  'u:': ACL_USER_OBJ,
+  u: ACL_USER,
+  'g:': ACL_GROUP_OBJ,
+  g: ACL_GROUP,
+  'm:': ACL_MASK,
   'o:': ACL_OTHER,
 };
 
@@ -26,7 +44,9 @@ function acl(text: string): posix_acl {
       const [kind, id, perm] = entry.split(':');
       return {
         e_tag: TAGS[id === '' ? `${kind}:` : kind],
-        e_perm: (perm.includes('r') ? 4 : 0) | (perm.includes('w') ? 2 : 0) |
+        e_perm:
+          (perm.includes('r') ? 4 : 0) |
+          (perm.includes('w') ? 2 : 0) |
           (perm.includes('x') ? 1 : 0),
         e_id: id === '' ? ACL_UNDEFINED_ID : Number(id),
       };
@@ -46,8 +66,13 @@ const mode_of = (inode: inode): string => (inode.i_mode & 0o7777).toString(8);
 describe('lump/posix_acl: lists', () => {
   it('has the form of the system calls, as setfacl sends it', () => {
     // setfacl -m u:1000:rw on a file of mode 0640, read back with getfattr -e hex.
-    const hex = '02000000' + '01000600ffffffff' + '02000600e8030000' + '04000400ffffffff' +
-      '10000600ffffffff' + '20000000ffffffff';
+    const hex =
+      '02000000' +
+      '01000600ffffffff' +
+      '02000600e8030000' +
+      '04000400ffffffff' +
+      '10000600ffffffff' +
+      '20000000ffffffff';
     const bytes = Uint8Array.from(Buffer.from(hex, 'hex'));
     const list = acl('u::rw,u:1000:rw,g::r,m::rw,o::');
     expect(posix_acl_from_xattr(bytes)).to.deep.equal(list);
@@ -77,10 +102,14 @@ describe('lump/posix_acl: lists', () => {
   }
 
   it('is equivalent to a mode when it names nobody and has no mask', () => {
-    expect(posix_acl_equiv_mode(posix_acl_from_mode(0o741)))
-      .to.deep.equal({ mode: 0o741, equivalent: true });
-    expect(posix_acl_equiv_mode(acl('u::rwx,u:1:rwx,g::r,m::rw,o::x')))
-      .to.deep.equal({ mode: 0o761, equivalent: false });
+    expect(posix_acl_equiv_mode(posix_acl_from_mode(0o741))).to.deep.equal({
+      mode: 0o741,
+      equivalent: true,
+    });
+    expect(posix_acl_equiv_mode(acl('u::rwx,u:1:rwx,g::r,m::rw,o::x'))).to.deep.equal({
+      mode: 0o761,
+      equivalent: false,
+    });
   });
 });
 
@@ -140,8 +169,9 @@ describe('lump/posix_acl: inodes', () => {
     const inode = vfs_create(root_of(f.sb), 'file', 0o644).d_inode!;
     set(inode, ACCESS, 'u::rwx,u:5:rw,g::r,m::rw,o::x');
     notify_change(null, inode, { ...new_iattr(ATTR_MODE), ia_mode: 0o517 });
-    expect(posix_acl_from_xattr(vfs_getxattr(inode, ACCESS)))
-      .to.deep.equal(acl('u::rx,u:5:rw,g::r,m::x,o::rwx'));
+    expect(posix_acl_from_xattr(vfs_getxattr(inode, ACCESS))).to.deep.equal(
+      acl('u::rx,u:5:rw,g::r,m::x,o::rwx'),
+    );
   });
 
   it('a default list replaces the umask and is handed on', () => {
@@ -153,8 +183,9 @@ describe('lump/posix_acl: inodes', () => {
     expect(set(dir.d_inode!, DEFAULT, list)).to.equal('ok');
     const file = vfs_create(dir, 'file', 0o664).d_inode!;
     expect(mode_of(file)).to.equal('664');
-    expect(posix_acl_from_xattr(vfs_getxattr(file, ACCESS)))
-      .to.deep.equal(acl('u::rw,u:5:rwx,g::rx,m::rw,o::r'));
+    expect(posix_acl_from_xattr(vfs_getxattr(file, ACCESS))).to.deep.equal(
+      acl('u::rw,u:5:rwx,g::rx,m::rw,o::r'),
+    );
     expect(outcome(() => vfs_getxattr(file, DEFAULT))).to.equal('ENODATA');
     const sub = vfs_mkdir(dir, 'sub', 0o777).d_inode!;
     expect(posix_acl_from_xattr(vfs_getxattr(sub, DEFAULT))).to.deep.equal(acl(list));

@@ -7,25 +7,56 @@ import { d_instantiate, d_make_root, d_splice_alias, d_tmpfile } from '../../src
 import { mount_fs } from '../../src/dcache/mount.js';
 import { setattr_copy, setattr_prepare } from '../../src/lump/attr.js';
 import { Errno } from '../../src/lump/errno.js';
-import { generic_file_read, generic_file_write, truncate_setsize } from
-  '../../src/lump/filemap.js';
+import { generic_file_read, generic_file_write, truncate_setsize } from '../../src/lump/filemap.js';
 import {
-  ATTR_MODE, ATTR_SIZE, DT_DIR, I_NEW, inode, PAGE_SIZE, S_IFDIR, S_ISDIR, S_ISLNK, S_ISREG,
-  SB_POSIXACL, super_block, XATTR_CREATE, XATTR_REPLACE,
+  ATTR_MODE,
+  ATTR_SIZE,
+  DT_DIR,
+  I_NEW,
+  type inode,
+  PAGE_SIZE,
+  S_IFDIR,
+  S_ISDIR,
+  S_ISLNK,
+  S_ISREG,
+  SB_POSIXACL,
+  super_block,
+  XATTR_CREATE,
+  XATTR_REPLACE,
 } from '../../src/lump/fs.js';
 import type {
-  address_space_operations, dentry, file_operations, file_system_type, inode_operations,
-  super_operations, xattr_handler,
+  address_space_operations,
+  dentry,
+  file_operations,
+  file_system_type,
+  inode_operations,
+  super_operations,
+  xattr_handler,
 } from '../../src/lump/fs.js';
 import {
-  clear_nlink, current_time, drop_nlink, iget_failed, iget_locked, ihold, inc_nlink,
-  init_special_inode, inode_init_owner, insert_inode_locked, new_inode, unlock_new_inode,
+  clear_nlink,
+  current_time,
+  drop_nlink,
+  iget_failed,
+  iget_locked,
+  ihold,
+  inc_nlink,
+  init_special_inode,
+  inode_init_owner,
+  insert_inode_locked,
+  new_inode,
+  unlock_new_inode,
 } from '../../src/lump/inode.js';
 import { Lump, type LumpOptions } from '../../src/lump/lump.js';
 import { LUMP_ABI_VERSION } from '../../src/lump/module.js';
 import {
-  ACL_TYPE_ACCESS, posix_acl_access_xattr_handler, posix_acl_chmod, posix_acl_create,
-  posix_acl_default_xattr_handler, posix_acl_from_xattr, posix_acl_to_xattr,
+  ACL_TYPE_ACCESS,
+  posix_acl_access_xattr_handler,
+  posix_acl_chmod,
+  posix_acl_create,
+  posix_acl_default_xattr_handler,
+  posix_acl_from_xattr,
+  posix_acl_to_xattr,
   posix_acl_update_mode,
 } from '../../src/lump/posix_acl.js';
 import { SimulatedHost } from '../../src/rumpuser/simulated.js';
@@ -64,8 +95,17 @@ export class TestMedium {
 
 function new_record(mode: number): record {
   return {
-    mode, uid: 0, gid: 0, rdev: 0, nlink: S_ISDIR(mode) ? 2 : 1, size: 0, mtime: 0, target: '',
-    pages: new Map(), entries: new Map(), xattrs: new Map(),
+    mode,
+    uid: 0,
+    gid: 0,
+    rdev: 0,
+    nlink: S_ISDIR(mode) ? 2 : 1,
+    size: 0,
+    mtime: 0,
+    target: '',
+    pages: new Map(),
+    entries: new Map(),
+    xattrs: new Map(),
   };
 }
 
@@ -278,7 +318,10 @@ const testfs_file_operations: file_operations = {
 const testfs_dir_operations: file_operations = {
   iterate_shared(file, ctx) {
     const dir = file.f_inode;
-    const rows: [string, number, number][] = [['.', dir.i_ino, DT_DIR], ['..', 0, DT_DIR]];
+    const rows: [string, number, number][] = [
+      ['.', dir.i_ino, DT_DIR],
+      ['..', 0, DT_DIR],
+    ];
     for (const [name, { ino, type }] of record_of(dir).entries) rows.push([name, ino, type]);
     for (; ctx.pos < rows.length; ctx.pos++) {
       const [name, ino, type] = rows[ctx.pos];
@@ -305,8 +348,8 @@ const testfs_aops: address_space_operations = {
     // Only what was written goes to the medium: what the cache holds besides must not matter.
     const pages = record_of(inode).pages;
     const start = pos % PAGE_SIZE;
-    let stored = pages.get(page.index);
-    if (stored === undefined) pages.set(page.index, (stored = new Uint8Array(PAGE_SIZE)));
+    const stored = pages.get(page.index) ?? new Uint8Array(PAGE_SIZE);
+    pages.set(page.index, stored);
     const from = page.off + start;
     stored.set(page.buf.subarray(from, from + copied), start);
     inode.i_size = Math.max(inode.i_size, pos + copied);
@@ -364,8 +407,11 @@ export const testfs: file_system_type = {
     sb.s_time_min = 0;
     sb.s_time_max = 2 ** 32 - 1;
     sb.s_xattr = [
-      plain_handler('user.'), plain_handler('trusted.'), plain_handler('security.'),
-      posix_acl_access_xattr_handler, posix_acl_default_xattr_handler,
+      plain_handler('user.'),
+      plain_handler('trusted.'),
+      plain_handler('security.'),
+      posix_acl_access_xattr_handler,
+      posix_acl_default_xattr_handler,
     ];
     sb.s_root = d_make_root(testfs_iget(sb, 1));
     return sb;
@@ -389,7 +435,12 @@ export class Fixture {
   /** From now on this user asks; umask 0. */
   become(fsuid: number, fsgid = fsuid, groups: number[] = []): void {
     this.lump.current_cred = {
-      fsuid, fsgid, groups, privileged: fsuid === 0, permissionsChecked: false, umask: 0,
+      fsuid,
+      fsgid,
+      groups,
+      privileged: fsuid === 0,
+      permissionsChecked: false,
+      umask: 0,
     };
   }
 }

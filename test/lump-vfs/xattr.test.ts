@@ -4,7 +4,10 @@ import { vfs_create, vfs_mkdir, vfs_symlink } from '../../src/dcache/namei.js';
 import { SB_RDONLY, XATTR_CREATE, XATTR_REPLACE } from '../../src/lump/fs.js';
 import type { inode } from '../../src/lump/fs.js';
 import {
-  vfs_getxattr, vfs_listxattr, vfs_removexattr, vfs_setxattr,
+  vfs_getxattr,
+  vfs_listxattr,
+  vfs_removexattr,
+  vfs_setxattr,
 } from '../../src/lump/xattr.js';
 import { Fixture, outcome } from './testfs.js';
 
