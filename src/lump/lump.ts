@@ -48,7 +48,7 @@ export interface LumpOptions {
   readonly slabDebug?: boolean;
 }
 
-const ROOT_CRED: cred = {
+const INIT_CRED: cred = {
   fsuid: 0,
   fsgid: 0,
   groups: [],
@@ -69,8 +69,10 @@ export class Lump {
   readonly workqueue: workqueue;
   readonly modules: module_registry;
   readonly filesystems: filesystems;
+  /** The kernel's own credentials, which its threads run with. */
+  readonly init_cred: cred = INIT_CRED;
   /** Who asks; set by the entry layer before any VFS call. */
-  current_cred: cred = ROOT_CRED;
+  current_cred: cred = INIT_CRED;
   /** Times WARN_ON found its condition true. */
   warnings = 0;
 

@@ -267,7 +267,9 @@ export class sched {
 
   private run_thread(task: task_struct): void {
     const below = this.current;
+    const { current_cred } = this.lump;
     this.current = task;
+    this.lump.current_cred = this.lump.init_cred;
     task.state = 'running';
     let result: IteratorResult<wait, void> | null = null;
     try {
@@ -277,6 +279,7 @@ export class sched {
       throw new KernelPanic(`${task.comm}/${task.pid} died: ${String(error)}`, { cause: error });
     } finally {
       this.current = below;
+      this.lump.current_cred = current_cred;
       if (result === null) this.bury(task);
     }
     if (task.held_depth !== 0) {
@@ -298,9 +301,7 @@ export class sched {
       task.state = 'waiting';
       task.waiting_on = wait;
       wait.waiters.push(task);
-      // A thread that is to stop must not sleep: Linux's kthread_stop wakes it from any sleep.
-      if (task.should_stop) wake_up_process(task);
-    } else if (wait === undefined || wait <= 0 || task.should_stop) {
+    } else if (wait === undefined || wait <= 0) {
       this.make_runnable(task);
     } else {
       task.state = 'sleeping';
@@ -366,7 +367,11 @@ export function wait_event_timeout(
 /** Asked by a thread between its units: has somebody called {@link kthread_stop}? */
 export const kthread_should_stop = (task: task_struct): boolean => task.should_stop;
 
-/** Tells a thread to end, wakes it, and runs threads until it has. */
+/**
+ * Tells a thread to end, wakes it once, and runs threads until it has ended. As in Linux, a thread
+ * that goes to sleep again without having asked kthread_should_stop() is never heard of again; here
+ * that is a panic.
+ */
 export function kthread_stop(task: task_struct): void {
   task.should_stop = true;
   wake_up_process(task);

@@ -284,6 +284,31 @@ describe('lump: contention and lockdep', () => {
     expect(() => sem.down_write()).to.throw(KernelPanic, 'sleeping in atomic context');
   });
 
+  it('one may sleep again after a spinlock', () => {
+    const { lump } = boot();
+    const spin = new spinlock(lump, 'spin');
+    spin.lock();
+    spin.unlock();
+    expect(spin.trylock()).to.equal(true);
+    spin.unlock();
+    wait_event(new wait_queue_head(lump, 'q'), () => true);
+  });
+
+  it('keeps what it knows when its table grows', () => {
+    const { lump } = boot();
+    const locks = Array.from({ length: 32 }, (_, i) => new mutex(lump, `class ${i}`));
+    const nest = (outer: number, inner: number): void => {
+      locks[outer].lock();
+      locks[inner].lock();
+      locks[inner].unlock();
+      locks[outer].unlock();
+    };
+    nest(1, 2);
+    for (let i = 32; i < 70; i++) locks.push(new mutex(lump, `class ${i}`));
+    nest(34, 0);
+    expect(() => nest(0, 34)).to.throw(KernelPanic, 'class 34 → class 0');
+  });
+
   it('holds more classes than its first table, and at most 48 locks', () => {
     const { lump } = boot();
     const locks: mutex[] = [];

@@ -147,6 +147,32 @@ describe('lump: scheduler', () => {
     expect(units).to.equal(0);
   });
 
+  it('a thread that sleeps without asking whether to stop is a deadlock', () => {
+    const { lump } = boot();
+    const queue = new wait_queue_head(lump, 'work');
+    const task = lump.sched.kthread_run(function* () {
+      for (;;) yield queue;
+    }, 'deaf');
+    expect(panicOf(() => kthread_stop(task))).to.match(/^deadlock: init\/1 waits for deaf: exit/);
+  });
+
+  it('threads run with the kernel’s credentials, whoever waits', () => {
+    const { lump } = boot();
+    const queue = new wait_queue_head(lump, 'q');
+    const asked: number[] = [];
+    lump.current_cred = { ...lump.init_cred, fsuid: 1000, privileged: false };
+    lump.sched.kthread_run(function* () {
+      asked.push(lump.current_cred.fsuid);
+      lump.current_cred = { ...lump.current_cred, fsuid: 7 };
+      yield;
+      asked.push(lump.current_cred.fsuid);
+      wake_up(queue);
+    }, 'gc');
+    wait_event(queue, () => asked.length === 2);
+    expect(asked).to.deep.equal([0, 0]);
+    expect(lump.current_cred.fsuid).to.equal(1000);
+  });
+
   it('what a thread throws is a panic that names it', () => {
     const { lump } = boot();
     lump.sched.kthread_run(function* () {

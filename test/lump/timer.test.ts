@@ -106,23 +106,23 @@ describe('lump: timers', () => {
       const { lump, host } = boot();
       const prng = new Prng(seed);
       const fired: string[] = [];
-      const armed: { at: number; order: number; name: string }[] = [];
-      for (let i = 0; i < 200; i++) {
-        const timer = new timer_list(lump, `${i}`, () => fired.push(timer.name));
-        let at = 1 + prng.below(50);
+      let armed: { timer: timer_list; at: number; order: number }[] = [];
+      for (let order = 0; order < 200; order++) {
+        const timer = new timer_list(lump, `${order}`, () => fired.push(timer.name));
+        const at = 1 + prng.below(50);
         mod_timer(timer, at);
-        let order = i;
-        if (prng.below(4) === 0) {
-          at = 1 + prng.below(50);
-          mod_timer(timer, at);
-          order = i + 0.5;
-        }
-        if (prng.below(4) === 0) del_timer(timer);
-        else armed.push({ at, order, name: timer.name });
+        armed.push({ timer, at, order });
       }
+      for (const entry of armed) {
+        if (prng.below(4) !== 0) continue;
+        entry.at = 1 + prng.below(50);
+        entry.order += 200;
+        mod_timer(entry.timer, entry.at);
+      }
+      armed = armed.filter(({ timer }) => prng.below(3) !== 0 || !del_timer(timer));
       armed.sort((a, b) => a.at - b.at || a.order - b.order);
       pass(lump, host, 1000);
-      expect(fired, `seed ${seed}`).to.deep.equal(armed.map(({ name }) => name));
+      expect(fired, `seed ${seed}`).to.deep.equal(armed.map(({ timer }) => timer.name));
     }
   });
 
