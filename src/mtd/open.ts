@@ -34,8 +34,8 @@ export interface mtd_open_options {
   readonly offset?: number;
   /**
    * Size of the chip in bytes. Default: what the sidecar says, or the rest of the file, rounded up
-   * to whole erase blocks. More than the file holds: the rest is erased flash. Less: `offset` must
-   * be given too (0 will do), to say that a part is meant.
+   * to whole erase blocks. More than the file holds, or than the sidecar says: the rest is erased
+   * flash, the chip grows. Less: `offset` must be given too (0 will do), to say that a part is meant.
    */
   readonly size?: number;
   /** Default: the file's name. */
@@ -186,6 +186,8 @@ function describe(
       ['size', known.size, size],
     ]) {
       if (described === asked) continue;
+      // A chip may grow: what is new is erased and has no wear.
+      if (what === 'size' && size > known.size) continue;
       fail(
         `${what} ${asked} is asked for, but ${sidecarPath} describes a chip of ${what} ` +
           `${described}; remove that file if this is another chip (its wear starts at 0)`,
@@ -218,12 +220,16 @@ function keep_wear(
   path: string | null,
   content: sidecar_content | null,
 ): { wear: wear_counters; store: wear_store | undefined } {
-  const wear =
-    content?.snapshot?.wear ?? new wear_counters(description.size / description.erasesize);
+  const blocks = description.size / description.erasesize;
+  let wear = content?.snapshot?.wear ?? new wear_counters(blocks);
   if (path === null) return { wear, store: undefined };
   if (content !== null) replay_journal(content, wear);
 
   let bytesOnHost = content === null || content.torn ? 0 : content.bytes.length;
+  if (wear.eraseCount.length < blocks) {
+    wear = wear.grown(blocks);
+    bytesOnHost = 0;
+  }
   if (content !== null && content.badLines.length > 0) {
     const start = content.snapshot === null ? 'its counters are lost' : 'some counts are lost';
     let kept = 'left alone';

@@ -13,6 +13,17 @@ export class wear_counters implements mtd_wear {
     this.programCount = new Uint32Array(eraseBlocks);
     this.readCount = new Uint32Array(eraseBlocks);
   }
+
+  /** The same counters for a chip that has grown to `eraseBlocks`. */
+  grown(eraseBlocks: number): wear_counters {
+    const wear = new wear_counters(eraseBlocks);
+    wear.eraseCount.set(this.eraseCount);
+    wear.programCount.set(this.programCount);
+    wear.readCount.set(this.readCount);
+    wear.bytesProgrammed = this.bytesProgrammed;
+    wear.bytesRead = this.bytesRead;
+    return wear;
+  }
 }
 
 /**

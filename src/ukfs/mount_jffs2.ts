@@ -9,7 +9,7 @@
 import { mount_fs, remount } from '../dcache/mount.js';
 import { JFFS2_SB_INFO } from '../jffs2/fs.js';
 import { jffs2_detect, type Jffs2Detection } from '../jffs2/detect.js';
-import { jffs2_has_room } from '../jffs2/nodemgmt.js';
+import { jffs2_has_room } from '../jffs2/gc.js';
 import type { jffs2_sb_info } from '../jffs2/nodelist.js';
 import { jffs2_fs_type } from '../jffs2/super.js';
 import { l2p } from '../l2p/l2p.js';
@@ -19,6 +19,7 @@ import { Lump } from '../lump/lump.js';
 import type { mtd_info } from '../mtd/mtd.js';
 import { mtd_make_partitions } from '../mtd/mtdparts.js';
 import { mtd_open_image } from '../mtd/open.js';
+import { read_sidecar, sidecar_path } from '../mtd/sidecar.js';
 import type { mtd_partition } from '../mtd/partition.js';
 import { MNT_FORCE } from '../puffs/puffs.js';
 import { NodeHost } from '../rumpuser/node.js';
@@ -182,29 +183,37 @@ function examine(
         'EINVAL', `${options.image} is empty: to make a blank flash of it, give size=`,
       );
     }
-    // With partitions the whole file is one chip; what is in the part is looked at in the part.
     const parted = options.mtdparts !== undefined;
+    const described = describedGeometry(options, host);
+    if (described) {
+      report.push(
+        `${described.path} describes the flash: ${described.size} bytes in erase blocks of ` +
+          `${described.erasesize}`,
+      );
+    }
+    const erasesizeGiven = options.erasesize ?? described?.erasesize;
+    // With partitions, or a description, the file from its start is the chip.
+    const offsetGiven = options.offset ?? (parted || described ? 0 : undefined);
     const known = {
-      ...(options.offset !== undefined && { offset: options.offset }),
-      ...(options.erasesize !== undefined && { erasesize: options.erasesize }),
-      ...(parted && { offset: options.offset ?? 0 }),
+      ...(offsetGiven !== undefined && { offset: offsetGiven }),
+      ...(erasesizeGiven !== undefined && { erasesize: erasesizeGiven }),
     };
     const detection = jffs2_detect(
       { sizeBytes: fileBytes, read: (buf, off, len, at) => file.read(buf, off, len, at) }, known,
     );
     if (detection) {
       report.push(...detection.evidence);
-      if (!detection.certain && options.erasesize === undefined) {
+      if (!detection.certain && erasesizeGiven === undefined) {
         doubts.push('the erase size is not certain; give erasesize= to write');
       }
     } else {
       examineBlank(options, file.size(), (buf, at) => file.read(buf, 0, buf.length, at));
       report.push('no node anywhere: a blank flash');
     }
-    const offset = options.offset ?? detection?.offset ?? 0;
-    const erasesize = options.erasesize ?? detection?.erasesize ?? ERASESIZE_DEFAULT;
+    const offset = offsetGiven ?? detection?.offset ?? 0;
+    const erasesize = erasesizeGiven ?? detection?.erasesize ?? ERASESIZE_DEFAULT;
     const rest = Math.max(0, fileBytes - offset);
-    let size = options.size ?? Math.ceil(rest / erasesize) * erasesize;
+    let size = options.size ?? described?.size ?? Math.ceil(rest / erasesize) * erasesize;
     if (size % erasesize !== 0) {
       throw new MountError(
         'EINVAL', `size=${size} is no whole number of erase blocks of ${erasesize} bytes`,
@@ -222,6 +231,16 @@ function examine(
   } finally {
     file.close();
   }
+}
+
+/** What a chip's description beside the image says, if there is one. */
+function describedGeometry(
+  options: MountJffs2Options, host: Rumpuser,
+): { path: string; size: number; erasesize: number } | null {
+  if (options.sidecar === false) return null;
+  const path = sidecar_path(options.image, options.offset ?? 0);
+  const description = read_sidecar(host, path)?.snapshot?.description;
+  return description ? { path, size: description.size, erasesize: description.erasesize } : null;
 }
 
 /** Without any node, only erased flash may be taken for a file system. */
