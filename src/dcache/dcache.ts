@@ -394,6 +394,15 @@ export function shrink_dcache_parent(parent: Dentry): void {
   }
 }
 
+/**
+ * The directory was removed. Names in it that are still held, negative all, are unhashed, so that
+ * they do not keep the directory's inode alive in the LRU list.
+ */
+export function d_drop_children(dir: Dentry): void {
+  if (dir.d_children === null) return;
+  for (const child of dir.d_children.values()) d_drop(child);
+}
+
 // ---- the tree -----------------------------------------------------------------------------------
 
 /**

@@ -22,7 +22,8 @@ const SB_REMOUNT_MASK = SB_RDONLY | SB_SYNCHRONOUS;
 
 /**
  * Mounts `device` (whatever the file system type takes: jffs2 wants an mtd_info).
- * @throws ENODEV the type is unknown; EINVAL, EIO, EROFS from the file system, which has cleaned up.
+ * @throws ENODEV the type is unknown; EINVAL, EIO, EROFS from the file system, which has then
+ *   cleaned up.
  */
 export function mount_fs(
   lump: Lump,
@@ -88,6 +89,7 @@ export function umount(sb: super_block, force = false): void {
  */
 export function remount(sb: super_block, flags: number, options: string): void {
   if ((flags & SB_RDONLY) !== 0 && !sb_rdonly(sb)) {
+    shrink_dcache(sb, 0);
     if (find_writer(sb) !== null) throw new Errno('EBUSY');
     sync_filesystem(sb);
   }

@@ -43,6 +43,7 @@ import {
   d_alloc,
   d_ancestor,
   d_delete,
+  d_drop_children,
   d_exchange,
   d_lookup,
   d_move,
@@ -336,6 +337,7 @@ export function vfs_rmdir(parent: Dentry, name: ByteName): void {
       shrink_dcache_parent(dentry);
       dir.i_op.rmdir(dir, dentry);
       target.i_flags |= S_DEAD;
+      d_drop_children(dentry);
     } finally {
       target.i_rwsem.up_write();
     }
@@ -450,7 +452,10 @@ function rename_locked(
   try {
     if (victimIsDirectory && !exchange) shrink_dcache_parent(target);
     oldDir.i_op.rename(oldDir, old, newDir, target, flags);
-    if (victimIsDirectory && !exchange) victim.i_flags |= S_DEAD;
+    if (victimIsDirectory && !exchange) {
+      victim.i_flags |= S_DEAD;
+      d_drop_children(target);
+    }
   } finally {
     for (const inode of locked) inode.i_rwsem.up_write();
   }

@@ -9,9 +9,9 @@
  *   and per-page locks do not exist.
  * - `rdev` is Linux's kernel form: major << 20 | minor ({@link MKDEV}).
  *
- * Lock order, outermost first: i_rwsem of a parent, i_rwsem of a child, then the file
- * system's own locks (jffs2: alloc_sem, f.sem, wbuf_sem). The VFS entry points in src/dcache/namei.ts
- * and the file helpers take i_rwsem; a file system never does.
+ * Lock order, outermost first: i_rwsem of a parent, i_rwsem of a child, then the file system's own
+ * locks (jffs2: alloc_sem, f.sem, wbuf_sem). The VFS entry points in src/dcache/namei.ts and those
+ * of attr.ts, file.ts, filemap.ts and xattr.ts take i_rwsem; a file system never does.
  */
 import type { Lump } from './lump.js';
 import type { page } from './filemap.js';
@@ -114,7 +114,7 @@ export interface cred {
   readonly fsuid: number;
   readonly fsgid: number;
   readonly groups: readonly number[];
-  /** CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_CHOWN, CAP_FSETID, CAP_SYS_RESOURCE, CAP_SYS_ADMIN as one. */
+  /** CAP_DAC_OVERRIDE, _FOWNER, _CHOWN, _FSETID, _MKNOD, _SYS_RESOURCE and _SYS_ADMIN as one. */
   readonly privileged: boolean;
   /**
    * Permission was already decided by somebody who knows more (a FUSE mount with
@@ -126,7 +126,7 @@ export interface cred {
   readonly umask: number;
 }
 
-/** Attributes to change; only fields whose bit is in ia_valid count. Times: seconds, nanoseconds. */
+/** Attributes to change; only fields whose bit is in ia_valid count. */
 export interface iattr {
   ia_valid: number;
   ia_mode: number;
@@ -186,7 +186,7 @@ export interface inode_operations {
    * @throws ENAMETOOLONG, EIO.
    */
   lookup?(dir: inode, dentry: dentry): dentry | null;
-  /** @throws EEXIST never (the VFS checked), ENOSPC, EIO, ENAMETOOLONG. The same for the next five. */
+  /** The name is free. @throws ENOSPC, EIO, ENAMETOOLONG; so do the next five. */
   create?(dir: inode, dentry: dentry, mode: number, excl: boolean): void;
   mknod?(dir: inode, dentry: dentry, mode: number, rdev: number): void;
   mkdir?(dir: inode, dentry: dentry, mode: number): void;
@@ -260,7 +260,10 @@ export interface page_ref {
 }
 
 export interface super_operations {
-  /** Frees i_private. Called once, with i_count 0. If i_nlink is 0 the inode dies. */
+  /**
+   * Frees i_private, which may be null. Called once, with i_count 0. If i_nlink is 0 the inode dies
+   * on the medium, too. An Errno thrown is logged.
+   */
   evict_inode?(inode: inode): void;
   statfs(sb: super_block, buf: kstatfs): void;
   /** Flush what the file system itself buffers. @throws EIO, ENOSPC. */
@@ -274,7 +277,7 @@ export interface super_operations {
 
 /** Linux's xattr handler. `name` is given without the prefix. */
 export interface xattr_handler {
-  /** "user.", "system.posix_acl_access", … A handler whose prefix ends without '.' matches whole. */
+  /** "user.", "system.posix_acl_access", … One that does not end in "." is a whole name. */
   readonly prefix: ByteName;
   /** @throws ENODATA missing, EOPNOTSUPP, EIO. */
   get(inode: inode, name: ByteName): Uint8Array;

@@ -136,7 +136,7 @@ function grab(inode: inode): void {
 
 // ---- giving back --------------------------------------------------------------------------------
 
-/** Gives a reference back. May evict, and so call the file system's evict_inode. */
+/** Gives a reference back. May evict, and so call the file system's evict_inode. Never throws. */
 export function iput(inode: inode | null): void {
   if (inode === null || (inode.i_state & I_CLEAR) !== 0) return;
   BUG_ON(inode.i_count < 1, `iput of the unreferenced inode ${inode.i_ino}`);
@@ -157,12 +157,15 @@ function evict(inode: inode): void {
   truncate_inode_pages(inode, 0);
   try {
     sb.s_op?.evict_inode?.(inode);
-  } finally {
-    if (sb.s_inodes.get(inode.i_ino) === inode) sb.s_inodes.delete(inode.i_ino);
-    clear_inode(inode);
-    inode.i_rwsem.destroy();
-    sb.s_nr_inodes--;
+  } catch (error) {
+    // Whoever gave the last reference back cannot do anything about it.
+    if (!(error instanceof Errno)) throw error;
+    sb.s_lump.pr_err(`${sb.s_type.name}: evicting inode ${inode.i_ino}: ${error.message}`);
   }
+  if (sb.s_inodes.get(inode.i_ino) === inode) sb.s_inodes.delete(inode.i_ino);
+  clear_inode(inode);
+  inode.i_rwsem.destroy();
+  sb.s_nr_inodes--;
 }
 
 /** The end of an inode: no pages may be left. Called by evict() itself; a file system may, too. */

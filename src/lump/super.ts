@@ -2,6 +2,7 @@
  * Mounts, as far as no names are concerned (Linux's fs/super.c, fs/sync.c and fs/statfs.c).
  * Mounting and unmounting begin and end with names: see src/dcache/mount.ts.
  */
+import { Errno } from './errno.js';
 import { sb_rdonly } from './fs.js';
 import type { inode, kstatfs, super_block } from './fs.js';
 import { evict_busy_inode, evict_inodes } from './inode.js';
@@ -54,7 +55,13 @@ export function find_writer(sb: super_block): inode | null {
 export function generic_shutdown_super(sb: super_block): void {
   sb.s_active = false;
   for (const inode of evict_inodes(sb)) evict_busy_inode(inode);
-  sb.s_op.put_super?.(sb);
+  try {
+    sb.s_op.put_super?.(sb);
+  } catch (error) {
+    // The mount is gone all the same; a sync before this one could still be refused.
+    if (!(error instanceof Errno)) throw error;
+    sb.s_lump.pr_err(`${sb.s_type.name}: at unmount: ${error.message}`);
+  }
   const { s_lump, s_type } = sb;
   s_lump.WARN_ON(sb.s_nr_inodes !== 0, `${s_type.name}: ${sb.s_nr_inodes} inodes after unmount`);
 }
