@@ -178,7 +178,8 @@ export class Memfs implements puffs_ops {
     if (![VREG, VBLK, VCHR, VFIFO, VSOCK].includes(va.va_type)) return E.EINVAL;
     const isDevice = va.va_type === VBLK || va.va_type === VCHR;
     if (isDevice && !puffs_cred_isjuggernaut(cn.cred) && !cn.cred.permissionsChecked) {
-      return E.EPERM;
+      const parent = this.#nodes.get(dir);
+      return parent === undefined ? E.ESTALE : this.#mayCreate(parent, cn) || E.EPERM;
     }
     const rdev = isDevice ? va.va_rdev : 0;
     return this.#make(dir, out, cn, va.va_type, va.va_mode & 0o7777, rdev, '');
@@ -402,6 +403,7 @@ export class Memfs implements puffs_ops {
       node.data!.truncate(va.va_size);
       node.size = va.va_size;
       node.mtime = now;
+      if (!puffs_cred_isjuggernaut(cred)) node.mode = withoutPrivileges(node, cred);
     }
     if (va.va_uid !== VNOVAL || va.va_gid !== VNOVAL) {
       if (va.va_uid !== VNOVAL) node.uid = va.va_uid;

@@ -15,6 +15,8 @@ const GROUP_OBJ = 4;
 const GROUP = 8;
 const MASK = 16;
 const OTHER = 32;
+/** In the order in which a list has them. */
+const TAGS = [USER_OBJ, USER, GROUP_OBJ, GROUP, MASK, OTHER];
 const ID_NONE = 0xffffffff;
 
 interface Entry {
@@ -25,7 +27,10 @@ interface Entry {
 
 export type MemfsAcl = readonly Entry[];
 
-/** @returns null for the empty list (= none), undefined for a value that is no valid list. */
+/**
+ * Takes a value apart; whether the list makes sense, {@link aclIsValid} says.
+ * @returns null for the empty list (= none), undefined for a value that is no list.
+ */
 export function aclDecode(value: Uint8Array): MemfsAcl | null | undefined {
   if (value.length === 0) return null;
   if (value.length < 4 || (value.length - 4) % 8 !== 0) return undefined;
@@ -33,14 +38,15 @@ export function aclDecode(value: Uint8Array): MemfsAcl | null | undefined {
   if (view.getUint32(0, true) !== ACL_VERSION) return undefined;
   const acl: Entry[] = [];
   for (let at = 4; at < value.length; at += 8) {
+    const tag = view.getUint16(at, true);
+    if (!TAGS.includes(tag)) return undefined;
     acl.push({
-      tag: view.getUint16(at, true),
+      tag,
       perm: view.getUint16(at + 2, true),
       id: view.getUint32(at + 4, true),
     });
   }
-  if (acl.length === 0) return null;
-  return isValid(acl) ? acl : undefined;
+  return acl.length === 0 ? null : acl;
 }
 
 export function aclEncode(acl: MemfsAcl): Uint8Array {
@@ -56,15 +62,15 @@ export function aclEncode(acl: MemfsAcl): Uint8Array {
 }
 
 /** Owner, users, group, groups, mask, others in this order; a mask where somebody is named. */
-function isValid(acl: MemfsAcl): boolean {
-  let stage = 0;
+export function aclIsValid(acl: MemfsAcl): boolean {
+  let stage = -1;
   let named = false;
   for (const { tag, perm } of acl) {
     const before = stage;
     if (perm > 7) return false;
     if (tag === USER || tag === GROUP) named = true;
-    stage = [USER_OBJ, USER, GROUP_OBJ, GROUP, MASK, OTHER].indexOf(tag) + 1;
-    if (stage === 0 || stage < before) return false;
+    stage = TAGS.indexOf(tag);
+    if (stage < before) return false;
     if (stage === before && tag !== USER && tag !== GROUP) return false;
   }
   const has = (tag: number): boolean => acl.some((entry) => entry.tag === tag);

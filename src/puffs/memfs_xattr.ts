@@ -6,7 +6,7 @@ import {
   puffs_cred_hasgroup, puffs_cred_isjuggernaut, puffs_cred_isuid,
 } from './cred.js';
 import { NETBSD_ERRNO as E } from './errno.js';
-import { aclDecode, aclEncode, aclIsMinimal, aclMode } from './memfs_acl.js';
+import { aclDecode, aclEncode, aclIsMinimal, aclIsValid, aclMode } from './memfs_acl.js';
 import type { MemfsNode, Timespec } from './memfs_node.js';
 import {
   EXTATTR_NAMESPACE_SYSTEM, EXTATTR_NAMESPACE_USER, PUFFS_VREAD, PUFFS_VWRITE, VDIR, VLNK, VREG,
@@ -94,7 +94,6 @@ export class MemfsXattrs {
 
   /** Linux's xattr_permission() and the handlers' own conditions. */
   #mayUse(node: MemfsNode, full: ByteName, wanted: number, cred: puffs_cred): number {
-    const isWrite = wanted === PUFFS_VWRITE;
     if (full.length > NAME_BYTES_MAX) return E.ERANGE;
     if (full === ACL_ACCESS || full === ACL_DEFAULT) {
       return node.type === VLNK ? E.EOPNOTSUPP : 0;
@@ -102,7 +101,13 @@ export class MemfsXattrs {
     const dot = full.indexOf('.');
     const prefix = full.slice(0, dot + 1);
     if (prefix !== 'user.' && prefix !== 'trusted.' && prefix !== 'security.') return E.EOPNOTSUPP;
-    if (full.length === prefix.length) return E.EINVAL;
+    const refused = this.#mayUsePrefix(node, prefix, wanted, cred);
+    if (refused !== 0) return refused;
+    return full.length === prefix.length ? E.EINVAL : 0;
+  }
+
+  #mayUsePrefix(node: MemfsNode, prefix: string, wanted: number, cred: puffs_cred): number {
+    const isWrite = wanted === PUFFS_VWRITE;
     if (prefix === 'security.') return isWrite && !isPrivileged(cred) ? E.EPERM : 0;
     if (prefix === 'trusted.') {
       if (isPrivileged(cred)) return 0;
@@ -116,10 +121,11 @@ export class MemfsXattrs {
 
   /** The access list also is the mode; one that says no more than the mode is not kept. */
   #setAcl(node: MemfsNode, full: ByteName, value: Uint8Array, cred: puffs_cred): number {
-    if (!isPrivileged(cred) && !puffs_cred_isuid(cred, node.uid)) return E.EPERM;
     const acl = aclDecode(value);
     if (acl === undefined) return E.EINVAL;
     if (full === ACL_DEFAULT && node.type !== VDIR) return acl === null ? 0 : E.EACCES;
+    if (!isPrivileged(cred) && !puffs_cred_isuid(cred, node.uid)) return E.EPERM;
+    if (acl !== null && !aclIsValid(acl)) return E.EINVAL;
     node.ctime = this.#now();
     if (acl === null) {
       node.xattrs.delete(full);

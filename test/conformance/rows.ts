@@ -88,6 +88,10 @@ class LinuxMount extends ThroughUkfs {
     this.#host.advance(seconds * 1000);
   }
 
+  nowMs(): number {
+    return this.#host.wallClockMs();
+  }
+
   liveNodes(): number {
     return this.#linux.node_count;
   }
