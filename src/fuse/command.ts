@@ -12,8 +12,8 @@
 import { spawn } from 'node:child_process';
 import { closeSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { FD_VARIABLE, throughFusermount } from './fusermount.js';
-import { mountedBy } from './mount.js';
+import { FD_VARIABLE, MOUNTPOINT_VARIABLE, throughFusermount } from './fusermount.js';
+import { mountedBy, prepareMountpoint, type InheritedConnection } from './mount.js';
 import { SystemLog } from './system_log.js';
 import { mountInWorker } from './transport_worker.js';
 import { MountError, type Mount, type MountRequest } from './transport.js';
@@ -55,16 +55,17 @@ const ABORT_PATIENCE_MS = 5000;
  */
 export async function runMountCommand(command: MountCommand): Promise<number> {
   const role = process.env[ROLE_VARIABLE] as Role | undefined;
-  const inheritedFd = descriptorGiven(command.request.mountpoint);
+  const given = connectionGiven(command.request.mountpoint);
   delete process.env[ROLE_VARIABLE];
   delete process.env[FD_VARIABLE];
+  delete process.env[MOUNTPOINT_VARIABLE];
   try {
-    if (role === 'background') return await serveInBackground(command, inheritedFd);
-    const isReady = inheritedFd !== undefined || mountedBy() === 'mount';
+    if (role === 'background') return await serveInBackground(command, given);
+    const isReady = given !== undefined || mountedBy() === 'mount';
     if (role === 'foreground' || (command.foreground && isReady)) {
-      return await serveInForeground(command, inheritedFd);
+      return await serveInForeground(command, given);
     }
-    return await startServer(command, isReady, inheritedFd);
+    return await startServer(command, isReady, given);
   } catch (error) {
     if (!(error instanceof MountError)) throw error;
     complain(command, error.message);
@@ -72,10 +73,11 @@ export async function runMountCommand(command: MountCommand): Promise<number> {
   }
 }
 
-/** A descriptor of /dev/fuse that was mounted before: by our wrapper, or by mount.fuse3 (/dev/fd/N). */
-function descriptorGiven(mountpoint: string): number | undefined {
-  const text = process.env[FD_VARIABLE] ?? /^\/dev\/fd\/(\d+)$/.exec(mountpoint)?.[1];
-  return text === undefined ? undefined : Number(text);
+/** A connection that was mounted before: by our wrapper, or by mount.fuse3 (/dev/fd/N). */
+function connectionGiven(mountpoint: string): InheritedConnection | undefined {
+  const fd = process.env[FD_VARIABLE] ?? /^\/dev\/fd\/(\d+)$/.exec(mountpoint)?.[1];
+  if (fd === undefined) return undefined;
+  return { fd: Number(fd), mountpoint: process.env[MOUNTPOINT_VARIABLE] };
 }
 
 const complain = (command: MountCommand, message: string): void => {
@@ -85,25 +87,27 @@ const complain = (command: MountCommand, message: string): void => {
 // ---- the front ----------------------------------------------------------------------------------
 
 /** Starts the server as another process and waits for it to be usable, or in the foreground to end. */
-function startServer(
-  command: MountCommand, isReady: boolean, inheritedFd: number | undefined,
+async function startServer(
+  command: MountCommand, isReady: boolean, given: InheritedConnection | undefined,
 ): Promise<number> {
   const self = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   const [file, args] = isReady
     ? [self[0]!, self.slice(1)]
-    : throughFusermount(command.request, command.readOnly, self);
+    : throughFusermount(
+        command.request, await prepareMountpoint(command.request.mountpoint), command.readOnly, self,
+      );
   const { foreground } = command;
   const role: Role = foreground ? 'foreground' : 'background';
   const server = spawn(file, args, {
     env: {
       ...process.env,
       [ROLE_VARIABLE]: role,
-      ...(inheritedFd === undefined ? {} : { [FD_VARIABLE]: String(PASSED_FD) }),
+      ...(given === undefined ? {} : { [FD_VARIABLE]: String(PASSED_FD) }),
     },
     detached: !foreground,
     stdio: foreground
       ? 'inherit'
-      : ['ignore', 'ignore', 'pipe', 'pipe', ...(inheritedFd === undefined ? [] : [inheritedFd])],
+      : ['ignore', 'ignore', 'pipe', 'pipe', ...(given === undefined ? [] : [given.fd])],
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     // From a terminal a server in the foreground has got it as well.
@@ -154,13 +158,13 @@ function printReport(report: readonly string[]): void {
 
 // ---- the server ---------------------------------------------------------------------------------
 
-async function serveInForeground(command: MountCommand, fd: number | undefined): Promise<number> {
+async function serveInForeground(command: MountCommand, given: InheritedConnection | undefined): Promise<number> {
   const mounting = mountInWorker(
     {
       ...command.request,
       console: (level, line) => { if (level <= LEVEL_SHOWN_MAX) complain(command, line); },
     },
-    fd,
+    given,
   );
   const stop = new StopOnSignals((message) => complain(command, message));
   const mount = await mounting;
@@ -171,7 +175,7 @@ async function serveInForeground(command: MountCommand, fd: number | undefined):
   return exitCode;
 }
 
-async function serveInBackground(command: MountCommand, fd: number | undefined): Promise<number> {
+async function serveInBackground(command: MountCommand, given: InheritedConnection | undefined): Promise<number> {
   const log = new SystemLog(command.name);
   let front: ((status: Status) => void) | null = (status) => {
     try {
@@ -190,7 +194,7 @@ async function serveInBackground(command: MountCommand, fd: number | undefined):
   };
   const stop = new StopOnSignals((line) => say(5, line));
   try {
-    const mount = await mountInWorker({ ...command.request, console: say }, fd);
+    const mount = await mountInWorker({ ...command.request, console: say }, given);
     stop.mounted(mount);
     process.chdir('/');
     front?.({ report: mount.report });

@@ -11,6 +11,8 @@ import { MountError, type MountRequest } from './transport.js';
 
 /** The environment variable in which the wrapper names the descriptor it received. */
 export const FD_VARIABLE = 'LUMP_FUSE_FD';
+/** The one in which it names the mount point. */
+export const MOUNTPOINT_VARIABLE = 'LUMP_FUSE_MOUNTPOINT';
 
 /** argv: options, mount point, then the command to become. */
 const PYTHON = `
@@ -25,6 +27,7 @@ _, ancillary, _, _ = ours.recvmsg(1, socket.CMSG_SPACE(fds.itemsize))
 fd = array.array('i', ancillary[0][2][:fds.itemsize])[0]
 os.set_inheritable(fd, True)
 os.environ['${FD_VARIABLE}'] = str(fd)
+os.environ['${MOUNTPOINT_VARIABLE}'] = mountpoint
 os.execv(command[0], command)
 `;
 
@@ -52,6 +55,7 @@ my $message = pack('Q L x4 P Q P Q i x4', 0, 0, $iov, 1, $control, length($contr
 syscall($recvmsg, fileno($ours), $message, 0) == 1 or die "recvmsg: $!\\n";
 my $fd = unpack('x16 i', $control);
 $ENV{${FD_VARIABLE}} = $fd;
+$ENV{${MOUNTPOINT_VARIABLE}} = $mountpoint;
 close $ours; close $theirs;
 exec { $command[0] } @command or die "exec: $!\\n";
 `;
@@ -74,10 +78,11 @@ const escape = (value: string): string => value.replace(/[\\,]/g, '\\$&');
 /**
  * The command that mounts through fusermount3 and then becomes `command`, with {@link FD_VARIABLE} in
  * its environment.
+ * @param mountpoint of prepareMountpoint.
  * @throws MountError naming the package that is missing.
  */
 export function throughFusermount(
-  request: Pick<MountRequest, 'mountpoint' | 'source' | 'subtype' | 'mountOptions'>,
+  request: Pick<MountRequest, 'source' | 'subtype' | 'mountOptions'>, mountpoint: string,
   readOnly: boolean, command: readonly string[],
 ): [command: string, args: string[]] {
   if (!isInstalled('fusermount3')) {
@@ -90,7 +95,7 @@ export function throughFusermount(
     readOnly ? 'ro' : 'rw', 'default_permissions', `max_read=${MAX_WRITE_BYTES}`,
     `fsname=${escape(request.source)}`, `subtype=${request.subtype}`,
   ].join(',');
-  const rest = [options, request.mountpoint, ...command];
+  const rest = [options, mountpoint, ...command];
   if (isInstalled('python3')) return ['python3', ['-c', PYTHON, ...rest]];
   if (isInstalled('perl')) return ['perl', ['-e', PERL, '--', ...rest]];
   throw new MountError(

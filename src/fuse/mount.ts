@@ -135,15 +135,23 @@ export async function attach(
   return { fd, mountpoint, minor: findMount(mountpoint)?.minor, by: 'mount' };
 }
 
-/**
- * A connection that was mounted by somebody else and whose descriptor this process inherited: by the
- * wrapper around fusermount3, or by mount.fuse3 with drop_privileges, where `path` is /dev/fd/N.
- */
-export function inherited(fd: number, path: string): Attachment {
-  const mount = path.startsWith('/dev/fd/') ? connectionOf(fd) : findMount(realpathSync(path));
+/** A connection that was mounted before this process began. */
+export interface InheritedConnection {
+  /** Of /dev/fuse. */
+  readonly fd: number;
+  /**
+   * Absolute and free of links, since looking at it would ask the server that does not run yet;
+   * undefined when nobody told, as by mount.fuse3 with drop_privileges, which gives /dev/fd/N.
+   */
+  readonly mountpoint: string | undefined;
+}
+
+export function inherited({ fd, mountpoint }: InheritedConnection): Attachment {
+  const mount = mountpoint === undefined ? connectionOf(fd) : findMount(mountpoint);
   return {
     fd,
-    mountpoint: mount?.mountpoint ?? path,
+    // Without a mount point it cannot be unmounted from here, nor its doorbell be rung.
+    mountpoint: mount?.mountpoint ?? mountpoint ?? '',
     minor: mount?.minor,
     by: 'fusermount',
   };

@@ -10,25 +10,27 @@ import { closeSync, statfs } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import {
   abortConnection, attach, detach, inherited, mountedBy, prepareMountpoint, raiseReadAhead,
-  type Attachment,
+  type Attachment, type InheritedConnection,
 } from './mount.js';
 import { MountError, type Mount, type MountEnd, type MountRequest } from './transport.js';
 import { startWatchdog, type Watchdog } from './watchdog.js';
 import type { FromWorker, ToWorker, WorkerData } from './worker.js';
 
-/** Mounts through a worker thread. `fd`: a connection that is mounted already, see mount.ts. */
-export async function mountInWorker(request: MountRequest, fd?: number): Promise<Mount> {
+/** Mounts through a worker thread, unless `given` is mounted already. @throws MountError */
+export async function mountInWorker(
+  request: MountRequest, given?: InheritedConnection,
+): Promise<Mount> {
   const server = new ServingThread(request);
   let attachment: Attachment | undefined;
   let watchdog: Watchdog | undefined;
   try {
-    const mountpoint = fd === undefined ? await prepareMountpoint(request.mountpoint) : '';
+    const mountpoint = given === undefined ? await prepareMountpoint(request.mountpoint) : '';
     const { report, readOnly } = await server.opened;
-    if (fd === undefined) {
+    if (given === undefined) {
       watchdog = startWatchdog(mountpoint, mountedBy());
       attachment = await attach(request, mountpoint, readOnly);
     } else {
-      attachment = inherited(fd, request.mountpoint);
+      attachment = inherited(given);
       watchdog = startWatchdog(attachment.mountpoint, attachment.by);
     }
     server.serve(attachment);
@@ -36,9 +38,8 @@ export async function mountInWorker(request: MountRequest, fd?: number): Promise
     if (attachment.minor !== undefined) raiseReadAhead(attachment.minor);
     return new WorkerMount(server, attachment, watchdog, report, readOnly);
   } catch (error) {
-    if (attachment !== undefined || fd !== undefined) {
-      await detach(attachment ?? inherited(fd!, request.mountpoint));
-    }
+    if (given !== undefined) attachment ??= inherited(given);
+    if (attachment !== undefined) await detach(attachment);
     server.close();
     await server.ended;
     watchdog?.dismiss();
