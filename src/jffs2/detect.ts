@@ -35,10 +35,12 @@ export interface Jffs2Detection {
 }
 
 const CHUNK = 1 << 20;
-/** Bytes looked through for a first node, and then for evidence. */
-const SEARCH_MAX = 64 << 20;
+/** How much evidence is enough, once a first node is found. */
 const EVIDENCE_NODES = 20_000;
-const EVIDENCE_BYTES = 8 << 20;
+const EVIDENCE_BYTES_MIN = 8 << 20;
+const EVIDENCE_BYTES_MAX = 64 << 20;
+/** Nodes that settle the byte order, when nothing else is asked. */
+const BYTE_ORDER_NODES = 16;
 const ERASESIZE_MIN = 4096;
 const ERASESIZE_MAX = 16 << 20;
 /** What mkfs.jffs2 takes when it is not told. */
@@ -76,6 +78,20 @@ class Window {
     }
     return position - this.start;
   }
+
+  /** The first position at or after this one, in steps of four, that is not erased flash. */
+  skipErased(position: number): number {
+    let here = position;
+    for (let at = this.at(here); at >= 0; at = this.at(here)) {
+      const { buf } = this;
+      const stop = this.end - this.start - 3;
+      const from = at;
+      while (at < stop && (buf[at]! & buf[at + 1]! & buf[at + 2]! & buf[at + 3]!) === 0xff) at += 4;
+      here += at - from;
+      if (at < stop) return here;
+    }
+    return Math.max(here, this.end);
+  }
 }
 
 const header = new Uint8Array(8);
@@ -90,35 +106,62 @@ function nodeLength(e: Endian, buf: Uint8Array, at: number): number {
   return totlen < HEADER_SIZE || totlen > ERASESIZE_MAX ? 0 : PAD(totlen);
 }
 
-/** Collects what can be seen from `from` on. */
-function look(bytes: ImageBytes, from: number): Seen | null {
-  const window = new Window(bytes);
-  let position = from;
-  let endian: Endian | null = null;
-  const searchEnd = Math.min(bytes.sizeBytes, from + SEARCH_MAX);
-  for (; position < searchEnd; position++) {
+/** The byte order of the node at a position, or null when there is none. */
+function nodeAt(window: Window, position: number): Endian | null {
+  const at = window.at(position);
+  if (at < 0) return null;
+  if (nodeLength(LITTLE_ENDIAN, window.buf, at) > 0) return LITTLE_ENDIAN;
+  return nodeLength(BIG_ENDIAN, window.buf, at) > 0 ? BIG_ENDIAN : null;
+}
+
+/**
+ * The first node at or after `from`. Where erase blocks may start is tried first: a large flash is
+ * mostly blank, and its first nodes may be anywhere.
+ */
+function findFirst(
+  bytes: ImageBytes, window: Window, from: number, step: number,
+): { position: number; endian: Endian } | null {
+  for (let position = from; position < bytes.sizeBytes; position += step) {
+    // A window of its own for each probe would read a megabyte.
+    const length = bytes.read(window.buf, 0, HEADER_SIZE, position);
+    window.start = position;
+    window.end = position + length;
+    const endian = nodeAt(window, position);
+    if (endian) return { position, endian };
+  }
+  for (let position = from; position < bytes.sizeBytes; position++) {
+    if ((position - from) % 4 === 0) position = window.skipErased(position);
     const at = window.at(position);
     if (at < 0) return null;
     const first = window.buf[at]!;
     if (first !== 0x85 && first !== 0x19) continue;
-    if (nodeLength(LITTLE_ENDIAN, window.buf, at) > 0) endian = LITTLE_ENDIAN;
-    else if (nodeLength(BIG_ENDIAN, window.buf, at) > 0) endian = BIG_ENDIAN;
-    if (endian) break;
+    const endian = nodeAt(window, position);
+    if (endian) return { position, endian };
   }
-  if (!endian) return null;
+  return null;
+}
 
+/** Collects what can be seen from `from` on. */
+function look(bytes: ImageBytes, from: number, known: { erasesize?: number }): Seen | null {
+  const window = new Window(bytes);
+  const first = findFirst(bytes, window, from, known.erasesize ?? ERASESIZE_DEFAULT);
+  if (!first) return null;
+  const { endian } = first;
+  let { position } = first;
   const seen: Seen = {
     endian, first: position, starts: [], lengths: [], cleanmarkers: [], summaryEnds: [],
   };
-  const evidenceEnd = Math.min(bytes.sizeBytes, position + SEARCH_MAX);
-  const enough = position + EVIDENCE_BYTES;
-  while (position < evidenceEnd) {
-    if (seen.starts.length >= EVIDENCE_NODES && position > enough) break;
+  const enough = position + EVIDENCE_BYTES_MIN;
+  const end = Math.min(bytes.sizeBytes, position + EVIDENCE_BYTES_MAX);
+  while (position < end) {
+    const count = seen.starts.length;
+    if (known.erasesize !== undefined && count >= BYTE_ORDER_NODES) break;
+    if (count >= EVIDENCE_NODES && position > enough) break;
     const at = window.at(position);
     if (at < 0) break;
     const length = nodeLength(endian, window.buf, at);
     if (length === 0) {
-      position += 4;
+      position = window.buf[at] === 0xff ? window.skipErased(position + 4) : position + 4;
       continue;
     }
     const type = endian.u16(window.buf, at + H_TYPE) | JFFS2_NODE_ACCURATE;
@@ -177,7 +220,7 @@ function usualDistance(positions: readonly number[]): { distance: number; agreei
 export function jffs2_detect(
   bytes: ImageBytes, known: { offset?: number; erasesize?: number } = {},
 ): Jffs2Detection | null {
-  const seen = look(bytes, known.offset ?? 0);
+  const seen = look(bytes, known.offset ?? 0, known);
   if (!seen) return null;
   const evidence: string[] = [
     `${seen.endian.name} endian: ${seen.starts.length} valid node headers, the first at ` +
