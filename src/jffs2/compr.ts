@@ -4,14 +4,15 @@
  * A data node stores at most a page; its header says which codec made the payload (`compr`), how
  * long the payload is (`csize`) and how long the data is (`dsize`). Writing asks
  * {@link jffs2_compressors.compress} for the best payload that fits into the space left in the
- * erase block; reading hands a payload whose data_crc was right to {@link jffs2_compressors.decompress}.
- * The bytes are still hostile: a CRC is no signature.
+ * erase block; reading hands a payload whose data_crc was right to
+ * {@link jffs2_compressors.decompress}. The bytes are still hostile: a CRC is no signature.
  *
  * Facts: reference jffs2.md §3. Departures from Linux are in DIFFERENCES.md.
  */
 import { BUG_ON } from '../lump/bug.js';
 import { jffs2_lzma_comp, jffs2_lzma_nosize_comp } from './compr_lzma.js';
 import { jffs2_lzo_comp } from './compr_lzo.js';
+import { jffs2_compr_probe } from './compr_probe.js';
 import { jffs2_rtime_comp } from './compr_rtime.js';
 import { jffs2_dynrubin_comp, jffs2_rubinmips_comp } from './compr_rubin.js';
 import { jffs2_zlib_comp } from './compr_zlib.js';
@@ -62,6 +63,8 @@ export type decompress_outcome = 'ok' | 'malformed' | 'unknown';
 export type jffs2_compr_mode =
   | 'none' | 'priority' | 'size' | 'favourlzo' | 'forcelzo' | 'forcezlib';
 
+/** Linux's, unless it was built otherwise. */
+const DEFAULT_MODE: jffs2_compr_mode = 'priority';
 /** With `favourlzo`, the percentage of lzo's size that another codec has to beat. */
 const FAVOUR_LZO_PERCENT = 80;
 
@@ -94,7 +97,7 @@ export interface jffs2_compressors_options {
  * that were built for it; Linux itself never compresses with those.
  */
 export class jffs2_compressors {
-  mode: jffs2_compr_mode = 'priority';
+  mode: jffs2_compr_mode = DEFAULT_MODE;
   /** Bytes stored raw because nothing made them smaller, or because the mode said so. */
   none_stat_compr_size = 0;
   none_stat_compr_blocks = 0;
@@ -103,7 +106,7 @@ export class jffs2_compressors {
   /** By descending priority. */
   readonly #list: jffs2_compressor_state[] = [];
   readonly #byId: (jffs2_compressor_state | undefined)[] = new Array(256).fill(undefined);
-  readonly #defaultMode: jffs2_compr_mode = 'priority';
+  readonly #probe = new jffs2_compr_probe();
   /** A candidate's lengths, and the two buffers that hold the candidate and the best so far. */
   readonly #candidate: compr_lengths = { srclen: 0, dstlen: 0 };
   #candidateBuf = new Uint8Array(0);
@@ -164,7 +167,7 @@ export class jffs2_compressors {
   setMountOption(value: string | undefined): boolean {
     switch (value) {
       case undefined:
-        this.mode = this.#defaultMode;
+        this.mode = DEFAULT_MODE;
         return true;
       case 'none':
         this.mode = 'none';
@@ -192,7 +195,10 @@ export class jffs2_compressors {
     data: Uint8Array, off: number, lengths: compr_lengths, dst: Uint8Array, dstOff: number,
   ): number {
     let chosen: jffs2_compressor_state | undefined;
-    switch (this.mode) {
+    // lzo by itself finds out as fast as the probe.
+    const hopeless =
+      this.mode !== 'forcelzo' && this.#probe.isIncompressible(data, off, lengths.srclen);
+    switch (hopeless ? 'none' : this.mode) {
       case 'none':
         break;
       case 'priority':

@@ -21,6 +21,7 @@
  * Facts: reference jffs2.md §3.5.
  */
 import type { compr_lengths, jffs2_compressor } from './compr.js';
+import { DataViewCache } from './data_view_cache.js';
 import { JFFS2_COMPR_LZO } from './medium.js';
 
 const HASH_BITS = 13;
@@ -44,16 +45,6 @@ const END_BYTES = 3;
 /** S after a literal run instruction: fewer would have gone into the match before. */
 const AFTER_RUN = 4;
 
-/** A DataView of the whole buffer that a Uint8Array lies in, made again only for another buffer. */
-class CachedView {
-  #view: DataView = new DataView(new ArrayBuffer(0));
-
-  of(bytes: Uint8Array): DataView {
-    if (this.#view.buffer !== bytes.buffer) this.#view = new DataView(bytes.buffer);
-    return this.#view;
-  }
-}
-
 export class jffs2_lzo_comp implements jffs2_compressor {
   readonly name = 'lzo';
   readonly compr = JFFS2_COMPR_LZO;
@@ -64,8 +55,8 @@ export class jffs2_lzo_comp implements jffs2_compressor {
    */
   readonly #positions = new Int32Array(1 << HASH_BITS);
   #base = 1;
-  readonly #srcView = new CachedView();
-  readonly #dstView = new CachedView();
+  readonly #srcView = new DataViewCache();
+  readonly #dstView = new DataViewCache();
 
   /** All or nothing. */
   compress(

@@ -6,12 +6,12 @@ export const KINDS = ['text', 'random', 'zero', 'mixed', 'runs', 'table'] as con
 export type Kind = (typeof KINDS)[number];
 
 const WORDS = (
-  'the of and a to in is it that for was on are as with his they at be this from have or by one ' +
-  'had not but what all were when we there can an your which their said if do will each about ' +
-  'how up out them then she many some so these would other into has more her two like him see time ' +
-  'could no make than first been its who now people my made over did down only way find use may ' +
-  'water long little very after words called just where most know flash erase block node inode ' +
-  'directory version garbage collection obsolete compression summary'
+  'the of and a to in is it that for was on are as with his they at be this from have or by ' +
+  'one had not but what all were when we there can an your which their said if do will each ' +
+  'about how up out them then she many some so these would other into has more her two like ' +
+  'him see time could no make than first been its who now people my made over did down only ' +
+  'way find use may water long little very after words called just where most know flash ' +
+  'erase block node inode directory version garbage collection obsolete compression summary'
 ).split(' ');
 
 /** `length` bytes that depend on kind and seed only. */

@@ -15,7 +15,7 @@ const SEED = 20240229;
 /** LUMP_FUZZ multiplies the number of inputs. */
 const ROUNDS = 100_000 * Number(process.env['LUMP_FUZZ'] ?? 1);
 /** For those that take 10 µs and more. */
-const SLOW_ROUNDS = ROUNDS / 5;
+const SLOW_ROUNDS = ROUNDS / 10;
 const LENGTH_MAX = 200;
 /** The guards are looked at after so many inputs; a failure is then replayed one by one. */
 const BATCH = 64;

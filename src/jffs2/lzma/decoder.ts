@@ -148,11 +148,80 @@ export class LzmaDecoder {
     return 1;
   }
 
-  /** A symbol of `bits` bits, highest first. */
+  /**
+   * A symbol of `bits` bits, highest first. Most of the time is spent here, and in
+   * {@link #matchedLiteral}: both have #bit written out, with the coder's state in local variables.
+   */
   #tree(coder: number, bits: number): number {
+    const probs = this.#probs;
+    const src = this.#src;
+    let range = this.#range;
+    let code = this.#code;
+    let ip = this.#ip;
     let symbol = 1;
-    for (let i = bits; i > 0; i--) symbol = (symbol << 1) | this.#bit(coder + symbol);
+    for (let i = bits; i > 0; i--) {
+      if (range >>> 0 < RANGE_TOP) {
+        range <<= 8;
+        code = (code << 8) | (ip < this.#srcEnd ? src[ip]! : 0);
+        ip++;
+      }
+      const index = coder + symbol;
+      const prob = probs[index]!;
+      const bound = Math.imul(range >>> PROB_BITS, prob);
+      if (code >>> 0 < bound >>> 0) {
+        range = bound;
+        probs[index] = prob + (((1 << PROB_BITS) - prob) >> MOVE_BITS);
+        symbol <<= 1;
+      } else {
+        range = (range - bound) | 0;
+        code = (code - bound) | 0;
+        probs[index] = prob - (prob >> MOVE_BITS);
+        symbol = (symbol << 1) | 1;
+      }
+    }
+    this.#range = range;
+    this.#code = code;
+    this.#ip = ip;
     return symbol - (1 << bits);
+  }
+
+  /** After a match, the byte that the match would have gone on with guides the coder. */
+  #matchedLiteral(coder: number, matchByte: number): number {
+    const probs = this.#probs;
+    const src = this.#src;
+    let range = this.#range;
+    let code = this.#code;
+    let ip = this.#ip;
+    let symbol = 1;
+    let guide = 0x100;
+    while (symbol < 0x100) {
+      matchByte <<= 1;
+      const matchBit = matchByte & guide;
+      if (range >>> 0 < RANGE_TOP) {
+        range <<= 8;
+        code = (code << 8) | (ip < this.#srcEnd ? src[ip]! : 0);
+        ip++;
+      }
+      const index = coder + guide + matchBit + symbol;
+      const prob = probs[index]!;
+      const bound = Math.imul(range >>> PROB_BITS, prob);
+      if (code >>> 0 < bound >>> 0) {
+        range = bound;
+        probs[index] = prob + (((1 << PROB_BITS) - prob) >> MOVE_BITS);
+        symbol <<= 1;
+        guide &= ~matchBit;
+      } else {
+        range = (range - bound) | 0;
+        code = (code - bound) | 0;
+        probs[index] = prob - (prob >> MOVE_BITS);
+        symbol = (symbol << 1) | 1;
+        guide &= matchBit;
+      }
+    }
+    this.#range = range;
+    this.#code = code;
+    this.#ip = ip;
+    return symbol & 0xff;
   }
 
   /** A symbol of `bits` bits, lowest first. */
@@ -165,20 +234,6 @@ export class LzmaDecoder {
       symbol |= bit << i;
     }
     return symbol;
-  }
-
-  /** After a match, the byte that the match would have gone on with guides the coder. */
-  #matchedLiteral(coder: number, matchByte: number): number {
-    let symbol = 1;
-    let guide = 0x100;
-    while (symbol < 0x100) {
-      matchByte <<= 1;
-      const matchBit = matchByte & guide;
-      const bit = this.#bit(coder + guide + matchBit + symbol);
-      symbol = (symbol << 1) | bit;
-      guide &= bit === 0 ? ~matchBit : matchBit;
-    }
-    return symbol & 0xff;
   }
 
   #length(coder: number, posState: number): number {
