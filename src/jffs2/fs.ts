@@ -308,6 +308,7 @@ export function jffs2_evict_inode(inode: inode): void {
   }
   f.fragtree = [];
   f.dents = null;
+  ic.highest_version = f.highest_version;
   ic.state = INO_STATE_CHECKEDABSENT;
   if (deleted && ic.nodes === 0) jffs2_del_ino_cache(c, ic);
 }

@@ -147,6 +147,11 @@ export class jffs2_inode_cache implements jffs2_node_owner {
   /** Directories: inode number of the parent, 0 = deleted. Others: link count. */
   pino_nlink = 0;
   is_dir = false;
+  /**
+   * Highest version given to a node so far. Nodes that are obsolete are not read again, but lie on
+   * the medium until their block is erased: a version of theirs must not be given twice.
+   */
+  highest_version = 0;
   /** Directory entries found by the scan; dropped when the build is done. */
   scan_dents: Map<ByteName, jffs2_full_dirent> | null = null;
   xref: jffs2_xattr_ref | null = null;

@@ -362,7 +362,7 @@ function jffs2_do_read_inode_internal(
   c: jffs2_sb_info, f: jffs2_inode_info,
 ): jffs2_latest_node | null {
   const found = jffs2_get_inode_nodes(c, f);
-  f.highest_version = found.highest_version;
+  f.highest_version = Math.max(found.highest_version, f.inocache.highest_version);
   f.dents = found.dents;
   if (f.dents) {
     // Chains run backwards; entries are listed in the order in which they were made.

@@ -16,8 +16,8 @@ import {
   JFFS2_FEATURE_RWCOMPAT_DELETE, JFFS2_MAGIC_BITMASK, JFFS2_NODETYPE_CLEANMARKER,
   JFFS2_NODETYPE_DIRENT, JFFS2_NODETYPE_INODE, JFFS2_NODETYPE_PADDING, JFFS2_NODETYPE_SUMMARY,
   JFFS2_NODETYPE_XATTR, JFFS2_NODETYPE_XREF, JFFS2_NODE_ACCURATE, JFFS2_OLD_MAGIC_BITMASK,
-  JFFS2_SUMMARY_FRAME_SIZE, JFFS2_SUM_MAGIC, JFFS2_SWAPPED_MAGIC_BITMASK, PAD, R_NODE_CRC,
-  SUM_MARKER_SIZE, XATTR_SIZE, XREF_SIZE, X_NAME_LEN, X_NODE_CRC, X_VALUE_LEN, X_VERSION, X_XID,
+  JFFS2_SUMMARY_FRAME_SIZE, JFFS2_SWAPPED_MAGIC_BITMASK, PAD, R_NODE_CRC,
+  XATTR_SIZE, XREF_SIZE, X_NAME_LEN, X_NODE_CRC, X_VALUE_LEN, X_VERSION, X_XID,
 } from './medium.js';
 import {
   ISDIRTY, jffs2_add_ino_cache, jffs2_eraseblock, jffs2_inode_cache, jffs2_link_node_ref,
@@ -25,7 +25,7 @@ import {
   VERYDIRTY, type EraseblockList, type jffs2_full_dirent, type jffs2_sb_info, type Ref,
 } from './nodelist.js';
 import { jffs2_mark_node_obsolete } from './nodemgmt.js';
-import { jffs2_summary, jffs2_sum_scan_sumnode } from './summary.js';
+import { jffs2_summary, jffs2_sum_offset, jffs2_sum_scan_sumnode } from './summary.js';
 import { jffs2_build_xattr_datum, jffs2_build_xattr_ref } from './xattr.js';
 
 /** What the scan found an erase block to be. */
@@ -172,6 +172,7 @@ export function jffs2_scan_medium(c: jffs2_sb_info): void {
     c.dirty_size -= next.dirty_size;
     next.dirty_size = 0;
   }
+  if (!c.mount_opts.summary) c.summary.disable();
   if (next && !c.summary.disabled && PAD(c.summary.sum_size + JFFS2_SUMMARY_FRAME_SIZE) > next.free_size) {
     c.summary.disable();
   }
@@ -197,18 +198,18 @@ function jffs2_scan_eraseblock(
   const size = c.sector_size;
   if (c.mtd.block_isbad(jeb.offset)) return 'BADBLOCK';
 
+  // With a summary, its end is all that is read of the block.
+  const sumofs = jffs2_sum_offset(c, jeb);
+  if (sumofs >= 0) {
+    const { buf, off } = c.view(jeb.offset + sumofs, size - sumofs);
+    const state = jffs2_sum_scan_sumnode(c, jeb, buf, off, sumofs);
+    if (state !== null) return state;
+  }
+
   const view = c.view(jeb.offset, size);
   const buf = view.buf;
   const start = view.off;
   const end = start + size;
-
-  if (e.u32(buf, end - SUM_MARKER_SIZE + 4) === JFFS2_SUM_MAGIC) {
-    const sumofs = e.u32(buf, end - SUM_MARKER_SIZE);
-    if ((sumofs & 3) === 0 && sumofs <= size - JFFS2_SUMMARY_FRAME_SIZE) {
-      const state = jffs2_sum_scan_sumnode(c, jeb, buf, start + sumofs, sumofs);
-      if (state !== null) return state;
-    }
-  }
 
   let at = start;
   const emptyEnd = start + Math.min(EMPTY_SCAN_SIZE, size);

@@ -8,7 +8,7 @@ import { Errno } from '../lump/errno.js';
 import {
   HEADER_SIZE, H_CRC, H_TOTLEN, H_TYPE, JFFS2_COMPAT_MASK, JFFS2_FEATURE_INCOMPAT,
   JFFS2_MAGIC_BITMASK, JFFS2_NODETYPE_DIRENT, JFFS2_NODETYPE_INODE, JFFS2_NODETYPE_SUMMARY,
-  JFFS2_NODETYPE_XATTR, JFFS2_NODETYPE_XREF, JFFS2_SUMMARY_DIRENT_SIZE,
+  JFFS2_NODETYPE_XATTR, JFFS2_NODETYPE_XREF, JFFS2_SUMMARY_DIRENT_SIZE, JFFS2_SUMMARY_FRAME_SIZE,
   JFFS2_SUMMARY_INODE_SIZE, JFFS2_SUMMARY_XATTR_SIZE, JFFS2_SUMMARY_XREF_SIZE, JFFS2_SUM_MAGIC,
   PAD, SUMMARY_SIZE, SUM_MARKER_SIZE, S_CLN_MKR, S_NODE_CRC, S_PADDED, S_SUM_CRC, S_SUM_NUM,
   X_VERSION, X_XID,
@@ -218,6 +218,15 @@ export function jffs2_sum_write_sumnode(c: jffs2_sb_info): void {
   }
   summary.reset();
   jffs2_link_node_ref(c, jeb, (jeb.offset + rel) | REF_NORMAL, infosize, null);
+}
+
+/** Where in its erase block a summary is said to start; -1 when the block does not end with one. */
+export function jffs2_sum_offset(c: jffs2_sb_info, jeb: jffs2_eraseblock): number {
+  const { buf, off } = c.view(jeb.offset + c.sector_size - SUM_MARKER_SIZE, SUM_MARKER_SIZE);
+  if (c.e.u32(buf, off + 4) !== JFFS2_SUM_MAGIC) return -1;
+  const sumofs = c.e.u32(buf, off);
+  const fits = (sumofs & 3) === 0 && sumofs <= c.sector_size - JFFS2_SUMMARY_FRAME_SIZE;
+  return fits ? sumofs : -1;
 }
 
 /**
