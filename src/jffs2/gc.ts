@@ -27,8 +27,8 @@ import {
   type jffs2_sb_info, type Ref,
 } from './nodelist.js';
 import {
-  ALLOC_GC, jffs2_add_physical_node_ref, jffs2_garbage_collect_trigger, jffs2_mark_node_obsolete,
-  jffs2_reserve_space_gc, write_ofs,
+  ALLOC_GC, jffs2_add_physical_node_ref, jffs2_garbage_collect_trigger, jffs2_lacks_space,
+  jffs2_mark_node_obsolete, jffs2_reserve_space_gc, write_ofs,
 } from './nodemgmt.js';
 import { jffs2_read_inode_range } from './read.js';
 import {
@@ -94,9 +94,25 @@ function checkNextInode(c: jffs2_sb_info): void {
     ic.state = INO_STATE_CHECKING;
     const f = new jffs2_inode_info(new mutex(c.lump, 'jffs2 f->sem (check)'));
     jffs2_do_crccheck_inode(c, ic, f);
+    ic.highest_version = f.highest_version;
     ic.state = INO_STATE_CHECKEDABSENT;
     return;
   }
+}
+
+/**
+ * Could anything be written to this medium as it is, if need be after collecting garbage? Reads and
+ * checks everything when the answer depends on it; writes nothing.
+ */
+export function jffs2_has_room(c: jffs2_sb_info): boolean {
+  if (c.nr_free_blocks + c.nr_erasing_blocks >= c.resv_blocks_write) return true;
+  c.alloc_sem.lock();
+  try {
+    while (c.unchecked_size > 0) checkNextInode(c);
+  } finally {
+    c.alloc_sem.unlock();
+  }
+  return !jffs2_lacks_space(c);
 }
 
 /**

@@ -54,7 +54,7 @@ export function jffs2_reserve_space(
     if (prio !== ALLOC_DELETION && !jffs2_rp_can_write(c)) throw new Errno('ENOSPC');
     for (;;) {
       while (c.nr_free_blocks + c.nr_erasing_blocks < c.resv_blocks_write) {
-        if (lacksSpace(c)) {
+        if (jffs2_lacks_space(c)) {
           if (
             prio === ALLOC_DELETION &&
             c.nr_free_blocks + c.nr_erasing_blocks >= c.resv_blocks_deletion
@@ -84,17 +84,12 @@ export function jffs2_reserve_space(
 }
 
 /** Would collecting everything that can be collected not leave enough? */
-function lacksSpace(c: jffs2_sb_info): boolean {
+export function jffs2_lacks_space(c: jffs2_sb_info): boolean {
   const dirty =
     c.dirty_size + c.erasing_size - c.nr_erasing_blocks * c.sector_size + c.unchecked_size;
   if (dirty < c.nospc_dirty_size) return true;
   const avail = c.free_size + c.dirty_size + c.erasing_size + c.unchecked_size;
   return Math.floor(avail / c.sector_size) <= c.resv_blocks_write;
-}
-
-/** Could anything be written to this medium as it is, if need be after collecting garbage? */
-export function jffs2_has_room(c: jffs2_sb_info): boolean {
-  return c.nr_free_blocks + c.nr_erasing_blocks >= c.resv_blocks_write || !lacksSpace(c);
 }
 
 /** Room for garbage collection, which holds alloc_sem already and may use the last block. */
