@@ -12,11 +12,11 @@
  * Two mistakes of a caller are thrown, not answered: giving back lookups or opens it never had.
  */
 import {
-  puffs_access, puffs_access_chmod, puffs_access_chown, puffs_access_times, puffs_cred_hasgroup,
+  puffs_access, puffs_access_chmod, puffs_access_chown, puffs_cred_hasgroup,
   puffs_cred_isjuggernaut, puffs_cred_isuid,
 } from './cred.js';
 import { NETBSD_ERRNO as E } from './errno.js';
-import { aclAccess, aclChmod, aclDecode, aclEncode, aclInherit, aclIsMinimal, aclMode }
+import { aclAccess, aclChmod, aclEncode, aclInherit, aclIsMinimal, aclMode, aclOf }
   from './memfs_acl.js';
 import { MEMFS_PAGE_BYTES, type MemfsSpace } from './memfs_data.js';
 import { MemfsNode, type Timespec } from './memfs_node.js';
@@ -192,7 +192,6 @@ export class Memfs implements puffs_ops {
   node_symlink(
     dir: Cookie, out: puffs_newinfo, cn: puffs_cn, _va: vattr, target: ByteName,
   ): number {
-    if (target.length > this.#symlinkBytesMax) return E.ENAMETOOLONG;
     return this.#make(dir, out, cn, VLNK, 0o777, 0, target);
   }
 
@@ -274,29 +273,20 @@ export class Memfs implements puffs_ops {
     }
     if (victim === node) return 0;
 
+    const isExchange = flags === PUFFS_RENAME_EXCHANGE;
     const refused = this.#mayDelete(from, node, scn)
-      || (victim === undefined ? this.#mayCreate(to, tcn) : this.#mayDelete(to, victim, tcn));
+      || (victim === undefined ? this.#mayCreate(to, tcn) : this.#mayDelete(to, victim, tcn))
+      || (isExchange ? 0 : kindsFit(node, victim))
+      || this.#mayMove(node, from, to, scn.cred)
+      || (isExchange ? this.#mayMove(victim!, to, from, scn.cred) : 0);
     if (refused !== 0) return refused;
-    if (from !== to) {
-      // ".." of a directory that moves is written to.
-      const movers = flags === PUFFS_RENAME_EXCHANGE ? [node, victim!] : [node];
-      for (const mover of movers) {
-        if (mover.directory === null) continue;
-        const denied = this.#access(mover, PUFFS_VWRITE, scn.cred);
-        if (denied !== 0) return denied;
-      }
-    }
-    if (flags === PUFFS_RENAME_EXCHANGE) {
+    if (isExchange) {
       this.#exchange(from, node, scn.name, to, victim!, tcn.name);
       return 0;
     }
-    if (victim !== undefined) {
-      if (node.directory !== null && victim.directory === null) return E.ENOTDIR;
-      if (node.directory === null && victim.directory !== null) return E.EISDIR;
-      if (victim.directory !== null && victim.directory.size > 0) return E.ENOTEMPTY;
-    } else if (node.directory !== null && from !== to && to.nlink >= this.#linksMax) {
-      return E.EMLINK;
-    }
+    const isNewDirectory = node.directory !== null && victim === undefined;
+    if (isNewDirectory && from !== to && to.nlink >= this.#linksMax) return E.EMLINK;
+    if (victim?.directory && victim.directory.size > 0) return E.ENOTEMPTY;
     const now = this.#now();
     if (victim !== undefined) this.#dropLink(to, victim, now);
     from.directory!.delete(scn.name);
@@ -628,7 +618,7 @@ export class Memfs implements puffs_ops {
     const isOthers = !puffs_cred_isjuggernaut(cred) && !puffs_cred_isuid(cred, uid);
     // Linux asks the list only when the group class of the mode grants anything at all.
     if (value !== undefined && isOthers && (mode & 0o070) !== 0) {
-      return aclAccess(aclDecode(value)!, gid, wanted, cred);
+      return aclAccess(aclOf(value), gid, wanted, cred);
     }
     return puffs_access(type, mode, uid, gid, wanted, cred);
   }
@@ -661,6 +651,11 @@ export class Memfs implements puffs_ops {
     return isTrusted ? 0 : E.EPERM;
   }
 
+  /** ".." of a directory that goes elsewhere is written to. */
+  #mayMove(node: MemfsNode, from: MemfsNode, to: MemfsNode, cred: puffs_cred): number {
+    return node.directory === null || from === to ? 0 : this.#access(node, PUFFS_VWRITE, cred);
+  }
+
   #make(
     dir: Cookie, out: puffs_newinfo, cn: puffs_cn, type: number, mode: number, rdev: number,
     target: ByteName,
@@ -670,6 +665,7 @@ export class Memfs implements puffs_ops {
     const refused = this.#mayCreate(parent, cn);
     if (refused !== 0) return refused;
     if (type === VDIR && parent.nlink >= this.#linksMax) return E.EMLINK;
+    if (target.length > this.#symlinkBytesMax) return E.ENAMETOOLONG;
     const node = this.#inherit(type, parent, mode, cn.cred);
     if (node === null) return E.ENOSPC;
     node.rdev = rdev;
@@ -701,7 +697,7 @@ export class Memfs implements puffs_ops {
       node.mode &= ~cred.umask;
       return node;
     }
-    const acl = aclInherit(aclDecode(value)!, bits);
+    const acl = aclInherit(aclOf(value), bits);
     node.mode = (bits & ~0o777) | aclMode(acl);
     if (!aclIsMinimal(acl)) node.xattrs.set(ACL_ACCESS, aclEncode(acl));
     if (type === VDIR) node.xattrs.set(ACL_DEFAULT, value);
@@ -755,7 +751,7 @@ export class Memfs implements puffs_ops {
       if (va.va_size > this.#fileBytesMax) return E.EFBIG;
     }
     if (cred.permissionsChecked) return 0;
-    const { uid, gid, type, mode } = node;
+    const { uid, gid, type } = node;
     if (va.va_uid !== VNOVAL || va.va_gid !== VNOVAL) {
       const newUid = va.va_uid === VNOVAL ? uid : va.va_uid;
       const newGid = va.va_gid === VNOVAL ? gid : va.va_gid;
@@ -768,10 +764,11 @@ export class Memfs implements puffs_ops {
       const refused = puffs_access_chmod(uid, gid, type, bits, cred);
       if (refused !== 0) return refused;
     }
-    if (vattr_has_atime(va) || vattr_has_mtime(va)) {
-      const refused = puffs_access_times(uid, gid, mode, va.va_vaflags, cred);
-      if (refused === E.EACCES) return this.#access(node, PUFFS_VWRITE, cred);
-      if (refused !== 0) return refused;
+    const isOthers = !puffs_cred_isjuggernaut(cred) && !puffs_cred_isuid(cred, uid);
+    if (isOthers && (vattr_has_atime(va) || vattr_has_mtime(va))) {
+      // As puffs_access_times(), but an access list has its say.
+      if ((va.va_vaflags & VA_UTIMES_NULL) === 0) return E.EPERM;
+      return this.#access(node, PUFFS_VWRITE, cred);
     }
     return 0;
   }
@@ -780,7 +777,7 @@ export class Memfs implements puffs_ops {
     node.mode = mode & (mayKeepGroup(node, cred) ? 0o7777 : 0o7777 & ~S_ISGID);
     const value = node.xattrs.get(ACL_ACCESS);
     if (value !== undefined) {
-      node.xattrs.set(ACL_ACCESS, aclEncode(aclChmod(aclDecode(value)!, node.mode)));
+      node.xattrs.set(ACL_ACCESS, aclEncode(aclChmod(aclOf(value), node.mode)));
     }
   }
 }
@@ -797,6 +794,12 @@ function withoutPrivileges(node: MemfsNode, cred: puffs_cred): number {
 function mayKeepGroup(node: MemfsNode, cred: puffs_cred): boolean {
   return cred.permissionsChecked || puffs_cred_isjuggernaut(cred)
     || puffs_cred_hasgroup(cred, node.gid);
+}
+
+/** May `victim` be replaced by `node`, as far as their kinds go? */
+function kindsFit(node: MemfsNode, victim: MemfsNode | undefined): number {
+  if (victim === undefined || (node.directory === null) === (victim.directory === null)) return 0;
+  return node.directory === null ? E.EISDIR : E.ENOTDIR;
 }
 
 /** Is `node` the directory `ancestor` or below it? */

@@ -29,17 +29,17 @@ export type MemfsAcl = readonly Entry[];
 
 /**
  * Takes a value apart; whether the list makes sense, {@link aclIsValid} says.
- * @returns null for the empty list (= none), undefined for a value that is no list.
+ * @returns null for the empty list (= none); EINVAL no list, EOPNOTSUPP another version.
  */
-export function aclDecode(value: Uint8Array): MemfsAcl | null | undefined {
-  if (value.length === 0) return null;
-  if (value.length < 4 || (value.length - 4) % 8 !== 0) return undefined;
+export function aclDecode(value: Uint8Array): MemfsAcl | null | number {
+  if (value.length < 4) return E.EINVAL;
   const view = new DataView(value.buffer, value.byteOffset, value.length);
-  if (view.getUint32(0, true) !== ACL_VERSION) return undefined;
+  if (view.getUint32(0, true) !== ACL_VERSION) return E.EOPNOTSUPP;
+  if ((value.length - 4) % 8 !== 0) return E.EINVAL;
   const acl: Entry[] = [];
   for (let at = 4; at < value.length; at += 8) {
     const tag = view.getUint16(at, true);
-    if (!TAGS.includes(tag)) return undefined;
+    if (!TAGS.includes(tag)) return E.EINVAL;
     acl.push({
       tag,
       perm: view.getUint16(at + 2, true),
@@ -47,6 +47,11 @@ export function aclDecode(value: Uint8Array): MemfsAcl | null | undefined {
     });
   }
   return acl.length === 0 ? null : acl;
+}
+
+/** What a node keeps is a list. */
+export function aclOf(kept: Uint8Array): MemfsAcl {
+  return aclDecode(kept) as MemfsAcl;
 }
 
 export function aclEncode(acl: MemfsAcl): Uint8Array {

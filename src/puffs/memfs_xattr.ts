@@ -85,7 +85,7 @@ export class MemfsXattrs {
     const refused = this.#mayUse(node, full, PUFFS_VWRITE, cred);
     if (refused !== 0) return refused;
     if (full === ACL_ACCESS || full === ACL_DEFAULT) {
-      return this.#setAcl(node, full, new Uint8Array(0), cred);
+      return this.#setAcl(node, full, null, cred);
     }
     if (!node.xattrs.delete(full)) return E.ENOATTR;
     node.ctime = this.#now();
@@ -120,9 +120,11 @@ export class MemfsXattrs {
   }
 
   /** The access list also is the mode; one that says no more than the mode is not kept. */
-  #setAcl(node: MemfsNode, full: ByteName, value: Uint8Array, cred: puffs_cred): number {
-    const acl = aclDecode(value);
-    if (acl === undefined) return E.EINVAL;
+  #setAcl(
+    node: MemfsNode, full: ByteName, value: Uint8Array | null, cred: puffs_cred,
+  ): number {
+    const acl = value === null ? null : aclDecode(value);
+    if (typeof acl === 'number') return acl;
     if (full === ACL_DEFAULT && node.type !== VDIR) return acl === null ? 0 : E.EACCES;
     if (!isPrivileged(cred) && !puffs_cred_isuid(cred, node.uid)) return E.EPERM;
     if (acl !== null && !aclIsValid(acl)) return E.EINVAL;

@@ -7,7 +7,10 @@ import { tmpfs } from './tmpfs.js';
 import { unpriv } from './unpriv.js';
 import { vfsops } from './vfsops.js';
 import { vnops } from './vnops.js';
+import { xattr } from './xattr.js';
 
-const CASES = [...vnops, ...io, ...tmpfs, ...readonly, ...unpriv, ...races, ...vfsops];
+const CASES = [
+  ...vnops, ...io, ...tmpfs, ...readonly, ...unpriv, ...races, ...vfsops, ...xattr,
+];
 
 for (const row of [hostOracle, memfsRow, jffs2Row]) runRow(row, CASES);

@@ -69,7 +69,7 @@ const digest = (bytes: Uint8Array): string => {
  */
 function visible(stats: UkfsStats, isRoot: boolean): unknown {
   const { mode, nlink, uid, gid, size, rdev, mtime } = stats;
-  const links = isRoot && nlink > 2 ? 'root' : nlink;
+  const links = isRoot ? 'root' : nlink;
   return [
     mode.toString(8), links, uid, gid, stats.isDirectory() ? 0 : size, rdev,
     isRoot ? 0 : mtime.sec,
