@@ -5,7 +5,8 @@ import {
 import { MAX_WRITE_BYTES } from './init.js';
 import { killSetId } from './nodes.js';
 import {
-  FOPEN_KEEP_CACHE, FUSE_FSYNC_FDATASYNC, FUSE_WRITE_KILL_SUIDGID, SEEK_DATA, SEEK_HOLE,
+  FOPEN_KEEP_CACHE, FUSE_FSYNC_FDATASYNC, FUSE_WRITE_CACHE, FUSE_WRITE_KILL_SUIDGID,
+  SEEK_DATA, SEEK_HOLE,
   fuse_copy_file_range_in, fuse_fallocate_in, fuse_fsync_in, fuse_lseek_in, fuse_lseek_out,
   fuse_open_out, fuse_read_in, fuse_write_in, fuse_write_out,
 } from './protocol.js';
@@ -46,12 +47,17 @@ export function read(s: FuseSession): number {
   return error === 0 ? wanted - uio.resid : s.fail(error);
 }
 
-/** FUSE_WRITE: straight from the request. A write cut short is answered with what was written. */
+/**
+ * FUSE_WRITE: straight from the request. A write(2) cut short is answered with what was written; pages
+ * from the kernel's cache are answered with the error, since the kernel does not look at their count,
+ * and fsync(2) and close(2) would report success.
+ */
 export function write(s: FuseSession): number {
   const w = fuse_write_in.at;
   const at = IN + fuse_write_in.bytes;
   const size = Math.min(s.request.u32(IN + w.size), s.length - at);
-  if ((s.request.u32(IN + w.write_flags) & FUSE_WRITE_KILL_SUIDGID) !== 0) {
+  const flags = s.request.u32(IN + w.write_flags);
+  if ((flags & FUSE_WRITE_KILL_SUIDGID) !== 0) {
     const error = killSetId(s);
     if (error !== 0) return s.fail(error);
   }
@@ -61,7 +67,7 @@ export function write(s: FuseSession): number {
   uio.resid = size;
   uio.offset = s.request.u64(IN + w.offset);
   const error = s.fs.node_write(s.node, uio, s.options.sync ? IO_SYNC : 0, s.cred);
-  if (error !== 0 && uio.resid === size) return s.fail(error);
+  if (error !== 0 && (uio.resid === size || (flags & FUSE_WRITE_CACHE) !== 0)) return s.fail(error);
   return putWritten(s, size - uio.resid);
 }
 

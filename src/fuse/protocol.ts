@@ -106,7 +106,8 @@ export const FATTR_KILL_SUIDGID = 1 << 11;
 // fuse_open_out.open_flags
 export const FOPEN_KEEP_CACHE = 1 << 1;
 export const FOPEN_CACHE_DIR = 1 << 3;
-/** fuse_write_in.write_flags: the kernel asks to drop set-id bits. */
+/** fuse_write_in.write_flags: pages of the kernel's cache; it asks to drop set-id bits. */
+export const FUSE_WRITE_CACHE = 1 << 0;
 export const FUSE_WRITE_KILL_SUIDGID = 1 << 2;
 /** fuse_fsync_in.fsync_flags */
 export const FUSE_FSYNC_FDATASYNC = 1 << 0;
