@@ -41,10 +41,13 @@ function countLinks(c: jffs2_sb_info, dir: jffs2_inode_cache): void {
 }
 
 /** Pass 2: an inode without links goes, and what it linked to may follow. */
-function removeUnlinked(c: jffs2_sb_info, first: jffs2_inode_cache): void {
+function removeUnlinked(
+  c: jffs2_sb_info, first: jffs2_inode_cache, removed: Set<jffs2_inode_cache>,
+): void {
   const doomed = [first];
   for (let ic = doomed.pop(); ic; ic = doomed.pop()) {
     c.orphans++;
+    removed.add(ic);
     for (let raw = ic.nodes; raw !== 0; raw = c.refs.next_in_ino[raw]!) {
       jffs2_mark_node_obsolete(c, raw);
     }
@@ -70,8 +73,9 @@ function jffs2_build_filesystem(c: jffs2_sb_info): void {
   jffs2_scan_make_ino_cache(c, JFFS2_ROOT_INO);
   const all = [...c.inocache.values()];
   for (const ic of all) countLinks(c, ic);
+  const removed = new Set<jffs2_inode_cache>();
   for (const ic of all) {
-    if (ic.pino_nlink === 0 && ic.slot !== 0) removeUnlinked(c, ic);
+    if (ic.pino_nlink === 0 && !removed.has(ic)) removeUnlinked(c, ic, removed);
   }
   // Pass 3: directories keep their parent instead of a count.
   const root = c.inocache.get(JFFS2_ROOT_INO)!;

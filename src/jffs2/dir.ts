@@ -26,6 +26,7 @@ import {
 import {
   INODE_SIZE, JFFS2_COMPR_NONE, JFFS2_MAX_NAME_LEN, JFFS2_SUMMARY_INODE_SIZE,
 } from './medium.js';
+import { jffs2_next_version } from './nodelist.js';
 import {
   ALLOC_NORMAL, jffs2_complete_reservation, jffs2_mark_node_obsolete, jffs2_reserve_space,
 } from './nodemgmt.js';
@@ -118,7 +119,7 @@ function writeFirstNode(
   try {
     if (payload) c.nodebuf.set(payload, INODE_SIZE);
     f.metadata = jffs2_write_dnode(
-      c, f, nodeAttributes(inode), 0, csize, csize, JFFS2_COMPR_NONE, ++f.highest_version,
+      c, f, nodeAttributes(inode), 0, csize, csize, JFFS2_COMPR_NONE, jffs2_next_version(f),
       ALLOC_NORMAL,
     );
   } finally {

@@ -26,7 +26,8 @@ import {
 } from './medium.js';
 import {
   INO_STATE_CHECKEDABSENT, INO_STATE_PRESENT, jffs2_del_ino_cache, jffs2_get_ino_cache,
-  jffs2_inode_info, ref_offset, ref_totlen, type jffs2_inode_cache, type jffs2_sb_info,
+  jffs2_inode_info, jffs2_next_version, ref_offset, ref_totlen, type jffs2_inode_cache,
+  type jffs2_sb_info,
 } from './nodelist.js';
 import {
   ALLOC_NORMAL, jffs2_complete_reservation, jffs2_mark_node_obsolete, jffs2_reserve_space,
@@ -163,17 +164,11 @@ function readDevice(c: jffs2_sb_info, f: jffs2_inode_info): number {
 
 /**
  * The inode that a node belongs to, for garbage collection, with a reference; null when it was
- * deleted and nobody has it open, or cannot be read.
+ * deleted and nobody has it open.
+ * @throws EIO, ENAMETOOLONG it cannot be read.
  */
 export function jffs2_gc_fetch_inode(c: jffs2_sb_info, ic: jffs2_inode_cache): inode | null {
-  if (ic.pino_nlink === 0) return ilookup(c.sb!, ic.ino);
-  try {
-    return jffs2_iget(c.sb!, ic.ino);
-  } catch (error) {
-    if (!(error instanceof Errno)) throw error;
-    c.lump.pr_notice(`jffs2: inode ${ic.ino} cannot be read: ${error.message}`);
-    return null;
-  }
+  return ic.pino_nlink === 0 ? ilookup(c.sb!, ic.ino) : jffs2_iget(c.sb!, ic.ino);
 }
 
 // ---- making -------------------------------------------------------------------------------------
@@ -265,7 +260,7 @@ export function jffs2_do_setattr(inode: inode, attr: iattr): void {
         if (payload) c.nodebuf.set(payload, INODE_SIZE);
         const old = f.metadata;
         const fn = jffs2_write_dnode(
-          c, f, next, 0, csize, csize, JFFS2_COMPR_NONE, ++f.highest_version, ALLOC_NORMAL,
+          c, f, next, 0, csize, csize, JFFS2_COMPR_NONE, jffs2_next_version(f), ALLOC_NORMAL,
         );
         f.metadata = fn;
         if (old) jffs2_mark_node_obsolete(c, old.raw);

@@ -7,7 +7,9 @@
 import { BUG_ON, KernelPanic } from '../lump/bug.js';
 import { crc32_le } from '../lump/crc32.js';
 import { Errno } from '../lump/errno.js';
-import { PAGE_SIZE, S_IFBLK, S_IFCHR, S_IFLNK, S_IFMT } from '../lump/fs.js';
+import {
+  type inode, PAGE_SIZE, S_IFBLK, S_IFCHR, S_IFLNK, S_IFMT,
+} from '../lump/fs.js';
 import { iput, is_bad_inode } from '../lump/inode.js';
 import { mutex } from '../lump/locks.js';
 import { type ByteName, bytesToName, putName } from '../lump/types.js';
@@ -21,10 +23,10 @@ import {
 } from './medium.js';
 import {
   INO_STATE_CHECKEDABSENT, INO_STATE_CHECKING, INO_STATE_GC, INO_STATE_PRESENT,
-  INO_STATE_UNCHECKED, ISDIRTY, jffs2_inode_cache, jffs2_inode_info, jffs2_raw_ref_to_owner,
-  ref_block, ref_flags, ref_obsolete, ref_offset, ref_totlen, REF_PRISTINE,
-  type EraseblockList, type jffs2_eraseblock, type jffs2_full_dirent, type jffs2_full_dnode,
-  type jffs2_sb_info, type Ref,
+  INO_STATE_UNCHECKED, ISDIRTY, jffs2_inode_cache, jffs2_inode_info, jffs2_next_version,
+  jffs2_raw_ref_to_owner, ref_block, ref_flags, ref_obsolete, ref_offset, ref_totlen, REF_NORMAL,
+  REF_OBSOLETE, REF_PRISTINE, type EraseblockList, type jffs2_eraseblock, type jffs2_full_dirent,
+  type jffs2_full_dnode, type jffs2_sb_info, type Ref,
 } from './nodelist.js';
 import {
   ALLOC_GC, jffs2_add_physical_node_ref, jffs2_garbage_collect_trigger, jffs2_lacks_space,
@@ -197,9 +199,15 @@ function collectInodeNode(
     throw new KernelPanic(`inode ${ic.ino} is in state ${ic.state} during garbage collection`);
   }
   // Reading an inode may collect nothing itself, but takes locks below alloc_sem only.
-  const inode = jffs2_gc_fetch_inode(c, ic);
+  let inode: inode | null;
+  try {
+    inode = jffs2_gc_fetch_inode(c, ic);
+  } catch (error) {
+    if (!(error instanceof Errno) || copyVerbatim(c, ic, raw) === 0) throw error;
+    return;
+  }
   if (!inode) {
-    // Deleted, or unreadable: nothing needs its nodes.
+    // Deleted, and nobody has it open: nothing needs its nodes.
     jffs2_mark_node_obsolete(c, raw);
     return;
   }
@@ -223,7 +231,8 @@ function jffs2_garbage_collect_live(
 ): void {
   if (c.gcblock !== jeb || ref_obsolete(c, raw)) return;
   if (f.metadata?.raw === raw) {
-    jffs2_garbage_collect_metadata(c, f, f.metadata);
+    const { metadata } = f;
+    rewriteOrCopy(c, f, metadata, () => jffs2_garbage_collect_metadata(c, f, metadata));
     return;
   }
   const { buf, off } = c.view(ref_offset(c, raw), ref_totlen(c, raw));
@@ -239,8 +248,10 @@ function jffs2_garbage_collect_live(
           return;
         }
       }
-      if (isHoleNode(c, raw)) jffs2_garbage_collect_hole(c, f, fn, start, end);
-      else jffs2_garbage_collect_dnode(c, f, raw, start, end);
+      rewriteOrCopy(c, f, fn, () => {
+        if (isHoleNode(c, raw)) jffs2_garbage_collect_hole(c, f, fn, start, end);
+        else jffs2_garbage_collect_dnode(c, f, raw, start, end);
+      });
       return;
     }
   } else if (type === JFFS2_NODETYPE_DIRENT) {
@@ -248,14 +259,34 @@ function jffs2_garbage_collect_live(
     const name = bytesToName(buf, off + DIRENT_SIZE, off + DIRENT_SIZE + nsize);
     const fd = f.dents?.get(name);
     if (fd && fd.raw === raw) {
-      if (fd.ino !== 0) jffs2_garbage_collect_dirent(c, f, fd);
-      else jffs2_garbage_collect_deletion_dirent(c, jeb, f, fd);
+      rewriteOrCopy(c, f, fd, () => {
+        if (fd.ino !== 0) jffs2_garbage_collect_dirent(c, f, fd);
+        else jffs2_garbage_collect_deletion_dirent(c, jeb, f, fd);
+      });
       return;
     }
   }
   throw new KernelPanic(
     `the node at 0x${ref_offset(c, raw).toString(16)} is no part of inode ${f.inocache.ino}`,
   );
+}
+
+/**
+ * Moves a node by writing it anew; if that fails (its data cannot be read or decompressed, the
+ * inode's versions are used up) by copying it as it is, so that one damaged node does not keep its
+ * block from being collected for ever. A copy with the old version is never wrong.
+ */
+function rewriteOrCopy(
+  c: jffs2_sb_info, f: jffs2_inode_info, node: { raw: Ref }, rewrite: () => void,
+): void {
+  try {
+    rewrite();
+  } catch (error) {
+    if (!(error instanceof Errno) || ref_obsolete(c, node.raw)) throw error;
+    const copy = copyVerbatim(c, f.inocache, node.raw);
+    if (copy === 0) throw error;
+    node.raw = copy;
+  }
 }
 
 /** The node's entry in the map of the file, and the range from its first to its last fragment. */
@@ -327,18 +358,44 @@ function jffs2_garbage_collect_pristine(
     default:
       if (ic) return refuse('unknown node of an inode');
   }
+  try {
+    return programCopy(c, ic, raw, node, REF_PRISTINE);
+  } catch (error) {
+    // Once more, at another place, as a rewrite where that is possible.
+    if (ic && error instanceof Errno) return 0;
+    throw error;
+  }
+}
+
+/**
+ * Copies a node of an inode as it is, whatever it holds. @returns the new reference, or 0 when not
+ * even its header is right, so that nobody would find the copy.
+ * @throws ENOSPC, EIO
+ */
+function copyVerbatim(c: jffs2_sb_info, ic: jffs2_inode_cache, raw: Ref): Ref {
+  const length = ref_totlen(c, raw);
+  jffs2_reserve_space_gc(c, length, summarySize(c, raw, ic));
+  const view = c.view(ref_offset(c, raw), length);
+  const node = view.buf.slice(view.off, view.off + length);
+  if (c.e.u32(node, H_CRC) !== crc32_le(0, node, 0, H_CRC)) return 0;
+  return programCopy(c, ic, raw, node, REF_NORMAL);
+}
+
+/** Programs the copy of a node at the reserved place. @returns its reference. @throws EIO */
+function programCopy(
+  c: jffs2_sb_info, ic: jffs2_inode_cache | null, raw: Ref, node: Uint8Array, state: number,
+): Ref {
+  const { length } = node;
   const at = write_ofs(c);
   try {
     c.mtd.write(at, length, node, 0);
   } catch (error) {
     if (!(error instanceof Errno)) throw error;
     c.damage.report('write failed', at, `${c.mtd.lastRetlen} of ${length} bytes`);
-    if (c.mtd.lastRetlen > 0) jffs2_add_physical_node_ref(c, at | 1, length, null);
-    // Once more, at another place, as a rewrite where that is possible.
-    if (ic) return 0;
+    if (c.mtd.lastRetlen > 0) jffs2_add_physical_node_ref(c, at | REF_OBSOLETE, length, null);
     throw error;
   }
-  const moved = jffs2_add_physical_node_ref(c, at | REF_PRISTINE, length, ic);
+  const moved = jffs2_add_physical_node_ref(c, at | state, length, ic);
   jffs2_sum_add_raw_node(c, node, 0, at);
   jffs2_mark_node_obsolete(c, raw);
   return moved;
@@ -388,7 +445,7 @@ function jffs2_garbage_collect_metadata(
   jffs2_reserve_space_gc(c, INODE_SIZE + csize, JFFS2_SUMMARY_INODE_SIZE);
   if (payload) c.nodebuf.set(payload, INODE_SIZE);
   const fn = jffs2_write_dnode(
-    c, f, attr, 0, csize, csize, JFFS2_COMPR_NONE, ++f.highest_version, ALLOC_GC,
+    c, f, attr, 0, csize, csize, JFFS2_COMPR_NONE, jffs2_next_version(f), ALLOC_GC,
   );
   jffs2_mark_node_obsolete(c, old.raw);
   f.metadata = fn;
@@ -402,7 +459,7 @@ function jffs2_garbage_collect_hole(
   jffs2_reserve_space_gc(c, INODE_SIZE, JFFS2_SUMMARY_INODE_SIZE);
   if (fn.frags === 1) {
     const hole = jffs2_write_dnode(
-      c, f, attr, start, end - start, 0, JFFS2_COMPR_ZERO, ++f.highest_version, ALLOC_GC,
+      c, f, attr, start, end - start, 0, JFFS2_COMPR_ZERO, jffs2_next_version(f), ALLOC_GC,
     );
     jffs2_add_full_dnode_to_inode(c, f, hole);
     dropMetadata(c, f);
@@ -449,7 +506,7 @@ function jffs2_garbage_collect_dnode(
       const compr = compressToNode(c, page, done - offset, stop - done, room, lengths);
       const { srclen, dstlen } = lengths;
       const fn = jffs2_write_dnode(
-        c, f, attr, done, srclen, dstlen, compr, ++f.highest_version, ALLOC_GC,
+        c, f, attr, done, srclen, dstlen, compr, jffs2_next_version(f), ALLOC_GC,
       );
       jffs2_add_full_dnode_to_inode(c, f, fn);
       dropMetadata(c, f);
@@ -502,7 +559,7 @@ function jffs2_garbage_collect_dirent(
     c, DIRENT_SIZE + fd.name.length, JFFS2_SUMMARY_DIRENT_SIZE(fd.name.length),
   );
   const moved = jffs2_write_dirent(
-    c, f, fd.name, fd.ino, fd.type, mctime, ++f.highest_version, ALLOC_GC,
+    c, f, fd.name, fd.ino, fd.type, mctime, jffs2_next_version(f), ALLOC_GC,
   );
   jffs2_add_fd_to_dir(c, f, moved);
 }

@@ -214,6 +214,18 @@ export class jffs2_inode_info {
   }
 }
 
+/**
+ * The version for the inode's next node.
+ * @throws ENOSPC they are used up, as a damaged or hostile medium can have it: a version that began
+ *   anew would be older than all others.
+ */
+export function jffs2_next_version(f: jffs2_inode_info): number {
+  if (f.highest_version >= 0xffffffff) {
+    throw new Errno('ENOSPC', `inode ${f.inocache.ino} has no version left`);
+  }
+  return ++f.highest_version;
+}
+
 // ---- erase blocks -------------------------------------------------------------------------------
 
 export class jffs2_eraseblock {

@@ -167,7 +167,8 @@ function readInodeNode(
       reject('bad node', 'data behind the end of the file');
       return;
     }
-    if (PAD(INODE_SIZE + csize) !== length || PAD(e.u32(buf, off + H_TOTLEN)) !== length) {
+    const stored = INODE_SIZE + csize;
+    if (stored > length || PAD(stored) !== length || PAD(e.u32(buf, off + H_TOTLEN)) !== length) {
       reject('bad node', 'data length and node length do not agree');
       return;
     }

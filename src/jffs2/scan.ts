@@ -173,7 +173,7 @@ export function jffs2_scan_medium(c: jffs2_sb_info): void {
     next.dirty_size = 0;
   }
   if (!c.mount_opts.summary) c.summary.disable();
-  if (next && !c.summary.disabled && PAD(c.summary.sum_size + JFFS2_SUMMARY_FRAME_SIZE) > next.free_size) {
+  if (next && PAD(c.summary.sum_size + JFFS2_SUMMARY_FRAME_SIZE) > next.free_size) {
     c.summary.disable();
   }
   if (c.nr_erasing_blocks > 0) {

@@ -6,19 +6,19 @@ import { bytesToName, type ByteName, putName } from '../lump/types.js';
 import { crc32_le } from '../lump/crc32.js';
 import { Errno } from '../lump/errno.js';
 import {
-  HEADER_SIZE, H_CRC, H_TOTLEN, H_TYPE, JFFS2_COMPAT_MASK, JFFS2_FEATURE_INCOMPAT,
+  DIRENT_SIZE, HEADER_SIZE, H_CRC, H_TOTLEN, H_TYPE, JFFS2_COMPAT_MASK, JFFS2_FEATURE_INCOMPAT,
   JFFS2_MAGIC_BITMASK, JFFS2_NODETYPE_DIRENT, JFFS2_NODETYPE_INODE, JFFS2_NODETYPE_SUMMARY,
   JFFS2_NODETYPE_XATTR, JFFS2_NODETYPE_XREF, JFFS2_SUMMARY_DIRENT_SIZE, JFFS2_SUMMARY_FRAME_SIZE,
   JFFS2_SUMMARY_INODE_SIZE, JFFS2_SUMMARY_XATTR_SIZE, JFFS2_SUMMARY_XREF_SIZE, JFFS2_SUM_MAGIC,
   PAD, SUMMARY_SIZE, SUM_MARKER_SIZE, S_CLN_MKR, S_NODE_CRC, S_PADDED, S_SUM_CRC, S_SUM_NUM,
-  X_VERSION, X_XID,
+  INODE_SIZE, XATTR_SIZE, X_VERSION, X_XID,
 } from './medium.js';
 import {
   jffs2_link_node_ref, jffs2_scan_dirty_space, REF_NORMAL, REF_UNCHECKED,
   type jffs2_eraseblock, type jffs2_sb_info,
 } from './nodelist.js';
 import {
-  jffs2_scan_classify_jeb, jffs2_scan_add_dirent, jffs2_scan_make_ino_cache, type BlockState,
+  isUsableName, jffs2_scan_classify_jeb, jffs2_scan_add_dirent, jffs2_scan_make_ino_cache, type BlockState,
 } from './scan.js';
 import { jffs2_build_xattr_datum, jffs2_build_xattr_ref } from './xattr.js';
 
@@ -258,7 +258,7 @@ export function jffs2_sum_scan_sumnode(
   if (e.u32(buf, at + S_SUM_CRC) !== c.crc(buf, at + SUMMARY_SIZE, sumlen - SUMMARY_SIZE)) {
     return refuse('bad CRC of the entries');
   }
-  const layout = jffs2_sum_check_entries(c, buf, at, sumofs);
+  const layout = jffs2_sum_check_entries(c, jeb, buf, at, sumofs);
   if (typeof layout === 'string') return refuse(layout);
 
   const marker = e.u32(buf, at + S_CLN_MKR);
@@ -281,7 +281,7 @@ export function jffs2_sum_scan_sumnode(
  * @returns why not, or true.
  */
 function jffs2_sum_check_entries(
-  c: jffs2_sb_info, buf: Uint8Array, at: number, sumofs: number,
+  c: jffs2_sb_info, jeb: jffs2_eraseblock, buf: Uint8Array, at: number, sumofs: number,
 ): string | true {
   const { e } = c;
   const end = at + (c.sector_size - sumofs) - SUM_MARKER_SIZE;
@@ -299,18 +299,25 @@ function jffs2_sum_check_entries(
       case JFFS2_NODETYPE_INODE:
       case JFFS2_NODETYPE_XATTR:
         size = JFFS2_SUMMARY_INODE_SIZE;
+        if (sp + size > end) return `entry ${n} is cut off`;
         offset = e.u32(buf, sp + 10);
         totlen = e.u32(buf, sp + 14);
+        if (totlen < (type === JFFS2_NODETYPE_INODE ? INODE_SIZE : XATTR_SIZE)) {
+          return `entry ${n} describes a node of ${totlen} bytes`;
+        }
         break;
       case JFFS2_NODETYPE_DIRENT: {
         size = JFFS2_SUMMARY_DIRENT_SIZE(0);
         if (sp + size > end) return `entry ${n} is cut off`;
         const nsize = buf[sp + 22]!;
         size += nsize;
+        if (sp + size > end) return `entry ${n} is cut off`;
         totlen = e.u32(buf, sp + 2);
         offset = e.u32(buf, sp + 6);
-        if (totlen !== 40 + nsize) return `entry ${n}: name and node length do not agree`;
-        if (nsize === 0 || buf[sp + 24] === 0) return `entry ${n} has an empty name`;
+        if (totlen !== DIRENT_SIZE + nsize) return `entry ${n}: name and node length do not agree`;
+        if (!isUsableName(bytesToName(buf, sp + 24, sp + 24 + nsize))) {
+          return `entry ${n} has a name that nobody could use`;
+        }
         break;
       }
       case JFFS2_NODETYPE_XREF:
@@ -322,15 +329,14 @@ function jffs2_sum_check_entries(
         if ((type & JFFS2_COMPAT_MASK) === JFFS2_FEATURE_INCOMPAT) {
           throw new Errno(
             'EINVAL',
-            `the summary of the erase block at 0x${(at - sumofs).toString(16)} lists a node of ` +
+            `the summary of the erase block at 0x${jeb.offset.toString(16)} lists a node of ` +
               `unknown incompatible type 0x${type.toString(16)}`,
           );
         }
         return `entry ${n} has the unknown type 0x${type.toString(16)}`;
     }
-    if (sp + size > end) return `entry ${n} is cut off`;
     if ((offset & 3) !== 0 || offset < after) return `entry ${n} is out of order`;
-    if (totlen < HEADER_SIZE || totlen > sumofs || offset + PAD(totlen) > sumofs) {
+    if (totlen > sumofs || offset + PAD(totlen) > sumofs) {
       return `entry ${n} lies outside the block`;
     }
     after = offset + PAD(totlen);

@@ -18,7 +18,8 @@ import {
   JFFS2_SUMMARY_INODE_SIZE, PAD,
 } from './medium.js';
 import {
-  INO_STATE_PRESENT, jffs2_add_ino_cache, jffs2_inode_cache, REF_NORMAL, REF_OBSOLETE,
+  INO_STATE_PRESENT, jffs2_add_ino_cache, jffs2_inode_cache, jffs2_next_version, REF_NORMAL,
+  REF_OBSOLETE,
   REF_PRISTINE, type jffs2_full_dirent, type jffs2_full_dnode, type jffs2_inode_info,
   type jffs2_sb_info, type Ref,
 } from './nodelist.js';
@@ -114,7 +115,7 @@ export function jffs2_write_dnode(
         reserveAgain(c, f, totlen, alloc, JFFS2_SUMMARY_INODE_SIZE);
         // Collecting garbage meanwhile may have used versions of this inode.
         if (f.highest_version >= version) {
-          version = ++f.highest_version;
+          version = jffs2_next_version(f);
           e.put32(node, I_VERSION, version);
           e.put32(node, I_NODE_CRC, crc32_le(0, node, 0, INODE_CRC_LENGTH));
         }
@@ -178,7 +179,7 @@ export function jffs2_write_dirent(
     }
     reserveAgain(c, f, totlen, alloc, sumsize);
     if (f.highest_version >= version) {
-      version = ++f.highest_version;
+      version = jffs2_next_version(f);
       e.put32(node, D_VERSION, version);
       e.put32(node, D_NODE_CRC, crc32_le(0, node, 0, D_NODE_CRC));
     }
@@ -238,7 +239,7 @@ export function jffs2_write_inode_range(
       const compr = compressToNode(c, data, at + done, datalen, room, c.lengths);
       const { srclen, dstlen } = c.lengths;
       attr.isize = Math.max(attr.isize, ofs + srclen);
-      const version = ++f.highest_version;
+      const version = jffs2_next_version(f);
       const fn = jffs2_write_dnode(
         c, f, attr, ofs, srclen, dstlen, compr, version, ALLOC_NORETRY,
       );
@@ -276,7 +277,7 @@ export function jffs2_write_hole(
   c: jffs2_sb_info, f: jffs2_inode_info, attr: jffs2_node_attr, offset: number, dsize: number,
 ): void {
   const fn = jffs2_write_dnode(
-    c, f, attr, offset, dsize, 0, JFFS2_COMPR_ZERO, ++f.highest_version, ALLOC_NORMAL,
+    c, f, attr, offset, dsize, 0, JFFS2_COMPR_ZERO, jffs2_next_version(f), ALLOC_NORMAL,
   );
   jffs2_add_full_dnode_to_inode(c, f, fn);
   dropMetadata(c, f);
@@ -332,7 +333,7 @@ export function jffs2_do_link(
   f.sem.lock();
   try {
     const fd = jffs2_write_dirent(
-      c, f, name, ino, type, time, ++f.highest_version, ALLOC_NORMAL,
+      c, f, name, ino, type, time, jffs2_next_version(f), ALLOC_NORMAL,
     );
     jffs2_add_fd_to_dir(c, f, fd);
   } finally {
@@ -356,7 +357,7 @@ export function jffs2_do_unlink(
   f.sem.lock();
   try {
     const fd = jffs2_write_dirent(
-      c, f, name, 0, 0, time, ++f.highest_version, ALLOC_DELETION,
+      c, f, name, 0, 0, time, jffs2_next_version(f), ALLOC_DELETION,
     );
     jffs2_add_fd_to_dir(c, f, fd);
     if (child?.inocache) {

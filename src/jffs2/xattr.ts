@@ -33,6 +33,8 @@ import {
 } from './nodemgmt.js';
 
 const XREF_DELETE_MARKER = 1;
+/** Sequence numbers, versions and xids are u32 on the medium. */
+const U32_MAX = 0xffffffff;
 
 export class jffs2_xattr_datum implements jffs2_node_owner {
   readonly class = RAWNODE_CLASS_XATTR_DATUM;
@@ -84,6 +86,10 @@ export class jffs2_xattr_ref implements jffs2_node_owner {
   get dead(): boolean {
     return (this.xseqno & XREF_DELETE_MARKER) !== 0;
   }
+}
+
+function markDead(ref: jffs2_xattr_ref): void {
+  ref.xseqno = (ref.xseqno | XREF_DELETE_MARKER) >>> 0;
 }
 
 // ---- scan and build -----------------------------------------------------------------------------
@@ -157,7 +163,7 @@ export function jffs2_build_xattr_subsystem(c: jffs2_sb_info): void {
       continue;
     }
     accountChecked(c, raw);
-    if (found.xseqno > c.highest_xseqno) c.highest_xseqno = found.xseqno & ~XREF_DELETE_MARKER;
+    if (found.xseqno > c.highest_xseqno) c.highest_xseqno = (found.xseqno & ~XREF_DELETE_MARKER) >>> 0;
     const key = `${found.ino}:${found.xid}`;
     let ref = pairs.get(key);
     if (!ref) {
@@ -182,7 +188,7 @@ export function jffs2_build_xattr_subsystem(c: jffs2_sb_info): void {
     const ic = c.inocache.get(ref.ino);
     const xd = c.xattrindex.get(ref.xid);
     if (!xd || xd.raw === 0 || !ic || ic.pino_nlink === 0) {
-      ref.xseqno |= XREF_DELETE_MARKER;
+      markDead(ref);
       continue;
     }
     tie(ref, ic, xd);
@@ -278,7 +284,8 @@ function dropDatum(c: jffs2_sb_info, xd: jffs2_xattr_datum): void {
   for (let raw = xd.nodes; raw !== 0; raw = c.refs.next_in_ino[raw]!) {
     jffs2_mark_node_obsolete(c, raw);
   }
-  if (xd.nodes === 0) c.removeOwner(xd);
+  // Dropped for damage before, and its nodes erased since? Then it is nobody's owner any more.
+  if (xd.nodes === 0 && xd.slot !== 0) c.removeOwner(xd);
 }
 
 /** The last node of a datum left the medium. */
@@ -308,7 +315,7 @@ function untie(c: jffs2_sb_info, ref: jffs2_xattr_ref): void {
     if (link) link.next = ref.next;
   }
   ref.ic = ref.xd = ref.next = null;
-  ref.xseqno |= XREF_DELETE_MARKER;
+  markDead(ref);
   if (--xd.refcnt === 0) dropDatum(c, xd);
 }
 
@@ -524,6 +531,7 @@ function contentCrc(c: jffs2_sb_info, name: ByteName, value: Uint8Array): number
 function createDatum(
   c: jffs2_sb_info, xprefix: number, name: ByteName, value: Uint8Array,
 ): jffs2_xattr_datum {
+  if (c.highest_xid >= U32_MAX) throw new Errno('ENOSPC', 'no attribute number is left');
   const xd = new jffs2_xattr_datum(++c.highest_xid, 1, 0);
   xd.xprefix = xprefix;
   xd.xname = name;
@@ -567,8 +575,7 @@ function writeDatum(c: jffs2_sb_info, xd: jffs2_xattr_datum, value: Uint8Array):
 /** Writes the tie (or its undoing) at the reserved place, with the next sequence number. */
 function writeReference(c: jffs2_sb_info, ref: jffs2_xattr_ref, gone: boolean): void {
   const { e } = c;
-  c.highest_xseqno += 2;
-  const xseqno = gone ? c.highest_xseqno | XREF_DELETE_MARKER : c.highest_xseqno;
+  const xseqno = nextSeqno(c, ref, gone);
   const node = new Uint8Array(XREF_SIZE);
   putHeader(c, node, JFFS2_NODETYPE_XREF, XREF_SIZE);
   e.put32(node, R_INO, ref.ino);
@@ -581,6 +588,17 @@ function writeReference(c: jffs2_sb_info, ref: jffs2_xattr_ref, gone: boolean): 
   ref.raw = jffs2_add_physical_node_ref(c, offset | REF_PRISTINE, XREF_SIZE, ref);
   c.summary.addXref(offset % c.sector_size);
   if (old !== 0) jffs2_mark_node_obsolete(c, old);
+}
+
+/** @throws ENOSPC the numbers are used up, as on a damaged or hostile medium, and `ref` is new. */
+function nextSeqno(c: jffs2_sb_info, ref: jffs2_xattr_ref, gone: boolean): number {
+  if (c.highest_xseqno < U32_MAX - 2) {
+    c.highest_xseqno += 2;
+    return gone ? c.highest_xseqno + XREF_DELETE_MARKER : c.highest_xseqno;
+  }
+  // A copy may have the number of its original, and a marker the odd one behind it.
+  if (ref.raw === 0) throw new Errno('ENOSPC', 'no sequence number is left');
+  return gone ? (ref.xseqno | XREF_DELETE_MARKER) >>> 0 : ref.xseqno;
 }
 
 function putHeader(c: jffs2_sb_info, node: Uint8Array, type: number, totlen: number): void {
