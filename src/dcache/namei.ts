@@ -50,7 +50,6 @@ import {
   type Dentry,
   dget,
   dput,
-  IS_ROOT,
   shrink_dcache_parent,
 } from './dcache.js';
 
@@ -140,7 +139,7 @@ function check_sticky(dir: inode, victim: inode): void {
   if (cred.fsuid !== dir.i_uid && !inode_owner_or_capable(victim)) throw new Errno('EPERM');
 }
 
-/** @throws ENOENT, EPERM sticky, ENOTDIR or EISDIR the wrong kind, EBUSY the root. */
+/** The root has no name that could get here. @throws ENOENT, EPERM sticky, ENOTDIR, EISDIR. */
 function may_delete(dir: inode, dentry: Dentry, directory: boolean): inode {
   const victim = dentry.d_inode;
   if (victim === null) throw new Errno('ENOENT');
@@ -148,7 +147,6 @@ function may_delete(dir: inode, dentry: Dentry, directory: boolean): inode {
   check_sticky(dir, victim);
   if (directory) {
     if (!S_ISDIR(victim.i_mode)) throw new Errno('ENOTDIR');
-    if (IS_ROOT(dentry)) throw new Errno('EBUSY');
   } else if (S_ISDIR(victim.i_mode)) {
     throw new Errno('EISDIR');
   }
@@ -325,7 +323,7 @@ export function vfs_unlink(parent: Dentry, name: ByteName): void {
   });
 }
 
-/** @throws ENOENT; ENOTDIR; ENOTEMPTY, also for ".."; EINVAL "."; EBUSY the root; EPERM. */
+/** @throws ENOENT; ENOTDIR; ENOTEMPTY, also for ".."; EINVAL "."; EPERM. */
 export function vfs_rmdir(parent: Dentry, name: ByteName): void {
   if (name === '.') throw new Errno('EINVAL');
   if (name === '..') throw new Errno('ENOTEMPTY');

@@ -46,8 +46,7 @@ export class page implements page_ref {
 
 export class page_cache {
   readonly limit_pages: number;
-  /** Calls of read_folio, and pages that lost their frame to another; for statistics. */
-  fills = 0;
+  /** Pages that lost their frame to another; for statistics. */
   evictions = 0;
   private readonly frames: page[] = [];
   private readonly free: page[] = [];
@@ -85,7 +84,6 @@ export class page_cache {
     if (page.owner === null) return;
     page.owner.i_pages?.delete(page.index);
     page.owner = null;
-    page.uptodate = false;
     if (page.pins === 0) this.free.push(page);
   }
 
@@ -145,7 +143,6 @@ function fill_page(inode: inode, page: page): void {
   const cache = cache_of(inode);
   page.pins++;
   try {
-    cache.fills++;
     operations_of(inode).read_folio(inode, page.index, page.buf, page.off);
     page.uptodate = true;
   } finally {

@@ -123,6 +123,50 @@ describe('dcache/namei', () => {
     expect(outcome(() => vfs_unlink(dir, 'file'))).to.equal('ok');
   });
 
+  it('asks before it says what is there, and both directories of a rename', () => {
+    const closed = mkdir(root, 'closed', 0o700);
+    const fixed = mkdir(root, 'fixed', 0o755);
+    const open = mkdir(root, 'open', 0o777);
+    f.become(5);
+    create(open, 'mine');
+    expect(outcome(() => vfs_unlink(closed, 'missing'))).to.equal('EACCES');
+    expect(outcome(() => vfs_create(closed, 'x', 0))).to.equal('EACCES');
+    expect(outcome(() => vfs_rename(closed, 'missing', open, 'x'))).to.equal('EACCES');
+    expect(outcome(() => vfs_rename(open, 'missing', closed, 'x'))).to.equal('EACCES');
+    expect(outcome(() => vfs_rename(open, 'mine', fixed, 'x'))).to.equal('EACCES');
+    expect(outcome(() => vfs_tmpfile(fixed, 0o600))).to.equal('EACCES');
+  });
+
+  it('answers for operations that a file system does not have', () => {
+    const dir = mkdir(root, 'dir');
+    const file = create(dir, 'file');
+    mkdir(dir, 'sub');
+    const { lookup, get_link } = dir.d_inode!.i_op;
+    dir.d_inode!.i_op = { lookup, get_link };
+    expect(outcome(() => vfs_create(dir, 'x', 0))).to.equal('EACCES');
+    expect(outcome(() => vfs_mknod(dir, 'x', S_IFIFO, 0))).to.equal('EPERM');
+    expect(outcome(() => vfs_mkdir(dir, 'x', 0))).to.equal('EPERM');
+    expect(outcome(() => vfs_symlink(dir, 'x', 'y'))).to.equal('EPERM');
+    expect(outcome(() => vfs_link(file, dir, 'x'))).to.equal('EPERM');
+    expect(outcome(() => vfs_unlink(dir, 'file'))).to.equal('EPERM');
+    expect(outcome(() => vfs_rmdir(dir, 'sub'))).to.equal('EPERM');
+    expect(outcome(() => vfs_rename(dir, 'file', dir, 'x'))).to.equal('EPERM');
+    expect(outcome(() => vfs_tmpfile(dir, 0))).to.equal('EOPNOTSUPP');
+    dir.d_inode!.i_op = {};
+    expect(outcome(() => lookup_one(dir, 'other'))).to.equal('ENOTDIR');
+  });
+
+  it('makes nothing in a removed directory', () => {
+    const dir = mkdir(root, 'dir');
+    const name = keep(lookup_one(dir, 'name'));
+    vfs_rmdir(root, 'dir');
+    expect(name.d_hashed).to.equal(false);
+    create(root, 'file');
+    expect(outcome(() => vfs_tmpfile(dir, 0o600))).to.equal('ENOENT');
+    expect(outcome(() => vfs_rename(root, 'file', dir, 'name'))).to.equal('ENOENT');
+    expect(outcome(() => vfs_mkdir(dir, 'name', 0))).to.equal('ENOENT');
+  });
+
   it('the sticky bit protects what belongs to others', () => {
     const dir = mkdir(root, 'tmp', 0o1777);
     f.become(5);
@@ -191,6 +235,22 @@ describe('dcache/namei', () => {
     mkdir(dir, 'sub');
     expect(outcome(() => vfs_rename(dir, 'sub', root, 'sub'))).to.equal('EMLINK');
     expect(outcome(() => vfs_rename(dir, 'sub', root, 'd3'))).to.equal('ok');
+  });
+
+  it('an exchange keeps to that maximum, too, and to permission', () => {
+    const one = mkdir(root, 'one', 0o777);
+    const two = mkdir(root, 'two', 0o777);
+    mkdir(one, 'dir');
+    create(two, 'file');
+    const swap = (): string => outcome(() => vfs_rename(two, 'file', one, 'dir', RENAME_EXCHANGE));
+    two.d_inode!.i_nlink = f.sb.s_max_links;
+    expect(swap()).to.equal('EMLINK');
+    two.d_inode!.i_nlink = 2;
+    f.become(5);
+    expect(swap()).to.equal('EACCES');
+    f.become(0);
+    one.d_inode!.i_nlink = f.sb.s_max_links;
+    expect(swap()).to.equal('ok');
   });
 
   it('a file without a name lives until its last reference, or gets one', () => {

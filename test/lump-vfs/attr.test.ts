@@ -3,7 +3,15 @@ import { dput } from '../../src/dcache/dcache.js';
 import { root_of } from '../../src/dcache/mount.js';
 import { vfs_create, vfs_mkdir, vfs_symlink } from '../../src/dcache/namei.js';
 import { inode_permission, new_iattr, notify_change } from '../../src/lump/attr.js';
-import { fput, vfs_open, vfs_read, vfs_truncate, vfs_write } from '../../src/lump/file.js';
+import {
+  fput,
+  vfs_fsync,
+  vfs_open,
+  vfs_read,
+  vfs_seek,
+  vfs_truncate,
+  vfs_write,
+} from '../../src/lump/file.js';
 import {
   ATTR_ATIME,
   ATTR_ATIME_SET,
@@ -16,6 +24,7 @@ import {
   MAY_EXEC,
   MAY_READ,
   MAY_WRITE,
+  O_RDWR,
   O_TRUNC,
   O_WRONLY,
   SB_RDONLY,
@@ -185,6 +194,20 @@ describe('lump/attr: notify_change', () => {
   });
 });
 
+describe('lump/attr: a file system without setattr', () => {
+  it('has its attributes in memory alone', () => {
+    const { f, inode } = with_file(0o644);
+    f.become(0);
+    inode.i_op = {};
+    inode.i_size = 100;
+    const both = { ia_valid: ATTR_SIZE | ATTR_MODE, ia_size: 10, ia_mode: 0o600 };
+    expect(change(inode, both)).to.equal('ok');
+    expect([inode.i_size, mode_of(inode)]).to.deep.equal([10, '600']);
+    expect(change(inode, { ia_valid: ATTR_MODE, ia_mode: 0o644 })).to.equal('ok');
+    expect(inode.i_size).to.equal(10);
+  });
+});
+
 describe('lump/attr: what a write takes away', () => {
   function write(inode: inode): void {
     const file = vfs_open(inode, O_WRONLY);
@@ -246,6 +269,51 @@ describe('lump/file', () => {
     expect(opened(inode, O_WRONLY)).to.equal('EROFS');
     expect(inode.i_writecount).to.equal(0);
     expect(inode.i_count).to.equal(1);
+  });
+
+  it('truncates regular files that may be written', () => {
+    const { f, inode } = with_file(0o400);
+    const root = root_of(f.sb);
+    const link = vfs_symlink(root, 'link', 'x');
+    expect(outcome(() => vfs_truncate(root.d_inode!, 0))).to.equal('EISDIR');
+    expect(outcome(() => vfs_truncate(link.d_inode!, 0))).to.equal('EINVAL');
+    expect(outcome(() => vfs_truncate(inode, -1))).to.equal('EINVAL');
+    f.become(OWNER);
+    expect(outcome(() => vfs_truncate(inode, 5))).to.equal('EACCES');
+    f.become(0);
+    expect(outcome(() => vfs_truncate(inode, 5))).to.equal('ok');
+    expect(inode.i_size).to.equal(5);
+  });
+
+  it('seeks data and holes: one hole at the end, where the file system knows no better', () => {
+    const { inode } = with_file(0o600);
+    inode.i_size = 10;
+    expect(vfs_seek(inode, 9, 'data')).to.equal(9);
+    expect(vfs_seek(inode, 9, 'hole')).to.equal(10);
+    for (const pos of [-1, 10]) {
+      expect(outcome(() => vfs_seek(inode, pos, 'data'))).to.equal('ENXIO');
+      expect(outcome(() => vfs_seek(inode, pos, 'hole'))).to.equal('ENXIO');
+    }
+    inode.i_fop = { seek_data: () => 5, seek_hole: () => 7 };
+    expect([vfs_seek(inode, 1, 'data'), vfs_seek(inode, 1, 'hole')]).to.deep.equal([5, 7]);
+  });
+
+  it('answers EINVAL for what the file system cannot, and for positions before the start', () => {
+    const { f, inode } = with_file(0o600);
+    f.become(0);
+    const buf = new Uint8Array(1);
+    const file = vfs_open(inode, O_RDWR);
+    expect(outcome(() => vfs_read(file, buf, 0, 1, -1))).to.equal('EINVAL');
+    expect(outcome(() => vfs_write(file, buf, 0, 1, -1))).to.equal('EINVAL');
+    expect(outcome(() => vfs_fsync(file, false))).to.equal('ok');
+    inode.i_fop = {};
+    expect(outcome(() => vfs_read(file, buf, 0, 1, 0))).to.equal('EINVAL');
+    expect(outcome(() => vfs_write(file, buf, 0, 1, 0))).to.equal('EINVAL');
+    expect(outcome(() => vfs_fsync(file, false))).to.equal('EINVAL');
+    fput(file);
+    const dir = vfs_open(root_of(f.sb).d_inode!, 0);
+    expect(outcome(() => vfs_read(dir, buf, 0, 1, 0))).to.equal('EISDIR');
+    fput(dir);
   });
 
   it('truncates at open, and keeps to the access mode', () => {

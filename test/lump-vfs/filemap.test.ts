@@ -4,7 +4,7 @@ import { root_of, umount } from '../../src/dcache/mount.js';
 import { vfs_create } from '../../src/dcache/namei.js';
 import { do_truncate, fput, vfs_open, vfs_read, vfs_write } from '../../src/lump/file.js';
 import { invalidate_inode_pages, type page } from '../../src/lump/filemap.js';
-import { O_APPEND, O_RDWR, PAGE_SIZE } from '../../src/lump/fs.js';
+import { O_APPEND, O_DSYNC, O_RDWR, O_SYNC, PAGE_SIZE, SB_SYNCHRONOUS } from '../../src/lump/fs.js';
 import type { file } from '../../src/lump/fs.js';
 import { Prng } from '../../src/rumpuser/prng.js';
 import { Fixture, outcome } from './testfs.js';
@@ -212,6 +212,60 @@ describe('lump/filemap', () => {
     invalidate_inode_pages(file.f_inode);
     expect(read_all(file)).to.deep.equal(pattern(PAGE_SIZE, 2));
     fput(file);
+  });
+
+  it('a page that is read again and again outlives those that are read once', () => {
+    const f = new Fixture({ pageCacheBytes: 16 * PAGE_SIZE });
+    const file = open_new(f);
+    vfs_write(file, pattern(60 * PAGE_SIZE), 0, 60 * PAGE_SIZE, 0);
+    const hot = pin(file, 0);
+    f.lump.page_cache.unpin(hot);
+    const out = new Uint8Array(PAGE_SIZE);
+    for (let index = 1; index < 60; index++) {
+      vfs_read(file, out, 0, PAGE_SIZE, index * PAGE_SIZE);
+      vfs_read(file, out, 0, 1, 0);
+    }
+    expect(file.f_inode.i_pages!.get(0)).to.equal(hot);
+    fput(file);
+  });
+
+  it('tells write_begin whether the page’s other bytes are valid', () => {
+    const f = new Fixture();
+    const file = open_new(f);
+    const told: boolean[] = [];
+    const aops = file.f_inode.i_aops!;
+    file.f_inode.i_aops = {
+      ...aops,
+      write_begin: (_file, _inode, _pos, _len, _page, uptodate) => void told.push(uptodate),
+    };
+    vfs_write(file, pattern(10), 0, 10, 0);
+    vfs_write(file, pattern(PAGE_SIZE), 0, PAGE_SIZE, PAGE_SIZE);
+    invalidate_inode_pages(file.f_inode);
+    vfs_write(file, pattern(10), 0, 10, 5);
+    vfs_write(file, pattern(PAGE_SIZE), 0, PAGE_SIZE, PAGE_SIZE);
+    vfs_write(file, pattern(PAGE_SIZE), 0, PAGE_SIZE, PAGE_SIZE);
+    expect(told).to.deep.equal([true, false, true, false, true]);
+    fput(file);
+  });
+
+  it('syncs what is opened with O_SYNC or O_DSYNC, or mounted so', () => {
+    const f = new Fixture();
+    const plain = open_new(f);
+    const inode = plain.f_inode;
+    const synced: boolean[] = [];
+    inode.i_fop = { ...inode.i_fop, fsync: (_file, datasync) => void synced.push(datasync) };
+    vfs_write(plain, pattern(1), 0, 1, 0);
+    expect(synced).to.deep.equal([]);
+    for (const flags of [O_DSYNC, O_SYNC]) {
+      const file = vfs_open(inode, O_RDWR | flags);
+      vfs_write(file, pattern(1), 0, 1, 0);
+      fput(file);
+    }
+    expect(synced).to.deep.equal([true, false]);
+    f.sb.s_flags |= SB_SYNCHRONOUS;
+    vfs_write(plain, pattern(1), 0, 1, 0);
+    expect(synced.length).to.equal(3);
+    fput(plain);
   });
 
   it('answers ENOMEM when every page is pinned', () => {

@@ -94,12 +94,26 @@ describe('lump/posix_acl: lists', () => {
     ['u::rw,u::r,g::r,o::', 'EINVAL'],
     ['u::rw,g::r,m::r,m::r,o::', 'EINVAL'],
     ['u::rw,g::r,o::,o::r', 'EINVAL'],
+    ['u::rw,g::r,g:4294967295:r,m::r,o::', 'EINVAL'],
   ];
   for (const [text, expected] of validity) {
     it(`${text} is ${expected}`, () => {
       expect(outcome(() => posix_acl_valid(acl(text)))).to.equal(expected);
     });
   }
+
+  it('has known tags and permissions only', () => {
+    const { a_entries } = acl('u::rw,g::r,o::');
+    const bad = (entry: object): string =>
+      outcome(() => posix_acl_valid({ a_entries: [{ ...a_entries[0], ...entry }, ...a_entries] }));
+    expect(bad({ e_tag: 0 })).to.equal('EINVAL');
+    expect(
+      outcome(() => posix_acl_valid({ a_entries: a_entries.map((e) => ({ ...e, e_perm: 8 })) })),
+    ).to.equal('EINVAL');
+    expect(
+      outcome(() => posix_acl_equiv_mode({ a_entries: [{ ...a_entries[0], e_tag: 3 }] })),
+    ).to.equal('EINVAL');
+  });
 
   it('is equivalent to a mode when it names nobody and has no mask', () => {
     expect(posix_acl_equiv_mode(posix_acl_from_mode(0o741))).to.deep.equal({
@@ -114,7 +128,7 @@ describe('lump/posix_acl: lists', () => {
 });
 
 describe('lump/posix_acl: permission', () => {
-  const list = 'u::r,u:10:rwx,u:11:rwx,g::r,g:20:w,g:21:rw,m::rw,o::rwx';
+  const list = 'u::r,u:10:rwx,u:11:rwx,g::r,g:20:w,g:21:rw,m::rw,o::rx';
   const cases: [string, number, number[], number, string][] = [
     ['the owner has the owner’s', 1, [20], MAY_WRITE, 'EACCES'],
     ['a named user has his, under the mask', 10, [], MAY_READ | MAY_WRITE, 'ok'],
@@ -123,6 +137,7 @@ describe('lump/posix_acl: permission', () => {
     ['but one group must grant all', 50, [2, 20], MAY_READ | MAY_WRITE, 'EACCES'],
     ['who is in a group is no other', 50, [20], MAY_EXEC, 'EACCES'],
     ['the others are not under the mask', 50, [99], MAY_EXEC, 'ok'],
+    ['and have what is theirs only', 50, [99], MAY_WRITE, 'EACCES'],
   ];
   for (const [title, uid, groups, mask, expected] of cases) {
     it(title, () => {
@@ -212,6 +227,14 @@ describe('lump/posix_acl: inodes', () => {
     expect(set(inode, ACCESS, text)).to.equal('EPERM');
     expect(outcome(() => vfs_removexattr(inode, ACCESS))).to.equal('EPERM');
     f.become(0);
+    expect(set(inode, ACCESS, 'u::rwx,u:5:r,g::r,m::r,o::')).to.equal('ok');
+    f.sb.s_flags &= ~SB_POSIXACL;
+    expect(outcome(() => vfs_getxattr(inode, ACCESS))).to.equal('EOPNOTSUPP');
+    notify_change(null, inode, { ...new_iattr(ATTR_MODE), ia_mode: 0o777 });
+    f.sb.s_flags |= SB_POSIXACL;
+    expect(posix_acl_from_xattr(vfs_getxattr(inode, ACCESS))).to.deep.equal(
+      acl('u::rwx,u:5:r,g::r,m::r,o::'),
+    );
     f.sb.s_flags &= ~SB_POSIXACL;
     expect(set(inode, ACCESS, text)).to.equal('EOPNOTSUPP');
   });

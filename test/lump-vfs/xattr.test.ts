@@ -99,6 +99,7 @@ describe('lump/xattr', () => {
     set(file, 'user.a');
     f.sb.s_flags |= SB_RDONLY;
     expect(set(file, 'user.a')).to.equal('EROFS');
+    expect(set(file, 'trusted.a')).to.equal('EROFS');
     expect(outcome(() => vfs_removexattr(file, 'user.a'))).to.equal('EROFS');
     expect(get(file, 'user.a')).to.equal('ok');
   });
