@@ -35,7 +35,7 @@ export function lookup(s: FuseSession): number {
 export function mknod(s: FuseSession): number {
   const m = fuse_mknod_in.at;
   const mode = s.request.u32(IN + m.mode);
-  s.cred.umask = s.request.u32(IN + m.umask);
+  s.setUmask(s.request.u32(IN + m.umask));
   const cn = s.component(NAMEI_CREATE, s.nameAt(IN + fuse_mknod_in.bytes));
   const va = newNode(s, mode_to_vtype(mode), mode);
   if (va.va_type === VREG) return entryOr(s, s.fs.node_create(s.node, s.info, cn, va));
@@ -46,7 +46,7 @@ export function mknod(s: FuseSession): number {
 /** FUSE_MKDIR */
 export function mkdir(s: FuseSession): number {
   const m = fuse_mkdir_in.at;
-  s.cred.umask = s.request.u32(IN + m.umask);
+  s.setUmask(s.request.u32(IN + m.umask));
   const cn = s.component(NAMEI_CREATE, s.nameAt(IN + fuse_mkdir_in.bytes));
   const va = newNode(s, VDIR, s.request.u32(IN + m.mode));
   return entryOr(s, s.fs.node_mkdir(s.node, s.info, cn, va));
@@ -63,7 +63,7 @@ export function symlink(s: FuseSession): number {
 /** FUSE_CREATE: creates and opens. */
 export function create(s: FuseSession): number {
   const c = fuse_create_in.at;
-  s.cred.umask = s.request.u32(IN + c.umask);
+  s.setUmask(s.request.u32(IN + c.umask));
   const cn = s.component(NAMEI_CREATE, s.nameAt(IN + fuse_create_in.bytes));
   const va = newNode(s, VREG, s.request.u32(IN + c.mode));
   const error = s.fs.node_create(s.node, s.info, cn, va);
@@ -73,7 +73,7 @@ export function create(s: FuseSession): number {
 /** FUSE_TMPFILE: an open file without a name; the name sent is the kernel's own invention. */
 export function tmpfile(s: FuseSession): number {
   const c = fuse_create_in.at;
-  s.cred.umask = s.request.u32(IN + c.umask);
+  s.setUmask(s.request.u32(IN + c.umask));
   const va = newNode(s, VREG, s.request.u32(IN + c.mode));
   const error = s.fs.node_tmpfile(s.node, s.info, va, s.cred);
   return error === 0 ? putEntryAndOpen(s) : s.fail(error);
@@ -134,6 +134,7 @@ function renameTo(s: FuseSession, newdir: number, flags: number, namesAt: number
   const tcn = s.cn2;
   tcn.nameiop = NAMEI_RENAME;
   tcn.name = s.nameAt(namesAt + scn.name.length + 1);
+  tcn.cred = s.cred;
   let error = fs.node_lookup(sdir, info, scn);
   if (error !== 0) return s.fail(error);
   const src = info.cookie;

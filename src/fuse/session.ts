@@ -71,13 +71,6 @@ export const REPLY_BUFFER_BYTES = MAX_WRITE_BYTES + 4096;
 /** Room for a notice. */
 export const NOTICE_BUFFER_BYTES = 64;
 
-/** The credential of the request in hand; the server must not keep it. */
-interface RequestCred extends puffs_cred {
-  uid: number;
-  gid: number;
-  umask: number;
-}
-
 export class FuseSession {
   readonly fs: puffs_ops;
   readonly options: SessionOptions;
@@ -99,9 +92,8 @@ export class FuseSession {
   length = 0;
   /** The node the request is about. */
   node: Cookie = 0;
-  readonly cred: RequestCred = {
-    kind: 'user', uid: 0, gid: 0, groups: [], permissionsChecked: true, umask: 0,
-  };
+  /** Who asks. Immutable, since a server may remember it by identity. */
+  cred: puffs_cred = makeCred(0, 0, 0);
   // Records that are reused by all requests; nothing in them outlives one.
   readonly va: vattr = vattr_new();
   readonly info: puffs_newinfo = { cookie: 0, generation: 0, va: vattr_new() };
@@ -140,9 +132,7 @@ export class FuseSession {
     this.opcode = opcode;
     this.length = length;
     this.node = this.cookieOf(this.request.u64(h.nodeid));
-    this.cred.uid = this.request.u32(h.uid);
-    this.cred.gid = this.request.u32(h.gid);
-    this.cred.umask = 0;
+    this.setCred(this.request.u32(h.uid), this.request.u32(h.gid), 0);
     this.grantedCount = 0;
     const handler = HANDLERS[opcode];
     let result: number;
@@ -218,8 +208,7 @@ export class FuseSession {
    */
   close(): boolean {
     if (this.dead) return false;
-    this.cred.uid = 0;
-    this.cred.gid = 0;
+    this.setCred(0, 0, 0);
     let isClean = true;
     try {
       for (const error of [this.fs.fs_sync(MNT_WAIT, this.cred), this.fs.fs_unmount(MNT_FORCE)]) {
@@ -267,7 +256,13 @@ export class FuseSession {
   component(nameiop: number, name: string): puffs_cn {
     this.cn.nameiop = nameiop;
     this.cn.name = name;
+    this.cn.cred = this.cred;
     return this.cn;
+  }
+
+  /** The umask of who creates something. */
+  setUmask(umask: number): void {
+    this.setCred(this.cred.uid, this.cred.gid, umask);
   }
 
   /** The reusable attribute record, with nothing given. */
@@ -303,6 +298,12 @@ export class FuseSession {
     this.reply.putU32(nanosecondsAt, Math.floor((seconds - whole) * 1e9));
   }
 
+  private setCred(uid: number, gid: number, umask: number): void {
+    const { cred } = this;
+    if (cred.uid === uid && cred.gid === gid && cred.umask === umask) return;
+    this.cred = makeCred(uid, gid, umask);
+  }
+
   private reportException(error: unknown, opcode: number): void {
     const { name, message, stack } = error instanceof Error
       ? error
@@ -317,3 +318,7 @@ export class FuseSession {
     this.options.console(2, `bug while serving request ${opcode}: ${stack ?? message}`);
   }
 }
+
+const makeCred = (uid: number, gid: number, umask: number): puffs_cred => ({
+  kind: 'user', uid, gid, groups: [], permissionsChecked: true, umask,
+});
