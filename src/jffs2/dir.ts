@@ -269,7 +269,7 @@ function jffs2_rename(
       clear_nlink(victim);
       if (isDirectory) drop_nlink(newDir);
     } else {
-      vf.inocache.pino_nlink--;
+      if (vf.inocache.pino_nlink > 0) vf.inocache.pino_nlink--;
       set_nlink(victim, vf.inocache.pino_nlink);
     }
     victim.i_ctime_sec = now;

@@ -33,6 +33,9 @@ import { jffs2_xattr_handlers } from './xattr_handlers.js';
 /** Major number of block devices on MTD; st_dev of a mount is 31:index. */
 const MTD_BLOCK_MAJOR = 31;
 
+/** Byte offsets are u32, in memory and in summaries. */
+const FLASH_SIZE_MAX = 2 ** 32;
+
 interface parsed_options extends jffs2_mount_opts {
   endian: Endian;
 }
@@ -91,6 +94,12 @@ function checkChip(mtd: mtd_info): void {
   if (mtd.type === MTD_MLCNANDFLASH) throw new Errno('EINVAL', 'jffs2 does not work on MLC NAND');
   if (mtd.type !== MTD_NORFLASH && mtd.type !== MTD_RAM && mtd.type !== MTD_ROM) {
     throw new Errno('EINVAL', `jffs2 cannot use a chip of type ${mtd.type} here`);
+  }
+  if (mtd.size > FLASH_SIZE_MAX) {
+    throw new Errno('EINVAL', `${mtd.size} bytes: jffs2 counts in 32 bits, up to 4 GiB`);
+  }
+  if (mtd.erasesize % 4 !== 0) {
+    throw new Errno('EINVAL', `erase blocks of ${mtd.erasesize} bytes: no whole number of words`);
   }
   const blocks = Math.floor(mtd.size / mtd.erasesize);
   if (blocks < 5) {

@@ -366,7 +366,7 @@ export function jffs2_do_unlink(
         for (const entry of child.dents?.values() ?? []) jffs2_mark_node_obsolete(c, entry.raw);
         child.dents = null;
         child.inocache.pino_nlink = 0;
-      } else {
+      } else if (child.inocache.pino_nlink > 0) {
         child.inocache.pino_nlink--;
       }
     }

@@ -305,8 +305,8 @@ export function jffs2_release_xattr_ref(c: jffs2_sb_info, ref: jffs2_xattr_ref):
 
 /** Takes a tie out of its inode. Its nodes stay until a marker or time makes them useless. */
 function untie(c: jffs2_sb_info, ref: jffs2_xattr_ref): void {
-  const { ic, xd } = ref;
-  if (!ic || !xd) return;
+  const { ic } = ref;
+  if (!ic) return;
   let link = ic.xref;
   if (link === ref) {
     ic.xref = ref.next;
@@ -314,6 +314,12 @@ function untie(c: jffs2_sb_info, ref: jffs2_xattr_ref): void {
     while (link && link.next !== ref) link = link.next;
     if (link) link.next = ref.next;
   }
+  release(c, ref);
+}
+
+/** What a tie that is on no list any more held. */
+function release(c: jffs2_sb_info, ref: jffs2_xattr_ref): void {
+  const xd = ref.xd!;
   ref.ic = ref.xd = ref.next = null;
   markDead(ref);
   if (--xd.refcnt === 0) dropDatum(c, xd);
@@ -328,34 +334,40 @@ function untie(c: jffs2_sb_info, ref: jffs2_xattr_ref): void {
 function checkInode(c: jffs2_sb_info, ic: jffs2_inode_cache): void {
   if (ic.xattr_checked) return;
   const best = new Map<string, jffs2_xattr_ref>();
-  for (let ref = ic.xref; ref; ) {
-    const { next } = ref;
+  const gone: jffs2_xattr_ref[] = [];
+  for (let ref = ic.xref; ref; ref = ref.next) {
     const xd = ref.xd!;
     if (!loadDatum(c, xd)) {
-      untie(c, ref);
-    } else {
-      const key = `${xd.xprefix}:${xd.xname}`;
-      const other = best.get(key);
-      if (!other) {
-        best.set(key, ref);
-      } else {
-        const loser = other.xseqno > ref.xseqno ? ref : other;
-        best.set(key, loser === ref ? other : ref);
-        (c.xref_unmarked.get(ic.ino) ?? addUnmarked(c, ic.ino)).push({ key, ref: loser });
-        untie(c, loser);
-      }
+      gone.push(ref);
+      continue;
     }
-    ref = next;
+    const key = `${xd.xprefix}:${xd.xname}`;
+    const other = best.get(key);
+    if (other && other.xseqno > ref.xseqno) {
+      addUnmarked(c, ic.ino, key, ref);
+      gone.push(ref);
+      continue;
+    }
+    if (other) {
+      addUnmarked(c, ic.ino, key, other);
+      gone.push(other);
+    }
+    best.set(key, ref);
+  }
+  // The list anew, rather than each taken out of its middle: a hostile medium has 100,000 of a name.
+  ic.xref = null;
+  for (const ref of gone) release(c, ref);
+  for (const ref of best.values()) {
+    ref.next = ic.xref;
+    ic.xref = ref;
   }
   ic.xattr_checked = true;
 }
 
-function addUnmarked(
-  c: jffs2_sb_info, ino: number,
-): { key: string; ref: jffs2_xattr_ref }[] {
-  const list: { key: string; ref: jffs2_xattr_ref }[] = [];
-  c.xref_unmarked.set(ino, list);
-  return list;
+function addUnmarked(c: jffs2_sb_info, ino: number, key: string, ref: jffs2_xattr_ref): void {
+  const list = c.xref_unmarked.get(ino);
+  if (list) list.push({ key, ref });
+  else c.xref_unmarked.set(ino, [{ key, ref }]);
 }
 
 function findRef(
