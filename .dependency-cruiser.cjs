@@ -17,11 +17,15 @@ const MAY_IMPORT = {
   l2p: ['puffs', 'lump', 'dcache'],
   'netbsd-compat': ['puffs', 'lump', 'mtd', 'rumpuser'],
   fuse: ['puffs', 'rumpuser'],
-  ukfs: ['puffs', 'l2p', 'netbsd-compat'],
+  ukfs: ['puffs', 'l2p', 'lump'],
   'fs-utils': ['ukfs'],
   inspect: ['jffs2', 'mtd'],
   wearlab: ['rumpuser', 'lump', 'dcache', 'mtd', 'jffs2', 'puffs', 'l2p', 'netbsd-compat', 'ukfs'],
 };
+
+/** src/ukfs's own files that put a mount together: host, kernel, chip, file system, translator. */
+const MOUNTS = '^src/ukfs/mount_[^/]+\\.ts$';
+const MOUNTS_MAY_IMPORT = 'ukfs|puffs|l2p|netbsd-compat|jffs2|dcache|mtd|lump|rumpuser';
 
 /** The VFS objects among src/lump's files; the others are services. */
 const VFS = '^src/(dcache/|lump/(fs|inode|super|file|filemap|attr|xattr|posix_acl)\\.ts$)';
@@ -32,7 +36,7 @@ const directions = Object.entries(MAY_IMPORT).map(([folder, allowed]) => ({
   name: `direction-${folder}`,
   comment: `src/${folder} may import ${allowed.map((name) => `src/${name}`).join(', ') || 'none'}`,
   severity: 'error',
-  from: { path: `^src/${folder}/` },
+  from: { path: `^src/${folder}/`, pathNot: MOUNTS },
   to: {
     path: '^(src|bin|test|bench|scripts)/',
     pathNot: `^src/(${[folder, ...allowed].join('|')})/`,
@@ -42,6 +46,16 @@ const directions = Object.entries(MAY_IMPORT).map(([folder, allowed]) => ({
 module.exports = {
   forbidden: [
     ...directions,
+    {
+      name: 'direction-mounts',
+      comment: 'What puts a mount together knows all that is below the waist, and nothing above.',
+      severity: 'error',
+      from: { path: MOUNTS },
+      to: {
+        path: '^(src|bin|test|bench|scripts)/',
+        pathNot: `^src/(${MOUNTS_MAY_IMPORT})/`,
+      },
+    },
     {
       name: 'folder-in-table',
       comment: 'A new folder of src/ needs its line in DESIGN.md and in MAY_IMPORT.',

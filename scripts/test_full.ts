@@ -1,0 +1,57 @@
+/**
+ * The full tier, `npm run test:full`: all tests with the kernel judge, randomized ones with larger
+ * counts, and the checks of the sources. As root on Debian it installs what it needs first.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { installWanted } from './debian.js';
+import { appendResults, readResults, resultsLine, totalOf } from './results.js';
+
+/** How much longer randomized tests are than in `npm test`; TESTING.md explains each. */
+const COUNTS = { LUMP_FUZZ: '10', LUMP_OPS: '5000' };
+
+const LINTERS: readonly (readonly string[])[] = [
+  ['biome', 'check'],
+  ['depcruise', 'src', 'bin', 'test', 'bench', 'scripts'],
+  ['knip'],
+];
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Runs a program of node_modules. @returns whether it ended well. */
+function runPackaged(program: string, args: readonly string[], env = process.env): boolean {
+  const path = join(root, 'node_modules', '.bin', program);
+  const { status, error } = spawnSync(path, args, { cwd: root, env, stdio: 'inherit' });
+  if (error) console.log(`${program}: ${error.message}`);
+  return status === 0;
+}
+
+function main(): number {
+  const folder = mkdtempSync(join(tmpdir(), 'lump-full-'));
+  const results = process.env['LUMP_TEST_RESULTS'] ?? join(folder, 'results');
+  const before = readResults(results).length;
+  try {
+    installWanted();
+    spawnSync(process.execPath, [join(root, 'dist/scripts/kernel-setup.js')], { stdio: 'inherit' });
+    for (const [program, ...args] of LINTERS as [string, ...string[]][]) {
+      console.log(`\nlint: ${program}`);
+      const isClean = runPackaged(program, args);
+      console.log(`lint: ${program} ${isClean ? 'found nothing' : 'FAILED'}`);
+      appendResults(results, { passed: Number(isClean), failed: Number(!isClean), skipped: 0 });
+    }
+    const env = { ...process.env, ...COUNTS, LUMP_TEST_RESULTS: results };
+    const tests = ['--timeout', '600000', 'dist/test/**/*.test.js'];
+    const ended = runPackaged('mocha', tests, env);
+    const total = totalOf(readResults(results).slice(before), LINTERS.length + 1);
+    console.log(`Lint counts as ${LINTERS.length} tests here.`);
+    console.log(resultsLine(total));
+    return ended && total.failed === 0 ? 0 : 1;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+process.exitCode = main();

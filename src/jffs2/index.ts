@@ -1,0 +1,12 @@
+/**
+ * For programs that look at a medium themselves: its structures, what an image is, the codecs. To
+ * mount one, see src/ukfs/mount_jffs2.ts.
+ */
+export {
+  type compr_lengths,
+  type decompress_outcome,
+  jffs2_compressors,
+  type jffs2_compressors_options,
+} from './compr.js';
+export { type ImageBytes, jffs2_detect, type Jffs2Detection } from './detect.js';
+export * from './medium.js';
