@@ -1,6 +1,6 @@
 /**
- * Names of extended attributes: NetBSD's name space and name ↔ Linux's full name. "user.x" is "x" of
- * the user name space; everything else keeps its prefix in the system name space.
+ * Names of extended attributes: NetBSD's name space and name ↔ Linux's full name. "user.x" is "x"
+ * of the user name space; everything else keeps its prefix in the system name space.
  */
 import { Errno } from '../lump/errno.js';
 import type { ByteName } from '../lump/types.js';

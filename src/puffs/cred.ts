@@ -39,8 +39,8 @@ export function puffs_cred_hasgroup(cred: puffs_cred, gid: number): boolean {
 }
 
 /**
- * May `cred` do `wanted` (PUFFS_VREAD | VWRITE | VEXEC) to a node? Exactly one class of mode bits is
- * consulted: owner's, else group's, else the others'.
+ * May `cred` do `wanted` (PUFFS_VREAD | VWRITE | VEXEC) to a node? Exactly one class of mode bits
+ * is consulted: owner's, else group's, else the others'.
  * @returns 0 or EACCES.
  */
 export function puffs_access(
@@ -57,8 +57,8 @@ export function puffs_access(
 }
 
 /**
- * May `cred` give a node of `owner`, `group` to `newOwner`, `newGroup`? An owner may move it between
- * groups of which he is a member.
+ * May `cred` give a node of `owner`, `group` to `newOwner`, `newGroup`? An owner may move it
+ * between groups of which he is a member.
  * @returns 0 or EPERM.
  */
 export function puffs_access_chown(

@@ -267,8 +267,8 @@ export class Memfs implements puffs_ops {
     if (from.directory?.find(scn.name) !== node) return E.ENOENT;
     if (flags === PUFFS_RENAME_NOREPLACE && victim !== undefined) return E.EEXIST;
     if (flags === PUFFS_RENAME_EXCHANGE && victim === undefined) return E.ENOENT;
-    if (isInside(to, node)) return E.EINVAL;
-    if (victim !== undefined && isInside(from, victim)) {
+    if (to.isInside(node)) return E.EINVAL;
+    if (victim !== undefined && from.isInside(victim)) {
       return flags === PUFFS_RENAME_EXCHANGE ? E.EINVAL : E.ENOTEMPTY;
     }
     if (victim === node) return 0;
@@ -276,7 +276,7 @@ export class Memfs implements puffs_ops {
     const isExchange = flags === PUFFS_RENAME_EXCHANGE;
     const refused = this.#mayDelete(from, node, scn)
       || (victim === undefined ? this.#mayCreate(to, tcn) : this.#mayDelete(to, victim, tcn))
-      || (isExchange ? 0 : kindsFit(node, victim))
+      || (isExchange ? 0 : node.mayReplace(victim))
       || this.#mayMove(node, from, to, scn.cred)
       || (isExchange ? this.#mayMove(victim!, to, from, scn.cred) : 0);
     if (refused !== 0) return refused;
@@ -509,7 +509,7 @@ export class Memfs implements puffs_ops {
     const node = this.#nodes.get(cookie);
     if (node === undefined) return E.ESTALE;
     if (nlookup > node.nlookup) {
-      throw new Error(`memfs: ${nlookup} lookups of node ${cookie} given back, had ${node.nlookup}`);
+      throw new Error(`memfs: ${nlookup} of ${node.nlookup} lookups of node ${cookie} given back`);
     }
     node.nlookup -= nlookup;
     this.#freeIfUnused(node);
@@ -794,19 +794,4 @@ function withoutPrivileges(node: MemfsNode, cred: puffs_cred): number {
 function mayKeepGroup(node: MemfsNode, cred: puffs_cred): boolean {
   return cred.permissionsChecked || puffs_cred_isjuggernaut(cred)
     || puffs_cred_hasgroup(cred, node.gid);
-}
-
-/** May `victim` be replaced by `node`, as far as their kinds go? */
-function kindsFit(node: MemfsNode, victim: MemfsNode | undefined): number {
-  if (victim === undefined || (node.directory === null) === (victim.directory === null)) return 0;
-  return node.directory === null ? E.EISDIR : E.ENOTDIR;
-}
-
-/** Is `node` the directory `ancestor` or below it? */
-function isInside(node: MemfsNode, ancestor: MemfsNode): boolean {
-  if (ancestor.directory === null) return false;
-  for (let at = node; ; at = at.directory!.parent) {
-    if (at === ancestor) return true;
-    if (at.directory!.parent === at) return false;
-  }
 }

@@ -1,6 +1,7 @@
 /**
  * One node of memfs, and the table of names of a directory.
  */
+import { NETBSD_ERRNO as E } from './errno.js';
 import { VDIR, VREG, type ByteName, type Cookie, type vattr } from './puffs.js';
 import { MEMFS_PAGE_BYTES, MemfsData, type MemfsSpace } from './memfs_data.js';
 import { VATTR_BLOCKSIZE } from './vattr.js';
@@ -122,6 +123,21 @@ export class MemfsNode {
 
   get bytesUsed(): number {
     return this.data === null ? 0 : this.data.pageCount * MEMFS_PAGE_BYTES;
+  }
+
+  /** Is it the directory `ancestor` or below it? */
+  isInside(ancestor: MemfsNode): boolean {
+    if (ancestor.directory === null) return false;
+    for (let at: MemfsNode = this; ; at = at.directory!.parent) {
+      if (at === ancestor) return true;
+      if (at.directory!.parent === at) return false;
+    }
+  }
+
+  /** May a rename put it in the place of `victim`, as far as their kinds go? */
+  mayReplace(victim: MemfsNode | undefined): number {
+    if (victim === undefined || (this.directory === null) === (victim.directory === null)) return 0;
+    return this.directory === null ? E.EISDIR : E.ENOTDIR;
   }
 
   /** Contents changed. */

@@ -43,8 +43,8 @@ export function vattr_new(): vattr {
 const NOTHING: Readonly<vattr> = Object.freeze(vattr_new());
 
 /**
- * Resets a record in place. As NetBSD's kernel does; its puffs library leaves va_flags and va_gen 0,
- * which cannot be told from "clear all flags".
+ * Resets a record in place. As NetBSD's kernel does; its puffs library leaves va_flags and va_gen
+ * 0, which cannot be told from "clear all flags".
  */
 export function vattr_null(va: vattr): vattr {
   return Object.assign(va, NOTHING);

@@ -1,6 +1,6 @@
 /**
- * Seeded operations on memfs, the model, and on jffs2, the engine, with every answer compared: results,
- * error codes, and at intervals the whole trees with contents, attributes and extended attributes,
+ * Seeded operations on memfs, the model, and on jffs2, the engine, with every answer compared:
+ * results, error codes, and at intervals the whole trees with contents, attributes and extended attributes,
  * before and after the medium was mounted again.
  *
  * A failure prints the seed and the step. `LUMP_SEED=7 LUMP_OPS=812` runs that one again, as far.
@@ -64,8 +64,8 @@ const digest = (bytes: Uint8Array): string => {
 };
 
 /**
- * What both sides must agree on. Left out, since jffs2's rules are its own: inode numbers, sizes and
- * times of the root, access times, change times (renaming moves none), blocks.
+ * What both sides must agree on. Left out, since jffs2's rules are its own: inode numbers, sizes
+ * and times of the root, access times, change times (renaming moves none), blocks.
  */
 function visible(stats: UkfsStats, isRoot: boolean): unknown {
   const { mode, nlink, uid, gid, size, rdev, mtime } = stats;
@@ -285,7 +285,9 @@ class Comparison {
   #close(at: number): void {
     const [file] = this.#open.splice(at, 1);
     const { user, model, engine } = file!;
-    this.#both(user, `close ${at}`, (fs) => fs.close(fs === this.#model.users[user] ? model : engine));
+    this.#both(user, `close ${at}`, (fs) => {
+      fs.close(fs === this.#model.users[user] ? model : engine);
+    });
   }
 
   #closeAll(): void {

@@ -154,8 +154,8 @@ class ThroughHost implements Mounted {
 const isRoot = process.getuid?.() === 0;
 
 /**
- * A row through system calls: `mount` makes a fresh file system and answers its directory and how to
- * end it. For a FUSE mount as for the host's own file system.
+ * A row through system calls: `mount` makes a fresh file system and answers its directory and how
+ * to end it. For a FUSE mount as for the host's own file system.
  */
 export function hostRow(
   name: string, limits: Limits, lacks: Row['lacks'],

@@ -109,7 +109,8 @@ export const unpriv: readonly Case[] = [
           return false;
         }
       };
-      const table: readonly (readonly [mode: number, user: User, read: boolean, write: boolean])[] = [
+      type May = readonly [mode: number, user: User, read: boolean, write: boolean];
+      const table: readonly May[] = [
         [0o070, USER, false, false], [0o007, USER, false, false], [0o700, USER, true, true],
         [0o400, USER, true, false], [0o640, MEMBER, true, false], [0o607, MEMBER, false, false],
         [0o020, MEMBER, false, true], [0o604, OTHER, true, false], [0o660, OTHER, false, false],

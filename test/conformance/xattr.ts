@@ -169,7 +169,8 @@ export const xattr: readonly Case[] = [
       set('u::rwx,g::---,g:2001:---,m::rwx,o::rwx');
       expect(may(user(1002, 2001))).to.equal('---');
       expect(may(user(1002, 3000))).to.equal('rwx');
-      fails('EPERM', () => as(m, user(1001)).setxattr('file', ACCESS, aclText('u::r--,g::r--,o::r--')));
+      const own = aclText('u::r--,g::r--,o::r--');
+      fails('EPERM', () => as(m, user(1001)).setxattr('file', ACCESS, own));
       for (const wrong of ['u::r--,g::r--', 'u::r--,u:5:r--,g::r--,o::r--', 'g::r--,u::r--,o::r--',
         'u::r--,u::r--,g::r--,o::r--']) {
         fails('EINVAL', () => set(wrong));

@@ -105,8 +105,8 @@ describe('l2p: flags', () => {
 describe('l2p: attributes', () => {
   it('kstat → vattr fills everything', () => {
     const stat = {
-      ...new_kstat(), dev: linux.MKDEV(31, 2), ino: 7, mode: linux.S_IFBLK | 0o4751, nlink: 3, uid: 4,
-      gid: 5, rdev: linux.MKDEV(259, 70000), size: 2 ** 40, blksize: 4096, blocks: 9,
+      ...new_kstat(), dev: linux.MKDEV(31, 2), ino: 7, mode: linux.S_IFBLK | 0o4751, nlink: 3,
+      uid: 4, gid: 5, rdev: linux.MKDEV(259, 70000), size: 2 ** 40, blksize: 4096, blocks: 9,
       generation: 11, atime_sec: -1, atime_nsec: 12, mtime_sec: 13, mtime_nsec: 14, ctime_sec: 15,
       ctime_nsec: 16,
     };

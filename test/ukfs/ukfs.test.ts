@@ -1,4 +1,4 @@
-/** What is Ukfs's own: paths, descriptors, the shape of errors. memfs throws when a lookup leaks. */
+/** What is Ukfs's own: paths, descriptors, the shape of errors; and that no lookup leaks. */
 import { expect } from 'chai';
 import { Memfs, makedev, puffs_cred_user, vattr_new } from '../../src/puffs/index.js';
 import {
