@@ -103,11 +103,12 @@ function checkNextInode(c: jffs2_sb_info): void {
 }
 
 /**
- * Could anything be written to this medium as it is, if need be after collecting garbage? Reads and
- * checks everything when the answer depends on it; writes nothing.
+ * Could anything be written to this medium as it is, if need be after collecting garbage? A deletion
+ * will do: a full flash must be mounted to be emptied. Reads and checks everything when the answer
+ * depends on it; writes nothing.
  */
 export function jffs2_has_room(c: jffs2_sb_info): boolean {
-  if (c.nr_free_blocks + c.nr_erasing_blocks >= c.resv_blocks_write) return true;
+  if (c.nr_free_blocks + c.nr_erasing_blocks >= c.resv_blocks_deletion) return true;
   c.alloc_sem.lock();
   try {
     while (c.unchecked_size > 0) checkNextInode(c);
