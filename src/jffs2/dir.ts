@@ -87,6 +87,7 @@ function makeEntry(
 ): void {
   const c = JFFS2_SB_INFO(dir.i_sb);
   const { inode, f } = made;
+  c.mtd.plug();
   try {
     writeFirstNode(inode, f, payload);
     jffs2_init_acl_post(made);
@@ -106,6 +107,8 @@ function makeEntry(
     clear_nlink(inode);
     iget_failed(inode);
     throw error;
+  } finally {
+    c.mtd.unplug();
   }
 }
 

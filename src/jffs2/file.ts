@@ -28,7 +28,15 @@ export const jffs2_file_inode_operations: inode_operations = {
 
 export const jffs2_file_operations: file_operations = {
   read: generic_file_read,
-  write: generic_file_write,
+  write(file, buf, off, len, pos): number {
+    const { mtd } = JFFS2_SB_INFO(file.f_inode.i_sb);
+    mtd.plug();
+    try {
+      return generic_file_write(file, buf, off, len, pos);
+    } finally {
+      mtd.unplug();
+    }
+  },
   fsync: (file) => JFFS2_SB_INFO(file.f_inode.i_sb).mtd.sync(),
   seek_data: (inode, pos) => seek(inode, pos, false),
   seek_hole: (inode, pos) => seek(inode, pos, true),

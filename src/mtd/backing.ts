@@ -38,6 +38,10 @@ export interface FlashBacking {
   window(from: number, len: number, out: mtd_point): boolean;
   /** What was written is on the host's stable storage. @throws EIO */
   sync(): void;
+  /** mtd_info's; absent where there is nothing to gain. */
+  plug?(): void;
+  /** @throws EIO */
+  unplug?(): void;
   /** Idempotent. @throws EIO */
   close(): void;
 }

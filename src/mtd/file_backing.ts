@@ -1,7 +1,7 @@
 /**
  * Cells in a host file: the flash file is the flash. Every write reaches the file before the call
- * returns, so that the end of this process loses nothing; sync() makes it safe from the end of the
- * host.
+ * returns (or, while plugged, before unplug() does), so that the end of this process loses nothing;
+ * sync() makes it safe from the end of the host.
  *
  * Reads are served from windows: aligned pieces of the file, of which the most recently used ones
  * stay in memory up to a limit, filled in chunks as they are asked for. So point() costs no system
@@ -15,6 +15,7 @@
  * erasing there does nothing.
  */
 import { BUG_ON } from '../lump/bug.js';
+import { Errno } from '../lump/errno.js';
 import type { HostFile } from '../rumpuser/rumpuser.js';
 import type { FlashBacking } from './backing.js';
 import { chipErrorOfHost } from './host_error.js';
@@ -38,6 +39,8 @@ const NEWCOMERS_BYTES = 1024 * 1024;
 const NEWCOMERS_MIN = 4;
 /** The most that one host write of erased bytes carries. */
 const FILL_BYTES = 256 * 1024;
+/** The most that is collected while plugged. */
+const PLUG_BYTES = 256 * 1024;
 const NO_SLOT = -1;
 
 export class FileBacking implements FlashBacking {
@@ -72,6 +75,15 @@ export class FileBacking implements FlashBacking {
   readonly #chunkBytes: number;
   readonly #chunks: number;
   #erased: Uint8Array | null = null;
+
+  /** Depth of plug(). */
+  #plugged = 0;
+  /** Writes of adjacent bytes that wait for the host. */
+  #pending: Uint8Array | null = null;
+  #pendingAt = 0;
+  #pendingBytes = 0;
+  /** Some of what was collected is lost: the file is not what the chip's user believes. */
+  #lost = false;
 
   constructor(file: HostFile, options: file_backing_options) {
     const { sizeBytes, windowBytes, cacheBytes } = options;
@@ -173,6 +185,7 @@ export class FileBacking implements FlashBacking {
 
   /** May go past the chip's end, where 0xFF is read. */
   #readFile(from: number, len: number, buf: Uint8Array, bufOffset: number): void {
+    this.#flush();
     const stored = Math.max(0, Math.min(len, this.#stored - from));
     let done = 0;
     if (stored > 0) {
@@ -216,7 +229,8 @@ export class FileBacking implements FlashBacking {
   write(to: number, len: number, buf: Uint8Array, bufOffset: number): void {
     this.generation++;
     if (to > this.#stored) this.#writeErased(this.#stored, to - this.#stored);
-    this.#writeFile(to, len, buf, bufOffset);
+    if (this.#plugged > 0 && len <= PLUG_BYTES) this.#collect(to, len, buf, bufOffset);
+    else this.#writeFile(to, len, buf, bufOffset);
     this.#show(to, len, buf, bufOffset);
   }
 
@@ -237,8 +251,49 @@ export class FileBacking implements FlashBacking {
     }
   }
 
-  #writeFile(to: number, len: number, buf: Uint8Array, bufOffset: number): void {
+  plug(): void {
+    this.#plugged++;
+  }
+
+  unplug(): void {
+    BUG_ON(this.#plugged === 0, `${this.#file.path}: unplugged without a plug`);
+    if (--this.#plugged === 0) this.#flush();
+  }
+
+  #collect(to: number, len: number, buf: Uint8Array, bufOffset: number): void {
+    const end = this.#pendingAt + this.#pendingBytes;
+    if (this.#pendingBytes > 0 && (to !== end || this.#pendingBytes + len > PLUG_BYTES)) {
+      this.#flush();
+    }
+    this.#checkWriteable();
+    this.#pending ??= new Uint8Array(PLUG_BYTES);
+    if (this.#pendingBytes === 0) this.#pendingAt = to;
+    this.#pending.set(buf.subarray(bufOffset, bufOffset + len), this.#pendingBytes);
+    this.#pendingBytes += len;
+    this.#stored = Math.max(this.#stored, to + len);
+  }
+
+  /** Hands the host what was collected. @throws EIO it is lost. */
+  #flush(): void {
+    if (this.#pendingBytes === 0) return;
+    const bytes = this.#pendingBytes;
+    this.#pendingBytes = 0;
+    try {
+      this.#writeFile(this.#pendingAt, bytes, this.#pending!, 0);
+    } catch (error) {
+      this.#lost = true;
+      throw error;
+    }
+  }
+
+  #checkWriteable(): void {
     BUG_ON(this.#closed, `${this.#file.path}: written after it was closed`);
+    if (this.#lost) throw new Errno('EIO', `${this.#file.path}: an earlier write was lost`);
+  }
+
+  #writeFile(to: number, len: number, buf: Uint8Array, bufOffset: number): void {
+    this.#flush();
+    this.#checkWriteable();
     try {
       this.#file.write(buf, bufOffset, len, this.#offset + to);
     } catch (error) {
@@ -269,6 +324,8 @@ export class FileBacking implements FlashBacking {
   }
 
   sync(): void {
+    this.#flush();
+    this.#checkWriteable();
     try {
       this.#file.sync();
     } catch (error) {
@@ -278,7 +335,15 @@ export class FileBacking implements FlashBacking {
 
   close(): void {
     if (this.#closed) return;
-    this.#closed = true;
+    try {
+      this.#flush();
+    } finally {
+      this.#closed = true;
+      this.#closeFile();
+    }
+  }
+
+  #closeFile(): void {
     try {
       this.#file.close();
     } catch (error) {

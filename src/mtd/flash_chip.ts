@@ -224,6 +224,18 @@ export abstract class flash_chip implements mtd_info {
     }
   }
 
+  plug(): void {
+    this.backing.plug?.();
+  }
+
+  unplug(): void {
+    try {
+      this.backing.unplug?.();
+    } catch (error) {
+      throw this.#refused('write', 0, this.size, error);
+    }
+  }
+
   read_oob(_from: number, _ops: mtd_oob_ops): void {
     throw new Errno('EOPNOTSUPP', `${this.name} has no OOB`);
   }

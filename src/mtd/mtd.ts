@@ -136,6 +136,20 @@ export interface mtd_info {
   /** Everything programmed is on the host's stable storage when this returns. @throws EIO */
   sync(): void;
 
+  /**
+   * Between plug() and the unplug() that belongs to it, a chip on a file of the host may collect
+   * programs of adjacent bytes and hand them to the host in one write; they are there when the
+   * outermost unplug() returns. For an operation that programs several nodes in a row and is not
+   * answered before its end (Linux's blk_start_plug is the model). Order is kept, and reads see
+   * everything.
+   */
+  plug(): void;
+  /**
+   * @throws EIO the host did not take what was collected: nothing says which nodes are there, so
+   *   the chip takes no more programs or erases (EIO each) until it is opened anew.
+   */
+  unplug(): void;
+
   /** @throws EOPNOTSUPP when the chip has no OOB. */
   read_oob(from: number, ops: mtd_oob_ops): void;
   /** @throws EOPNOTSUPP, EROFS, EINVAL, EIO. */

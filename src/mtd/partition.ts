@@ -116,6 +116,14 @@ export class mtd_partition implements mtd_info {
     this.#master.sync();
   }
 
+  plug(): void {
+    this.#master.plug();
+  }
+
+  unplug(): void {
+    this.#master.unplug();
+  }
+
   read_oob(from: number, ops: mtd_oob_ops): void {
     mtd_check_range(this, from, 0);
     this.#master.read_oob(this.offset + from, ops);

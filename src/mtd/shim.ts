@@ -66,6 +66,14 @@ export class mtd_shim implements mtd_info {
     this.lower.sync();
   }
 
+  plug(): void {
+    this.lower.plug();
+  }
+
+  unplug(): void {
+    this.lower.unplug();
+  }
+
   read_oob(from: number, ops: mtd_oob_ops): void {
     this.lower.read_oob(from, ops);
   }

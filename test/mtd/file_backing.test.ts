@@ -133,3 +133,63 @@ describe('file backing: a host write that fails half way', () => {
     }
   });
 });
+
+describe('file backing: plugged', () => {
+  const rig = () => {
+    const host = new SimulatedHost();
+    host.replaceFile('flash.bin', new Uint8Array(SIZE).fill(0xff));
+    const { mtd } = mtd_open_image(host, 'flash.bin', { erasesize: 4 * KIB, sidecar: false });
+    const writes = (): number => host.calls.get('write') ?? 0;
+    const program = (to: number, ...bytes: number[]): void => {
+      mtd.write(to, bytes.length, Uint8Array.from(bytes), 0);
+    };
+    return { host, mtd, writes, program };
+  };
+
+  it('adjacent programs are one write of the host, there when unplug returns', () => {
+    const { host, mtd, writes, program } = rig();
+    mtd.plug();
+    mtd.plug();
+    program(0, 1, 2);
+    program(2, 3);
+    mtd.unplug();
+    expect(writes()).to.equal(0);
+    mtd.unplug();
+    expect(writes()).to.equal(1);
+    expect([...host.readFile('flash.bin').subarray(0, 4)]).to.deep.equal([1, 2, 3, 0xff]);
+  });
+
+  it('reads see what was collected, and the order of writes is kept', () => {
+    const { host, mtd, writes, program } = rig();
+    mtd.plug();
+    program(0, 1);
+    const seen = new Uint8Array(2);
+    mtd.read(0, 2, seen, 0);
+    expect([...seen]).to.deep.equal([1, 0xff]);
+    program(1, 2);
+    program(8 * KIB, 3);
+    // The window of the file in memory served the read; the gap sent the first two bytes off.
+    expect(writes()).to.equal(1);
+    expect(host.readFile('flash.bin')[8 * KIB]).to.equal(0xff);
+    mtd.erase({ addr: 0, len: 4 * KIB, fail_addr: -1 });
+    expect([...host.readFile('flash.bin').subarray(0, 2)]).to.deep.equal([0xff, 0xff]);
+    expect(host.readFile('flash.bin')[8 * KIB]).to.equal(3);
+    mtd.unplug();
+  });
+
+  it('a host that does not take it ends the writing', () => {
+    const { host, mtd, program } = rig();
+    mtd.plug();
+    program(0, 1);
+    program(1, 2);
+    host.failNth({ call: 'write', nth: 1, code: 'ENOSPC' });
+    expect(errnoOf(() => mtd.unplug())).to.equal('EIO');
+    host.clearFaults();
+    expect(errnoOf(() => program(2, 3))).to.equal('EIO');
+    expect(errnoOf(() => mtd.sync())).to.equal('EIO');
+    expect(errnoOf(() => mtd.erase({ addr: 0, len: 4 * KIB, fail_addr: -1 }))).to.equal('EIO');
+    const seen = new Uint8Array(2);
+    mtd.read(0, 2, seen, 0);
+    expect([...seen]).to.deep.equal([0xff, 0xff]);
+  });
+});

@@ -394,9 +394,25 @@ describe('sidecar', () => {
       `${IMAGE}: erase size 8192 is asked for, but ${SIDECAR} describes a chip of erase size 4096`,
     );
     expect(() => open(host, { type: 'ram' })).to.throw('kind ram is asked for');
-    expect(() => open(host, { size: 2 * SIZE })).to.throw(`size ${2 * SIZE} is asked for`);
+    expect(() => open(host, { offset: 0, size: SIZE / 2 })).to.throw(
+      `size ${SIZE / 2} is asked for`,
+    );
     host.replaceFile(IMAGE, new Uint8Array(2 * SIZE));
     expect(() => open(host)).to.throw(`the file holds ${2 * SIZE} bytes, ${SIDECAR} says ${SIZE}`);
+  });
+
+  it('a chip that grows keeps its wear', () => {
+    const host = host_with_image();
+    const image = open(host);
+    erase(image, 1);
+    image.close();
+    const grown = open(host, { size: 2 * SIZE });
+    expect([...grown.mtd.wear.eraseCount]).to.deep.equal([0, 1, 0, 0, 0, 0, 0, 0]);
+    erase(grown, 7);
+    grown.close();
+    const again = open(host);
+    expect(again.mtd.size).to.equal(2 * SIZE);
+    expect([...again.mtd.wear.eraseCount]).to.deep.equal([0, 1, 0, 0, 0, 0, 0, 1]);
   });
 
   it('folds a long journal into a snapshot', () => {
