@@ -6,7 +6,7 @@ import { Errno } from '../lump/errno.js';
 import {
   ATTR_ATIME, ATTR_CTIME, ATTR_GID, ATTR_MODE, ATTR_MTIME, ATTR_SIZE, ATTR_UID, DT_DIR, type iattr,
   type inode, type kstatfs, MAJOR, MINOR, MKDEV, PAGE_SIZE, S_IFBLK,
-  S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, type super_block,
+  S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, type super_block,
 } from '../lump/fs.js';
 import {
   iget_failed, iget_locked, ilookup, init_special_inode, inode_init_owner,
@@ -146,9 +146,13 @@ function readInode(
       inode.i_op = jffs2_file_inode_operations;
       init_special_inode(inode, inode.i_mode, readDevice(c, f));
       break;
-    default:
+    case S_IFIFO:
+    case S_IFSOCK:
       inode.i_op = jffs2_file_inode_operations;
       init_special_inode(inode, inode.i_mode, 0);
+      break;
+    default:
+      throw new Errno('EIO', `inode ${f.inocache.ino} has the mode 0${latest?.mode.toString(8)}`);
   }
 }
 
