@@ -5,8 +5,8 @@
  *
  * Two things make data smaller: bytes that are not equally frequent, and bytes that repeat. The
  * first is bounded by the collision entropy, which is never more than Shannon's; the second by
- * counting where four bytes have stood before. The bounds are so chosen that at most one per cent of
- * a page is given away; on what they let pass by mistake, a codec only loses its time.
+ * counting where four bytes have stood before. The bounds are so chosen that about one per cent of
+ * a page is given away at most; what they let pass by mistake costs a codec its time only.
  */
 import { DataViewCache } from './data_view_cache.js';
 
