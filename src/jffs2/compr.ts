@@ -197,7 +197,8 @@ export class jffs2_compressors {
     let chosen: jffs2_compressor_state | undefined;
     // lzo by itself finds out as fast as the probe.
     const hopeless =
-      this.mode !== 'forcelzo' && this.#probe.isIncompressible(data, off, lengths.srclen);
+      this.mode !== 'none' && this.mode !== 'forcelzo' &&
+      this.#probe.isIncompressible(data, off, lengths.srclen);
     switch (hopeless ? 'none' : this.mode) {
       case 'none':
         break;
