@@ -10,7 +10,8 @@ import { l2p } from '../../src/l2p/l2p.js';
 import { SB_RDONLY, type super_block } from '../../src/lump/fs.js';
 import { Lump } from '../../src/lump/lump.js';
 import type { mtd_info } from '../../src/mtd/mtd.js';
-import { mtd_new_ram } from '../../src/mtd/open.js';
+import { nor_chip } from '../../src/mtd/nor.js';
+import { RamBacking } from '../../src/mtd/ram_backing.js';
 import { nodeZlib } from '../../src/rumpuser/node_zlib.js';
 import { SimulatedHost } from '../../src/rumpuser/simulated.js';
 import { Ukfs } from '../../src/ukfs/ukfs.js';
@@ -21,9 +22,22 @@ export interface RigOptions {
   options?: string;
   readOnly?: boolean;
   seed?: number;
+  /** What the chip holds (used, not copied); sizeBytes is its length then. */
+  image?: Uint8Array;
   /** A chip that exists already. */
   mtd?: mtd_info;
   host?: SimulatedHost;
+  pageCacheBytes?: number;
+}
+
+/** A host with zlib whose clock stands still until it is advanced. */
+export function newHost(seed = 1): SimulatedHost {
+  return new SimulatedHost({ seed, codecs: nodeZlib() });
+}
+
+/** A NOR chip that holds `image` (used, not copied). */
+export function norChip(host: SimulatedHost, image: Uint8Array, erasesize: number): nor_chip {
+  return new nor_chip(host, new RamBacking(image), { name: 'nor', erasesize });
 }
 
 export class Rig {
@@ -37,13 +51,10 @@ export class Rig {
 
   constructor(opts: RigOptions = {}) {
     this.opts = opts;
-    this.host = opts.host ?? new SimulatedHost({ seed: opts.seed ?? 1, codecs: nodeZlib() });
+    this.host = opts.host ?? newHost(opts.seed);
+    const blank = (): Uint8Array => new Uint8Array(opts.sizeBytes ?? 1 << 20).fill(0xff);
     this.mtd =
-      opts.mtd ??
-      mtd_new_ram(this.host, {
-        size: opts.sizeBytes ?? 1 << 20,
-        erasesize: opts.eraseBytes ?? 65536,
-      });
+      opts.mtd ?? norChip(this.host, opts.image ?? blank(), opts.eraseBytes ?? 65536);
     this.mount();
   }
 
@@ -52,7 +63,10 @@ export class Rig {
   }
 
   mount(options = this.opts.options ?? '', readOnly = this.opts.readOnly ?? false): void {
-    this.lump = new Lump({ host: this.host, seed: this.opts.seed ?? 1 });
+    const { seed = 1, pageCacheBytes } = this.opts;
+    this.lump = new Lump({
+      host: this.host, seed, ...(pageCacheBytes !== undefined && { pageCacheBytes }),
+    });
     this.lump.filesystems.register_filesystem(jffs2_fs_type);
     this.sb = mount_fs(this.lump, 'jffs2', this.mtd, readOnly ? SB_RDONLY : 0, options);
     this.fs = new l2p(this.sb);
@@ -82,7 +96,7 @@ export class Rig {
   }
 }
 
-/** Bytes that look like text, the same for the same seed. */
+/** Bytes that look like text (or, with a seed divisible by three, like noise); the same for the same seed. */
 export function sampleBytes(length: number, seed: number): Uint8Array {
   const bytes = new Uint8Array(length);
   let x = (seed * 2654435761) >>> 0;

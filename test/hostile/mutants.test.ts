@@ -1,0 +1,84 @@
+/**
+ * Good images with lies in them. LUMP_IMAGES=n tries more, LUMP_FIRST=n starts at another seed, and
+ * LUMP_IMAGE=id (as a failure prints it) tries one alone.
+ */
+import { expect } from 'chai';
+import { Prng } from '../../src/rumpuser/prng.js';
+import { bases, ERASE_BYTES } from './bases.js';
+import { exercise, type Outcome } from './exercise.js';
+import { Mutator } from './mutate.js';
+
+const COUNT = Number(process.env['LUMP_IMAGES'] ?? 1000);
+const FIRST = Number(process.env['LUMP_FIRST'] ?? 0);
+
+type Kind = 'structure' | 'bytes';
+
+/** Runs one, and once more with stack traces (errors make most of the cost) if it fails. */
+function run(kind: Kind, seed: number): Outcome {
+  const { stackTraceLimit } = Error;
+  try {
+    Error.stackTraceLimit = 0;
+    return attempt(kind, seed);
+  } catch {
+    Error.stackTraceLimit = 30;
+    return attempt(kind, seed);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+function attempt(kind: Kind, seed: number): Outcome {
+  const prng = new Prng(seed);
+  const all = bases();
+  const base = all[prng.below(all.length)]!;
+  const mutator = new Mutator(base, prng);
+  for (let n = 1 + prng.below(prng.below(3) === 0 ? 12 : 3); n > 0; n--) {
+    mutator.mutate(kind === 'bytes');
+  }
+  const id = `LUMP_IMAGE=${kind}:${seed}`;
+  try {
+    return exercise(mutator.bytes, ERASE_BYTES, base.order, prng);
+  } catch (error) {
+    const { name, message, stack } = error as Error;
+    throw new Error(`${id} (${base.name}): ${name}: ${message}\n${stack}`);
+  }
+}
+
+describe('jffs2 on hostile images', () => {
+  const one = process.env['LUMP_IMAGE'];
+  if (one !== undefined) {
+    it(`survives ${one}`, () => {
+      const [kind, seed] = one.split(':');
+      run(kind as Kind, Number(seed));
+    });
+    return;
+  }
+
+  it('reads, changes and reads again what the mutators start from', () => {
+    for (const base of bases()) {
+      const outcome = exercise(base.bytes.slice(), ERASE_BYTES, base.order, new Prng(1));
+      expect(outcome.mountedReadWrite, base.name).to.equal(true);
+      expect(outcome.entries, base.name).to.be.greaterThan(9);
+    }
+  });
+
+  for (const kind of ['structure', 'bytes'] as const) {
+    const count = Math.ceil(COUNT * (kind === 'structure' ? 0.75 : 0.25));
+    it(`survives ${count} images with changed ${kind}`, function () {
+      this.timeout(0);
+      const failures: string[] = [];
+      let mounted = 0;
+      for (let seed = FIRST; seed < FIRST + count; seed++) {
+        try {
+          if (run(kind, seed).mountedReadWrite) mounted++;
+        } catch (error) {
+          failures.push((error as Error).message);
+          if (failures.length >= 20) break;
+        }
+      }
+      expect(failures, failures.join('\n')).to.have.lengthOf(0);
+      // The lies must be small enough to get through the door.
+      expect(mounted).to.be.greaterThan(count / 2);
+    });
+  }
+});
