@@ -181,8 +181,19 @@ export function d_make_root(root: inode): Dentry {
   const sb = root.i_sb;
   BUG_ON(sb.s_dcache !== null, 'a mount has one root');
   sb.s_dcache = new Dcache();
-  const dentry = new_dentry(sb, null, '/');
-  attach_inode(dentry, root);
+  return new_root(root, '/');
+}
+
+/** A dentry without a parent. The inode's reference is taken over, also when this throws. */
+function new_root(inode: inode, name: ByteName): Dentry {
+  let dentry: Dentry;
+  try {
+    dentry = new_dentry(inode.i_sb, null, name);
+  } catch (error) {
+    iput(inode);
+    throw error;
+  }
+  attach_inode(dentry, inode);
   return dentry;
 }
 
@@ -196,9 +207,7 @@ export function d_obtain_alias(inode: inode): Dentry {
     iput(inode);
     return alias;
   }
-  const dentry = new_dentry(inode.i_sb, null, '');
-  attach_inode(dentry, inode);
-  return dentry;
+  return new_root(inode, '');
 }
 
 function attach_inode(dentry: Dentry, inode: inode): void {

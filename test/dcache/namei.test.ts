@@ -125,12 +125,13 @@ describe('dcache/namei', () => {
 
   it('asks before it says what is there, and both directories of a rename', () => {
     const closed = mkdir(root, 'closed', 0o700);
+    create(closed, 'hidden');
     const fixed = mkdir(root, 'fixed', 0o755);
     const open = mkdir(root, 'open', 0o777);
     f.become(5);
     create(open, 'mine');
     expect(outcome(() => vfs_unlink(closed, 'missing'))).to.equal('EACCES');
-    expect(outcome(() => vfs_create(closed, 'x', 0))).to.equal('EACCES');
+    expect(outcome(() => vfs_create(closed, 'hidden', 0))).to.equal('EACCES');
     expect(outcome(() => vfs_rename(closed, 'missing', open, 'x'))).to.equal('EACCES');
     expect(outcome(() => vfs_rename(open, 'missing', closed, 'x'))).to.equal('EACCES');
     expect(outcome(() => vfs_rename(open, 'mine', fixed, 'x'))).to.equal('EACCES');
@@ -259,6 +260,8 @@ describe('dcache/namei', () => {
     expect(lost.d_inode!.i_nlink).to.equal(0);
     dput(lost);
     expect(f.medium.records.has(i_ino)).to.equal(false);
+    f.lump.slab.fail_nth(2);
+    expect(outcome(() => vfs_tmpfile(root, 0o600))).to.equal('ENOMEM');
     const kept = keep(vfs_tmpfile(root, 0o600));
     keep(vfs_link(kept, root, 'named'));
     expect(kept.d_inode!.i_nlink).to.equal(1);
@@ -347,6 +350,12 @@ describe('dcache/namei', () => {
       vfs_rename(root, 'other', dir, 'inner', RENAME_EXCHANGE);
       expect([d_path(file), d_path(other)]).to.deep.equal(['/other', '/dir/inner']);
       expect(rename(RENAME_NOREPLACE, 'new')).to.equal('ok');
+      // Both directories of an exchange live on.
+      vfs_rename(dir, 'inner', root, 'dir2', RENAME_NOREPLACE);
+      vfs_rename(root, 'dir2', root, 'dir', RENAME_EXCHANGE);
+      expect([d_path(dir), d_path(other)]).to.deep.equal(['/dir2', '/dir']);
+      create(dir, 'in-dir');
+      create(other, 'in-other');
     });
 
     it('a directory that gets another parent must be writeable itself', () => {

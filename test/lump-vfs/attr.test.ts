@@ -189,6 +189,7 @@ describe('lump/attr: notify_change', () => {
     expect(change(link, { ia_valid: ATTR_MODE, ia_mode: 0o600 })).to.equal('EOPNOTSUPP');
     expect(change(link, { ia_valid: ATTR_UID, ia_uid: 3 })).to.equal('ok');
     expect(change(inode, { ia_valid: ATTR_SIZE, ia_size: f.sb.s_maxbytes + 1 })).to.equal('EFBIG');
+    expect(change(inode, { ia_valid: ATTR_SIZE, ia_size: f.sb.s_maxbytes })).to.equal('ok');
     f.sb.s_flags |= SB_RDONLY;
     expect(change(inode, size)).to.equal('EROFS');
   });
@@ -233,6 +234,21 @@ describe('lump/attr: what a write takes away', () => {
     f.become(STRANGER);
     vfs_truncate(inode, 0);
     expect(mode_of(inode)).to.equal('777');
+  });
+
+  it('asks for capabilities at the first write only', () => {
+    const { f, inode } = with_file(0o755);
+    let asked = 0;
+    f.sb.s_xattr = f.sb.s_xattr.map((handler) => ({
+      ...handler,
+      get(node, name) {
+        asked++;
+        return handler.get(node, name);
+      },
+    }));
+    write(inode);
+    write(inode);
+    expect(asked).to.equal(1);
   });
 
   it('file capabilities, also from root', () => {

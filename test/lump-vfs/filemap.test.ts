@@ -214,6 +214,15 @@ describe('lump/filemap', () => {
     fput(file);
   });
 
+  it('gives up the pages that came first, when all were read once', () => {
+    const f = new Fixture({ pageCacheBytes: 16 * PAGE_SIZE });
+    const file = open_new(f);
+    vfs_write(file, pattern(40 * PAGE_SIZE), 0, 40 * PAGE_SIZE, 0);
+    const cached = [...file.f_inode.i_pages!.keys()].sort((a, b) => a - b);
+    expect(cached).to.deep.equal(Array.from({ length: 16 }, (_, i) => 24 + i));
+    fput(file);
+  });
+
   it('a page that is read again and again outlives those that are read once', () => {
     const f = new Fixture({ pageCacheBytes: 16 * PAGE_SIZE });
     const file = open_new(f);

@@ -17,6 +17,7 @@ import {
   posix_acl_equiv_mode,
   posix_acl_from_mode,
   posix_acl_from_xattr,
+  posix_acl_permission,
   posix_acl_to_xattr,
   posix_acl_valid,
 } from '../../src/lump/posix_acl.js';
@@ -151,6 +152,19 @@ describe('lump/posix_acl: permission', () => {
       expect(outcome(() => inode_permission(inode, mask))).to.equal(expected);
     });
   }
+});
+
+describe('lump/posix_acl: damaged lists', () => {
+  it('grant nothing', () => {
+    const f = new Fixture();
+    f.become(5);
+    const inode = root_of(f.sb).d_inode!;
+    const asked = (list: posix_acl): string =>
+      outcome(() => posix_acl_permission(inode, list, MAY_READ));
+    expect(asked({ a_entries: [] })).to.equal('EIO');
+    expect(asked({ a_entries: [{ e_tag: 3, e_perm: 7, e_id: 0 }] })).to.equal('EIO');
+    expect(asked(acl('u::rwx,g::rwx,m::rwx'))).to.equal('EIO');
+  });
 });
 
 describe('lump/posix_acl: inodes', () => {
