@@ -182,7 +182,10 @@ function mounted(table: jffs2_compressors): contender {
         compressedBytes += lengths.dstlen;
       }
       return {
-        compressMs: performance.now() - start, decompressMs: 0, compressedBytes, pages: 0,
+        compressMs: performance.now() - start,
+        decompressMs: 0,
+        compressedBytes,
+        pages: 0,
       };
     },
   };
@@ -201,7 +204,8 @@ function contenders(): contender[] {
     python('C liblzo2', LZO_SETUP, 'compress(page)', 'decompress(page)'),
     ours('lzma', codecs.get('lzma')!),
     python(
-      'C liblzma', LZMA_SETUP,
+      'C liblzma',
+      LZMA_SETUP,
       'lzma.compress(page, lzma.FORMAT_RAW, filters=filters)',
       'lzma.decompress(page, lzma.FORMAT_RAW, filters=filters)',
     ),
@@ -214,7 +218,11 @@ function contenders(): contender[] {
 
 const results: Record<string, Record<string, Record<string, number | null>>> = {};
 console.log(`${PAGES} pages of ${PAGE} bytes, ${rounds} rounds; MB/s in / out, size in %`);
-for (const [kind, data] of [['text', text()], ['mixed', mixed()], ['random', random()]] as const) {
+for (const [kind, data] of [
+  ['text', text()],
+  ['mixed', mixed()],
+  ['random', random()],
+] as const) {
   console.log(`\n${kind}`);
   const table = contenders();
   const seen = table.map(() => [] as measurement[]);

@@ -38,9 +38,7 @@ export interface jffs2_compressor {
    * On true, `out` tells the bytes consumed and produced, and fewer were produced than consumed.
    * On false the data cannot be made smaller; `out` is unchanged and the room at `dof` undefined.
    */
-  compress(
-    src: Uint8Array, so: number, dst: Uint8Array, dof: number, out: compr_lengths,
-  ): boolean;
+  compress(src: Uint8Array, so: number, dst: Uint8Array, dof: number, out: compr_lengths): boolean;
 
   /**
    * Decompresses `src[so … so+srclen)` to exactly `dstlen` bytes at `dof`.
@@ -48,7 +46,12 @@ export interface jffs2_compressor {
    *   touches a byte outside the two ranges, and takes time in O(srclen + dstlen).
    */
   decompress(
-    src: Uint8Array, so: number, srclen: number, dst: Uint8Array, dof: number, dstlen: number,
+    src: Uint8Array,
+    so: number,
+    srclen: number,
+    dst: Uint8Array,
+    dof: number,
+    dstlen: number,
   ): boolean;
 }
 
@@ -61,7 +64,12 @@ export type decompress_outcome = 'ok' | 'malformed' | 'unknown';
  * another one is smaller by a fifth. `forcelzo`, `forcezlib`: that one or raw.
  */
 export type jffs2_compr_mode =
-  | 'none' | 'priority' | 'size' | 'favourlzo' | 'forcelzo' | 'forcezlib';
+  | 'none'
+  | 'priority'
+  | 'size'
+  | 'favourlzo'
+  | 'forcelzo'
+  | 'forcezlib';
 
 /** Linux's, unless it was built otherwise. */
 const DEFAULT_MODE: jffs2_compr_mode = 'priority';
@@ -192,12 +200,17 @@ export class jffs2_compressors {
    *   the first `lengths.srclen` bytes of the data itself.
    */
   compress(
-    data: Uint8Array, off: number, lengths: compr_lengths, dst: Uint8Array, dstOff: number,
+    data: Uint8Array,
+    off: number,
+    lengths: compr_lengths,
+    dst: Uint8Array,
+    dstOff: number,
   ): number {
     let chosen: jffs2_compressor_state | undefined;
     // lzo by itself finds out as fast as the probe.
     const hopeless =
-      this.mode !== 'none' && this.mode !== 'forcelzo' &&
+      this.mode !== 'none' &&
+      this.mode !== 'forcelzo' &&
       this.#probe.isIncompressible(data, off, lengths.srclen);
     switch (hopeless ? 'none' : this.mode) {
       case 'none':
@@ -235,8 +248,14 @@ export class jffs2_compressors {
    * is not zero for the old codecs only (up to zlib): early writers left garbage there.
    */
   decompress(
-    compr: number, usercompr: number,
-    src: Uint8Array, so: number, srclen: number, dst: Uint8Array, dof: number, dstlen: number,
+    compr: number,
+    usercompr: number,
+    src: Uint8Array,
+    so: number,
+    srclen: number,
+    dst: Uint8Array,
+    dof: number,
+    dstlen: number,
   ): decompress_outcome {
     if (compr === JFFS2_COMPR_NONE) {
       if (srclen !== dstlen) return 'malformed';
@@ -267,7 +286,11 @@ export class jffs2_compressors {
   }
 
   #first(
-    data: Uint8Array, off: number, lengths: compr_lengths, dst: Uint8Array, dstOff: number,
+    data: Uint8Array,
+    off: number,
+    lengths: compr_lengths,
+    dst: Uint8Array,
+    dstOff: number,
   ): jffs2_compressor_state | undefined {
     for (const state of this.#list) {
       if (!state.disabled && state.codec.compress(data, off, dst, dstOff, lengths)) return state;
@@ -278,7 +301,11 @@ export class jffs2_compressors {
   /** The mount option names a codec: whether it is enabled does not count. */
   #only(
     compr: number,
-    data: Uint8Array, off: number, lengths: compr_lengths, dst: Uint8Array, dstOff: number,
+    data: Uint8Array,
+    off: number,
+    lengths: compr_lengths,
+    dst: Uint8Array,
+    dstOff: number,
   ): jffs2_compressor_state | undefined {
     const state = this.#byId[compr];
     return state?.codec.compress(data, off, dst, dstOff, lengths) ? state : undefined;
@@ -286,7 +313,11 @@ export class jffs2_compressors {
 
   /** Runs all enabled codecs. As in Linux, outputs are compared although inputs may differ. */
   #smallest(
-    data: Uint8Array, off: number, lengths: compr_lengths, dst: Uint8Array, dstOff: number,
+    data: Uint8Array,
+    off: number,
+    lengths: compr_lengths,
+    dst: Uint8Array,
+    dstOff: number,
   ): jffs2_compressor_state | undefined {
     if (this.#candidateBuf.length < lengths.dstlen) {
       this.#candidateBuf = new Uint8Array(lengths.dstlen);
@@ -317,7 +348,10 @@ export class jffs2_compressors {
   }
 
   #better(
-    state: jffs2_compressor_state, size: number, best: jffs2_compressor_state, bestSize: number,
+    state: jffs2_compressor_state,
+    size: number,
+    best: jffs2_compressor_state,
+    bestSize: number,
   ): boolean {
     if (this.mode === 'size') return size < bestSize;
     const isLzo = state.codec.compr === JFFS2_COMPR_LZO;

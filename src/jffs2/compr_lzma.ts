@@ -50,8 +50,11 @@ class lzma_comp implements jffs2_compressor {
   #encoder: LzmaEncoder | null = null;
 
   constructor(
-    name: string, compr: number, priority: number,
-    properties: LzmaProperties, forms: readonly lzma_form[],
+    name: string,
+    compr: number,
+    priority: number,
+    properties: LzmaProperties,
+    forms: readonly lzma_form[],
   ) {
     this.name = name;
     this.compr = compr;
@@ -62,9 +65,7 @@ class lzma_comp implements jffs2_compressor {
   }
 
   /** All or nothing. */
-  compress(
-    src: Uint8Array, so: number, dst: Uint8Array, dof: number, out: compr_lengths,
-  ): boolean {
+  compress(src: Uint8Array, so: number, dst: Uint8Array, dof: number, out: compr_lengths): boolean {
     const header = this.#headerBytes;
     // A payload as long as the data is of no use.
     const capacity = Math.min(out.dstlen, out.srclen - 1) - header;
@@ -82,7 +83,12 @@ class lzma_comp implements jffs2_compressor {
   }
 
   decompress(
-    src: Uint8Array, so: number, srclen: number, dst: Uint8Array, dof: number, dstlen: number,
+    src: Uint8Array,
+    so: number,
+    srclen: number,
+    dst: Uint8Array,
+    dof: number,
+    dstlen: number,
   ): boolean {
     let ownIsWhole = false;
     for (let i = 0; i < this.#forms.length; i++) {
@@ -97,7 +103,12 @@ class lzma_comp implements jffs2_compressor {
   /** @returns whether the stream, read that way, gives `dstlen` bytes. */
   #decode(
     form: lzma_form,
-    src: Uint8Array, so: number, srclen: number, dst: Uint8Array, dof: number, dstlen: number,
+    src: Uint8Array,
+    so: number,
+    srclen: number,
+    dst: Uint8Array,
+    dof: number,
+    dstlen: number,
   ): boolean {
     let properties: LzmaProperties | null;
     let header = 0;
@@ -111,9 +122,7 @@ class lzma_comp implements jffs2_compressor {
       properties = lzmaPropertiesOf(src[so]!);
     }
     if (properties === null) return false;
-    return this.#decoder.decode(
-      properties, src, so + header, srclen - header, dst, dof, dstlen,
-    );
+    return this.#decoder.decode(properties, src, so + header, srclen - header, dst, dof, dstlen);
   }
 }
 
@@ -128,7 +137,10 @@ export class jffs2_lzma_comp extends lzma_comp {
 export class jffs2_lzma_nosize_comp extends lzma_comp {
   constructor() {
     super('lzma_nosize', JFFS2_COMPR_LZMA_NOSIZE, 65, SDK_DEFAULT, [
-      'header', 'header+length', 'openwrt', 'sdk',
+      'header',
+      'header+length',
+      'openwrt',
+      'sdk',
     ]);
   }
 }

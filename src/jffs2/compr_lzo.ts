@@ -59,9 +59,7 @@ export class jffs2_lzo_comp implements jffs2_compressor {
   readonly #dstView = new DataViewCache();
 
   /** All or nothing. */
-  compress(
-    src: Uint8Array, so: number, dst: Uint8Array, dof: number, out: compr_lengths,
-  ): boolean {
+  compress(src: Uint8Array, so: number, dst: Uint8Array, dof: number, out: compr_lengths): boolean {
     const { srclen } = out;
     // A stream as long as the data is of no use.
     const capacity = Math.min(out.dstlen, srclen - 1);
@@ -78,7 +76,12 @@ export class jffs2_lzo_comp implements jffs2_compressor {
 
   /** @returns the bytes written before `dstEnd`, or -1. */
   #parse(
-    src: Uint8Array, so: number, srclen: number, dst: Uint8Array, dof: number, dstEnd: number,
+    src: Uint8Array,
+    so: number,
+    srclen: number,
+    dst: Uint8Array,
+    dof: number,
+    dstEnd: number,
   ): number {
     const positions = this.#positions;
     const view = this.#srcView.of(src);
@@ -151,7 +154,12 @@ export class jffs2_lzo_comp implements jffs2_compressor {
   }
 
   decompress(
-    src: Uint8Array, so: number, srclen: number, dst: Uint8Array, dof: number, dstlen: number,
+    src: Uint8Array,
+    so: number,
+    srclen: number,
+    dst: Uint8Array,
+    dof: number,
+    dstlen: number,
   ): boolean {
     const srcEnd = so + srclen;
     const dstEnd = dof + dstlen;
@@ -174,7 +182,7 @@ export class jffs2_lzo_comp implements jffs2_compressor {
       for (let i = 0; i < run; i++) dst[op + i] = src[ip + i]!;
       ip += run;
       op += run;
-      state = run < AFTER_RUN ? run : AFTER_RUN;
+      state = Math.min(run, AFTER_RUN);
     }
 
     // Every instruction has at least two more bytes to read: its own, or those of the end.

@@ -19,9 +19,7 @@ export class jffs2_rtime_comp implements jffs2_compressor {
   readonly #positions = new Uint16Array(256);
 
   /** May consume less than it is offered. */
-  compress(
-    src: Uint8Array, so: number, dst: Uint8Array, dof: number, out: compr_lengths,
-  ): boolean {
+  compress(src: Uint8Array, so: number, dst: Uint8Array, dof: number, out: compr_lengths): boolean {
     const positions = this.#positions.fill(0);
     const { srclen, dstlen } = out;
     // Linux does not try with less room.
@@ -51,7 +49,12 @@ export class jffs2_rtime_comp implements jffs2_compressor {
   }
 
   decompress(
-    src: Uint8Array, so: number, srclen: number, dst: Uint8Array, dof: number, dstlen: number,
+    src: Uint8Array,
+    so: number,
+    srclen: number,
+    dst: Uint8Array,
+    dof: number,
+    dstlen: number,
   ): boolean {
     const positions = this.#positions.fill(0);
     const srcEnd = so + srclen;
@@ -62,7 +65,7 @@ export class jffs2_rtime_comp implements jffs2_compressor {
       const run = src[so + 1]!;
       so += 2;
       dst[dof + pos++] = value;
-      let back = positions[value]!;
+      const back = positions[value]!;
       positions[value] = pos;
       if (run > dstlen - pos) return false;
       // The ranges may overlap, and must be copied byte by byte then; back < pos always.

@@ -62,8 +62,14 @@ class BitWriter {
 
 /** @returns the bytes written, or -1 when they do not fit. */
 function rubinEncode(
-  ones: Uint32Array, divider: number,
-  src: Uint8Array, so: number, srclen: number, dst: Uint8Array, dof: number, capacity: number,
+  ones: Uint32Array,
+  divider: number,
+  src: Uint8Array,
+  so: number,
+  srclen: number,
+  dst: Uint8Array,
+  dof: number,
+  capacity: number,
 ): number {
   const out = new BitWriter(dst, dof, capacity);
   let p = 2 * UPPER_BIT;
@@ -97,8 +103,14 @@ function rubinEncode(
  * more than `srclen` when it ran dry; zeros are read from there.
  */
 function rubinDecode(
-  ones: Uint32Array, divider: number,
-  src: Uint8Array, so: number, srclen: number, dst: Uint8Array, dof: number, dstlen: number,
+  ones: Uint32Array,
+  divider: number,
+  src: Uint8Array,
+  so: number,
+  srclen: number,
+  dst: Uint8Array,
+  dof: number,
+  dstlen: number,
 ): number {
   const capacityBits = srclen * 8;
   let bits = 0;
@@ -116,8 +128,7 @@ function rubinDecode(
         wanted++;
       }
       for (; wanted > 0; wanted--, bits++) {
-        const bit =
-          bits < capacityBits ? (src[so + (bits >>> 3)]! >>> (7 - (bits & 7))) & 1 : 0;
+        const bit = bits < capacityBits ? (src[so + (bits >>> 3)]! >>> (7 - (bits & 7))) & 1 : 0;
         code = ((code & LOWER_BITS) << 1) | bit;
       }
       const share = zeroShare(p, ones[b]!, divider);
@@ -136,7 +147,12 @@ function rubinDecode(
 
 /** @returns whether the payload came out even. */
 function decodeMips(
-  src: Uint8Array, so: number, srclen: number, dst: Uint8Array, dof: number, dstlen: number,
+  src: Uint8Array,
+  so: number,
+  srclen: number,
+  dst: Uint8Array,
+  dof: number,
+  dstlen: number,
 ): boolean {
   return rubinDecode(MIPS_ONES, MIPS_DIVIDER, src, so, srclen, dst, dof, dstlen) === srclen;
 }
@@ -144,7 +160,12 @@ function decodeMips(
 /** @returns whether the payload came out even. `srclen` is at least the header's. */
 function decodeDyn(
   table: Uint32Array,
-  src: Uint8Array, so: number, srclen: number, dst: Uint8Array, dof: number, dstlen: number,
+  src: Uint8Array,
+  so: number,
+  srclen: number,
+  dst: Uint8Array,
+  dof: number,
+  dstlen: number,
 ): boolean {
   for (let b = 0; b < DYN_HEADER_BYTES; b++) table[b] = src[so + b]!;
   so += DYN_HEADER_BYTES;
@@ -160,9 +181,7 @@ export class jffs2_rubinmips_comp implements jffs2_compressor {
   readonly #table = new Uint32Array(DYN_HEADER_BYTES);
 
   /** All or nothing. */
-  compress(
-    src: Uint8Array, so: number, dst: Uint8Array, dof: number, out: compr_lengths,
-  ): boolean {
+  compress(src: Uint8Array, so: number, dst: Uint8Array, dof: number, out: compr_lengths): boolean {
     const { srclen } = out;
     const capacity = Math.min(out.dstlen, srclen - 1);
     const produced = rubinEncode(MIPS_ONES, MIPS_DIVIDER, src, so, srclen, dst, dof, capacity);
@@ -172,7 +191,12 @@ export class jffs2_rubinmips_comp implements jffs2_compressor {
   }
 
   decompress(
-    src: Uint8Array, so: number, srclen: number, dst: Uint8Array, dof: number, dstlen: number,
+    src: Uint8Array,
+    so: number,
+    srclen: number,
+    dst: Uint8Array,
+    dof: number,
+    dstlen: number,
   ): boolean {
     if (decodeMips(src, so, srclen, dst, dof, dstlen)) return true;
     if (srclen >= DYN_HEADER_BYTES) {
@@ -191,9 +215,7 @@ export class jffs2_dynrubin_comp implements jffs2_compressor {
   readonly #table = new Uint32Array(DYN_HEADER_BYTES);
 
   /** All or nothing. */
-  compress(
-    src: Uint8Array, so: number, dst: Uint8Array, dof: number, out: compr_lengths,
-  ): boolean {
+  compress(src: Uint8Array, so: number, dst: Uint8Array, dof: number, out: compr_lengths): boolean {
     const { srclen } = out;
     const capacity = Math.min(out.dstlen, srclen - 1) - DYN_HEADER_BYTES;
     if (capacity < 0) return false;
@@ -215,7 +237,12 @@ export class jffs2_dynrubin_comp implements jffs2_compressor {
   }
 
   decompress(
-    src: Uint8Array, so: number, srclen: number, dst: Uint8Array, dof: number, dstlen: number,
+    src: Uint8Array,
+    so: number,
+    srclen: number,
+    dst: Uint8Array,
+    dof: number,
+    dstlen: number,
   ): boolean {
     const hasTable = srclen >= DYN_HEADER_BYTES;
     if (hasTable && decodeDyn(this.#table, src, so, srclen, dst, dof, dstlen)) return true;

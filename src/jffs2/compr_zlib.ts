@@ -36,9 +36,7 @@ export class jffs2_zlib_comp implements jffs2_compressor {
   }
 
   /** May consume less than it is offered, when the room is smaller than the data. */
-  compress(
-    src: Uint8Array, so: number, dst: Uint8Array, dof: number, out: compr_lengths,
-  ): boolean {
+  compress(src: Uint8Array, so: number, dst: Uint8Array, dof: number, out: compr_lengths): boolean {
     const { srclen, dstlen } = out;
     if (dstlen <= STREAM_OVERHEAD || srclen <= STREAM_OVERHEAD) return false;
     if (dstlen < srclen) return this.#compressToFit(src, so, dst, dof, out);
@@ -55,7 +53,11 @@ export class jffs2_zlib_comp implements jffs2_compressor {
    * between the two, a little below the room. It happens once per erase block.
    */
   #compressToFit(
-    src: Uint8Array, so: number, dst: Uint8Array, dof: number, out: compr_lengths,
+    src: Uint8Array,
+    so: number,
+    dst: Uint8Array,
+    dof: number,
+    out: compr_lengths,
   ): boolean {
     const { srclen, dstlen } = out;
     // What does not compress grows by 5 bytes per stored block; this always holds the stream.
@@ -95,7 +97,12 @@ export class jffs2_zlib_comp implements jffs2_compressor {
    * that. A payload without a zlib header is tried as bare deflate data.
    */
   decompress(
-    src: Uint8Array, so: number, srclen: number, dst: Uint8Array, dof: number, dstlen: number,
+    src: Uint8Array,
+    so: number,
+    srclen: number,
+    dst: Uint8Array,
+    dof: number,
+    dstlen: number,
   ): boolean {
     let header = 0;
     if (srclen > 2) {
@@ -105,8 +112,6 @@ export class jffs2_zlib_comp implements jffs2_compressor {
       const hasDictionary = (flg & 0x20) !== 0;
       if (isDeflate && !hasDictionary && ((cmf << 8) | flg) % 31 === 0) header = 2;
     }
-    return (
-      this.#zlib.inflateRaw(src, so + header, srclen - header, dst, dof, dstlen) === dstlen
-    );
+    return this.#zlib.inflateRaw(src, so + header, srclen - header, dst, dof, dstlen) === dstlen;
   }
 }

@@ -16,8 +16,12 @@ interface ZlibHandle {
   reset(): void;
   writeSync(
     flush: number,
-    src: Uint8Array, srcOffset: number, srcLength: number,
-    dst: Uint8Array, dstOffset: number, dstLength: number,
+    src: Uint8Array,
+    srcOffset: number,
+    srcLength: number,
+    dst: Uint8Array,
+    dstOffset: number,
+    dstLength: number,
   ): void;
 }
 
@@ -57,12 +61,22 @@ class ReusableStream {
 
   /** @returns false when zlib reports an error: bad data, or input that ends too early. */
   finish(
-    src: Uint8Array, srcOffset: number, srcLength: number,
-    dst: Uint8Array, dstOffset: number, dstLength: number,
+    src: Uint8Array,
+    srcOffset: number,
+    srcLength: number,
+    dst: Uint8Array,
+    dstOffset: number,
+    dstLength: number,
   ): boolean {
     this.#failed = false;
     this.#handle.writeSync(
-      constants.Z_FINISH, src, srcOffset, srcLength, dst, dstOffset, dstLength,
+      constants.Z_FINISH,
+      src,
+      srcOffset,
+      srcLength,
+      dst,
+      dstOffset,
+      dstLength,
     );
     return !this.#failed;
   }
@@ -90,12 +104,21 @@ class HandleZlib implements HostCodecs {
   readonly #spill = new Uint8Array(1);
 
   deflate(
-    src: Uint8Array, srcOffset: number, srcLength: number,
-    dst: Uint8Array, dstOffset: number, dstCapacity: number, level: number,
+    src: Uint8Array,
+    srcOffset: number,
+    srcLength: number,
+    dst: Uint8Array,
+    dstOffset: number,
+    dstCapacity: number,
+    level: number,
   ): number {
     checkRange(src, srcOffset, srcLength);
     checkRange(dst, dstOffset, dstCapacity);
-    const stream = (this.#deflaters[level] ??= new ReusableStream(createDeflate({ level })));
+    let stream = this.#deflaters[level];
+    if (stream === undefined) {
+      stream = new ReusableStream(createDeflate({ level }));
+      this.#deflaters[level] = stream;
+    }
     stream.reset();
     if (!stream.finish(src, srcOffset, srcLength, dst, dstOffset, dstCapacity)) return -1;
     // No room left: more may be waiting inside.
@@ -103,8 +126,12 @@ class HandleZlib implements HostCodecs {
   }
 
   inflateRaw(
-    src: Uint8Array, srcOffset: number, srcLength: number,
-    dst: Uint8Array, dstOffset: number, dstCapacity: number,
+    src: Uint8Array,
+    srcOffset: number,
+    srcLength: number,
+    dst: Uint8Array,
+    dstOffset: number,
+    dstCapacity: number,
   ): number {
     checkRange(src, srcOffset, srcLength);
     checkRange(dst, dstOffset, dstCapacity);
@@ -122,8 +149,13 @@ class HandleZlib implements HostCodecs {
 /** The slow way, by public calls only. */
 class PublicZlib implements HostCodecs {
   deflate(
-    src: Uint8Array, srcOffset: number, srcLength: number,
-    dst: Uint8Array, dstOffset: number, dstCapacity: number, level: number,
+    src: Uint8Array,
+    srcOffset: number,
+    srcLength: number,
+    dst: Uint8Array,
+    dstOffset: number,
+    dstCapacity: number,
+    level: number,
   ): number {
     const made = deflateSync(src.subarray(srcOffset, srcOffset + srcLength), { level });
     if (made.length > dstCapacity) return -1;
@@ -132,8 +164,12 @@ class PublicZlib implements HostCodecs {
   }
 
   inflateRaw(
-    src: Uint8Array, srcOffset: number, srcLength: number,
-    dst: Uint8Array, dstOffset: number, dstCapacity: number,
+    src: Uint8Array,
+    srcOffset: number,
+    srcLength: number,
+    dst: Uint8Array,
+    dstOffset: number,
+    dstCapacity: number,
   ): number {
     try {
       const made = inflateRawSync(src.subarray(srcOffset, srcOffset + srcLength), {

@@ -12,8 +12,13 @@ export class PortableZlib implements HostCodecs {
   #spill = new Uint8Array(4097);
 
   deflate(
-    src: Uint8Array, srcOffset: number, srcLength: number,
-    dst: Uint8Array, dstOffset: number, dstCapacity: number, level: number,
+    src: Uint8Array,
+    srcOffset: number,
+    srcLength: number,
+    dst: Uint8Array,
+    dstOffset: number,
+    dstCapacity: number,
+    level: number,
   ): number {
     const made = zlibSync(src.subarray(srcOffset, srcOffset + srcLength), {
       level: level as NonNullable<DeflateOptions['level']>,
@@ -24,8 +29,12 @@ export class PortableZlib implements HostCodecs {
   }
 
   inflateRaw(
-    src: Uint8Array, srcOffset: number, srcLength: number,
-    dst: Uint8Array, dstOffset: number, dstCapacity: number,
+    src: Uint8Array,
+    srcOffset: number,
+    srcLength: number,
+    dst: Uint8Array,
+    dstOffset: number,
+    dstCapacity: number,
   ): number {
     if (this.#spill.length <= dstCapacity) this.#spill = new Uint8Array(dstCapacity + 1);
     let made: Uint8Array;

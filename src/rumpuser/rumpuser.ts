@@ -56,7 +56,8 @@ export interface HostFileInfo {
 
 /**
  * DEFLATE as the host offers it. Every call is synchronous, takes and fills ranges of the caller's
- * buffers, never touches a byte outside them, and never throws: -1 is the answer to all refusals.
+ * buffers, and never touches a byte outside them. -1 is the answer to all that data can do wrong; a
+ * range outside its buffer is the caller's mistake, and may be answered with a RangeError.
  */
 export interface HostCodecs {
   /**

@@ -19,7 +19,9 @@ interface Row {
 }
 
 const row = (codec: jffs2_compressor, partial = false, title = codec.name): Row => ({
-  codec, title, partial,
+  codec,
+  title,
+  partial,
 });
 
 const ROWS: Row[] = [
@@ -41,7 +43,11 @@ const LENGTHS = [
 
 /** Compresses into a guarded buffer; null when the codec declines. */
 function compress(
-  codec: jffs2_compressor, data: Uint8Array, offset: number, srclen: number, dstlen: number,
+  codec: jffs2_compressor,
+  data: Uint8Array,
+  offset: number,
+  srclen: number,
+  dstlen: number,
 ): { payload: Uint8Array; consumed: number } | null {
   const dst = new Guarded(dstlen, offset & 3);
   const lengths: compr_lengths = { srclen, dstlen };
@@ -58,21 +64,25 @@ function compress(
 
 /** Decompresses, between guards; null when the codec refuses. */
 function decompress(
-  codec: jffs2_compressor, payload: Uint8Array, dstlen: number, shift = 0,
+  codec: jffs2_compressor,
+  payload: Uint8Array,
+  dstlen: number,
+  shift = 0,
 ): Uint8Array | null {
   const src = new Guarded(payload.length, shift);
   src.content.set(payload);
   const dst = new Guarded(dstlen, shift);
-  const done = codec.decompress(
-    src.bytes, src.offset, src.length, dst.bytes, dst.offset, dstlen,
-  );
+  const done = codec.decompress(src.bytes, src.offset, src.length, dst.bytes, dst.offset, dstlen);
   dst.check(`${codec.name}: decompressing ${payload.length} bytes to ${dstlen}`);
   src.check(`${codec.name}: the source`);
   return done ? dst.content.slice() : null;
 }
 
 function roundTrip(
-  codec: jffs2_compressor, data: Uint8Array, offset: number, dstlen: number,
+  codec: jffs2_compressor,
+  data: Uint8Array,
+  offset: number,
+  dstlen: number,
 ): void {
   const length = data.length - offset;
   const made = compress(codec, data, offset, length, dstlen);
@@ -198,7 +208,10 @@ describe('rubin', () => {
     for (let seed = 1; seed <= 30; seed++) {
       for (const kind of ['text', 'zero', 'table'] as const) {
         const data = corpus(kind, 4096, seed);
-        for (const [writer, reader] of [[mips, dyn], [dyn, mips]] as const) {
+        for (const [writer, reader] of [
+          [mips, dyn],
+          [dyn, mips],
+        ] as const) {
           const made = compress(writer, data, 0, 4096, 4096);
           if (!made) continue;
           seen++;
@@ -261,11 +274,17 @@ describe('lzo', () => {
   it('reads every kind of instruction', () => {
     // Matches of 300 and of 7 bytes, 17,000 and 40,000 bytes back.
     const far = new Uint8Array(60000);
-    for (const [at, length] of [[0, 300], [17000, 300], [57000, 7]] as const) {
+    for (const [at, length] of [
+      [0, 300],
+      [17000, 300],
+      [57000, 7],
+    ] as const) {
       far.set(corpus('random', length, 9), at);
     }
     const kinds: [Kind | 'far', Uint8Array][] = [
-      ['far', far], ['zero', corpus('zero', 70000, 1)], ['text', corpus('text', 65000, 1)],
+      ['far', far],
+      ['zero', corpus('zero', 70000, 1)],
+      ['text', corpus('text', 65000, 1)],
     ];
     for (const [kind, data] of kinds) {
       const made = compress(lzo, data, 0, data.length, data.length);
@@ -289,8 +308,12 @@ describe('lzo', () => {
     const extension = run - 18;
     const zeros = Math.floor((extension - 1) / 255);
     const stream = Buffer.concat([
-      Buffer.from([0]), Buffer.alloc(zeros), Buffer.from([extension - 255 * zeros]), data,
-      Buffer.from([1 << 2, 2]), fromHex('11 00 00'),
+      Buffer.from([0]),
+      Buffer.alloc(zeros),
+      Buffer.from([extension - 255 * zeros]),
+      data,
+      Buffer.from([1 << 2, 2]),
+      fromHex('11 00 00'),
     ]);
     const back = decompress(lzo, stream, run + 3);
     const from = run - (2049 + 1 + 8);
@@ -317,7 +340,9 @@ describe('lzo', () => {
 describe('zlib payloads', () => {
   const data = corpus('text', 2000, 6);
   for (const [title, zlib] of [
-    ['node:zlib', nodeZlib()], ['public calls', nodeZlib(true)], ['fflate', new PortableZlib()],
+    ['node:zlib', nodeZlib()],
+    ['public calls', nodeZlib(true)],
+    ['fflate', new PortableZlib()],
   ] as const) {
     const codec = new jffs2_zlib_comp(zlib);
     const { payload } = compress(codec, data, 0, data.length, data.length)!;

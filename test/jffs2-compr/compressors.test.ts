@@ -3,7 +3,11 @@ import { expect } from 'chai';
 import { jffs2_compressors } from '../../src/jffs2/compr.js';
 import type { compr_lengths, jffs2_compressor } from '../../src/jffs2/compr.js';
 import {
-  JFFS2_COMPR_COPY, JFFS2_COMPR_LZO, JFFS2_COMPR_NONE, JFFS2_COMPR_RTIME, JFFS2_COMPR_ZERO,
+  JFFS2_COMPR_COPY,
+  JFFS2_COMPR_LZO,
+  JFFS2_COMPR_NONE,
+  JFFS2_COMPR_RTIME,
+  JFFS2_COMPR_ZERO,
   JFFS2_COMPR_ZLIB,
 } from '../../src/jffs2/medium.js';
 import { KernelPanic } from '../../src/lump/bug.js';
@@ -28,7 +32,10 @@ function compress(table: jffs2_compressors, data: Uint8Array, room = PAGE): Made
   const compr = table.compress(data, 0, lengths, dst, 0);
   const payload = compr === JFFS2_COMPR_NONE ? data : dst;
   return {
-    compr, dsize: lengths.srclen, csize: lengths.dstlen, payload: payload.slice(0, lengths.dstlen),
+    compr,
+    dsize: lengths.srclen,
+    csize: lengths.dstlen,
+    payload: payload.slice(0, lengths.dstlen),
   };
 }
 
@@ -37,7 +44,9 @@ const make = (): jffs2_compressors => new jffs2_compressors({ zlib: nodeZlib() }
 /** A codec of a settled outcome: always `csize` bytes from `dsize`, or nothing. */
 function fake(name: string, compr: number, priority: number, csize: number): jffs2_compressor {
   return {
-    name, compr, priority,
+    name,
+    compr,
+    priority,
     compress(_src, _so, dst, dof, out) {
       if (csize > out.dstlen) return false;
       dst.fill(compr, dof, dof + csize);
@@ -98,9 +107,12 @@ describe('jffs2_compressors', () => {
 
   it('follows priorities and switches', () => {
     const table = make();
-    expect(table.list().map((state) => state.codec.name).slice(0, 5)).to.deep.equal([
-      'lzo', 'lzma', 'lzma_nosize', 'zlib', 'rtime',
-    ]);
+    expect(
+      table
+        .list()
+        .map((state) => state.codec.name)
+        .slice(0, 5),
+    ).to.deep.equal(['lzo', 'lzma', 'lzma_nosize', 'zlib', 'rtime']);
     expect(table.setEnabled('lzo', true)).to.equal(true);
     expect(compress(table, TEXT).compr).to.equal(JFFS2_COMPR_LZO);
     expect(table.setPriority('lzo', 55)).to.equal(true);
@@ -132,8 +144,12 @@ describe('jffs2_compressors', () => {
   describe('favourlzo', () => {
     // [lzo's size, the other's size, who wins]; the list runs from high to low priority.
     const cases: [lzo: number, other: number, winner: 'lzo' | 'other' | 'first'][] = [
-      [1000, 2000, 'lzo'], [1000, 1000, 'lzo'], [1000, 801, 'lzo'], [1000, 800, 'first'],
-      [1000, 799, 'other'], [1000, 100, 'other'],
+      [1000, 2000, 'lzo'],
+      [1000, 1000, 'lzo'],
+      [1000, 801, 'lzo'],
+      [1000, 800, 'first'],
+      [1000, 799, 'other'],
+      [1000, 100, 'other'],
     ];
     for (const [lzo, other, winner] of cases) {
       for (const lzoFirst of [true, false]) {

@@ -15,8 +15,15 @@ const codecOf = (name: string): jffs2_compressor =>
 
 /** Pages, and more than pages for the sake of long distances and lengths. */
 const SAMPLES: [Kind, number][] = [
-  ['text', 4096], ['zero', 4096], ['table', 4095], ['text', 100], ['text', 1], ['random', 300],
-  ['text', 200_000], ['mixed', 200_000], ['runs', 200_000],
+  ['text', 4096],
+  ['zero', 4096],
+  ['table', 4095],
+  ['text', 100],
+  ['text', 1],
+  ['random', 300],
+  ['text', 200_000],
+  ['mixed', 200_000],
+  ['runs', 200_000],
 ];
 
 const NOTHING = new Uint8Array(0);
@@ -56,10 +63,16 @@ function toLzop(blocks: { data: Uint8Array; payload: Uint8Array | null }[]): Uin
     // Version, library version and version needed; method LZO1X-1, level 5.
     fromHex('1040 20a0 0940 01 05'),
     // Flags, mode, time (64 bits), length of the name.
-    be32(0), be32(0o100644), be32(0), be32(0), Buffer.from([0]),
+    be32(0),
+    be32(0o100644),
+    be32(0),
+    be32(0),
+    Buffer.from([0]),
   ]);
   const parts: Uint8Array[] = [
-    fromHex('89 4c 5a 4f 00 0d 0a 1a 0a'), header, be32(adler32(header)),
+    fromHex('89 4c 5a 4f 00 0d 0a 1a 0a'),
+    header,
+    be32(adler32(header)),
   ];
   for (const { data, payload } of blocks) {
     parts.push(be32(data.length), be32((payload ?? data).length), payload ?? data);
@@ -149,8 +162,11 @@ describe('other programs', function () {
 
     /** Runs xz once over all samples as files, and hands out what it makes of each. */
     function throughXz(
-      make: (sample: [Kind, number]) => Uint8Array | null, suffix: string, made: string,
-      options: string[], check: (sample: [Kind, number], output: Uint8Array) => void,
+      make: (sample: [Kind, number]) => Uint8Array | null,
+      suffix: string,
+      made: string,
+      options: string[],
+      check: (sample: [Kind, number], output: Uint8Array) => void,
     ): void {
       inDirectory((directory) => {
         const files = new Map<string, [Kind, number]>();
@@ -179,7 +195,9 @@ describe('other programs', function () {
             if (name === 'lzma') return Buffer.concat([full, payload]);
             return Buffer.concat([payload.subarray(0, 5), full.subarray(5), payload.subarray(5)]);
           },
-          '.lzma', '', ['-d'],
+          '.lzma',
+          '',
+          ['-d'],
           (sample, output) => {
             expect(hex(output), nameOf(sample)).to.equal(hex(corpus(...sample, 13)));
           },
@@ -187,12 +205,18 @@ describe('other programs', function () {
       });
     }
 
-    for (const [lc, lp, pb] of [[0, 0, 0], [3, 0, 2], [1, 2, 1]] as const) {
+    for (const [lc, lp, pb] of [
+      [0, 0, 0],
+      [3, 0, 2],
+      [1, 2, 1],
+    ] as const) {
       it(`writes lzma with lc=${lc} lp=${lp} pb=${pb}, and we read it`, function () {
         needs(this, 'xz');
         throughXz(
           (sample) => corpus(...sample, 14),
-          '', '.lzma', [`--lzma1=preset=9,dict=8KiB,lc=${lc},lp=${lp},pb=${pb},nice=273`],
+          '',
+          '.lzma',
+          [`--lzma1=preset=9,dict=8KiB,lc=${lc},lp=${lp},pb=${pb},nice=273`],
           (sample, file) => {
             // Here xz always writes an end mark, so that nothing comes out even, and the reading
             // that belongs to the id is believed.
@@ -212,8 +236,13 @@ describe('other programs', function () {
 
   describe('python’s zlib', () => {
     const python = (call: string, input: Uint8Array): Uint8Array =>
-      pipe(input, 'python3', '-c', `import sys, zlib
-sys.stdout.buffer.write(${call})`);
+      pipe(
+        input,
+        'python3',
+        '-c',
+        `import sys, zlib
+sys.stdout.buffer.write(${call})`,
+      );
     const stdin = 'sys.stdin.buffer.read()';
     const zlib = codecOf('zlib');
 
@@ -247,8 +276,10 @@ sys.stdout.buffer.write(${call})`);
             const root = path.join(directory, 'root');
             fs.mkdirSync(root);
             const data = Buffer.concat([
-              corpus('text', FILE_BYTES, 17), corpus('runs', FILE_BYTES, 17),
-              corpus('mixed', FILE_BYTES, 17), corpus('zero', FILE_BYTES, 17),
+              corpus('text', FILE_BYTES, 17),
+              corpus('runs', FILE_BYTES, 17),
+              corpus('mixed', FILE_BYTES, 17),
+              corpus('zero', FILE_BYTES, 17),
             ]);
             fs.writeFileSync(path.join(root, 'file'), data);
             const image = path.join(directory, 'image');
@@ -278,7 +309,14 @@ function readNodes(image: Uint8Array, little: boolean, file: Uint8Array): Map<nu
       const field = (offset: number): number => view.getUint32(at + offset, little);
       const compr = image[at + 56]!;
       const outcome = table.decompress(
-        compr, image[at + 57]!, image, at + 68, field(48), file, field(44), field(52),
+        compr,
+        image[at + 57]!,
+        image,
+        at + 68,
+        field(48),
+        file,
+        field(44),
+        field(52),
       );
       expect(outcome, `node at ${at}`).to.equal('ok');
       seen.set(compr, (seen.get(compr) ?? 0) + 1);

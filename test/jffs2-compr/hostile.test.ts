@@ -13,7 +13,7 @@ import { Guarded, KINDS, corpus } from './corpus.js';
 
 const SEED = 20240229;
 /** LUMP_FUZZ multiplies the number of inputs. */
-const ROUNDS = 100_000 * Number(process.env['LUMP_FUZZ'] ?? 1);
+const ROUNDS = 100_000 * Number(process.env.LUMP_FUZZ ?? 1);
 /** For those that take 10 µs and more. */
 const SLOW_ROUNDS = ROUNDS / 10;
 const LENGTH_MAX = 200;
@@ -91,7 +91,8 @@ describe('hostile payloads', function () {
   rows.push(['zlib on fflate', portable.list().find(({ codec }) => codec.name === 'zlib')!.codec]);
   const publicCalls = new jffs2_compressors({ zlib: nodeZlib(true) });
   rows.push([
-    'zlib on public calls', publicCalls.list().find(({ codec }) => codec.name === 'zlib')!.codec,
+    'zlib on public calls',
+    publicCalls.list().find(({ codec }) => codec.name === 'zlib')!.codec,
   ]);
   for (const [title, codec] of rows) {
     const rounds = /rubin| on /.test(title) ? SLOW_ROUNDS : ROUNDS;

@@ -5,11 +5,43 @@
  * an object's field without allocating. `>>> 0` brings the unsigned value back where it matters.
  */
 import {
-  ALIGN, ALIGN_BITS, END_POS_MODEL, IS_MATCH, IS_REP, IS_REP0_LONG, IS_REP_G0, IS_REP_G1, IS_REP_G2,
-  LEN_CHOICE, LEN_CHOICE2, LEN_CODER, LEN_HIGH, LEN_LOW, LEN_LOW_SYMBOLS, LEN_MID, LEN_MID_SYMBOLS,
-  LEN_TO_POS_STATES, LITERAL, LITERAL_SIZE, LITERAL_STATES, MATCH_LEN_MIN, MOVE_BITS, POS_SLOT,
-  POS_SLOT_BITS, POS_STATES_SHIFT, PROBS_MAX, PROB_BITS, PROB_INIT, RANGE_TOP, REP_LEN_CODER,
-  START_POS_MODEL, posSpecialBase, probsOf, stateAfterLiteral, stateAfterMatch, stateAfterRep,
+  ALIGN,
+  ALIGN_BITS,
+  END_POS_MODEL,
+  IS_MATCH,
+  IS_REP,
+  IS_REP0_LONG,
+  IS_REP_G0,
+  IS_REP_G1,
+  IS_REP_G2,
+  LEN_CHOICE,
+  LEN_CHOICE2,
+  LEN_CODER,
+  LEN_HIGH,
+  LEN_LOW,
+  LEN_LOW_SYMBOLS,
+  LEN_MID,
+  LEN_MID_SYMBOLS,
+  LEN_TO_POS_STATES,
+  LITERAL,
+  LITERAL_SIZE,
+  LITERAL_STATES,
+  MATCH_LEN_MIN,
+  MOVE_BITS,
+  POS_SLOT,
+  POS_SLOT_BITS,
+  POS_STATES_SHIFT,
+  PROBS_MAX,
+  PROB_BITS,
+  PROB_INIT,
+  RANGE_TOP,
+  REP_LEN_CODER,
+  START_POS_MODEL,
+  posSpecialBase,
+  probsOf,
+  stateAfterLiteral,
+  stateAfterMatch,
+  stateAfterRep,
   stateAfterShortRep,
 } from './model.js';
 import type { LzmaProperties } from './model.js';
@@ -32,15 +64,19 @@ export class LzmaDecoder {
    */
   decode(
     properties: LzmaProperties,
-    src: Uint8Array, so: number, srclen: number, dst: Uint8Array, dof: number, dstlen: number,
+    src: Uint8Array,
+    so: number,
+    srclen: number,
+    dst: Uint8Array,
+    dof: number,
+    dstlen: number,
   ): boolean {
     if (srclen < RANGE_HEADER_BYTES || src[so] !== 0) return false;
     this.#src = src;
     this.#srcEnd = so + srclen;
     this.#ip = so + RANGE_HEADER_BYTES;
     this.#range = -1;
-    this.#code =
-      (src[so + 1]! << 24) | (src[so + 2]! << 16) | (src[so + 3]! << 8) | src[so + 4]!;
+    this.#code = (src[so + 1]! << 24) | (src[so + 2]! << 16) | (src[so + 3]! << 8) | src[so + 4]!;
     this.#probs.fill(PROB_INIT, 0, probsOf(properties));
     return this.#run(properties, dst, dof, dstlen);
   }
@@ -243,9 +279,7 @@ export class LzmaDecoder {
     if (this.#bit(coder + LEN_CHOICE2) === 0) {
       return MATCH_LEN_MIN + LEN_LOW_SYMBOLS + this.#tree(coder + LEN_MID + (posState << 3), 3);
     }
-    return (
-      MATCH_LEN_MIN + LEN_LOW_SYMBOLS + LEN_MID_SYMBOLS + this.#tree(coder + LEN_HIGH, 8)
-    );
+    return MATCH_LEN_MIN + LEN_LOW_SYMBOLS + LEN_MID_SYMBOLS + this.#tree(coder + LEN_HIGH, 8);
   }
 
   /** @returns the distance less one, unsigned. */

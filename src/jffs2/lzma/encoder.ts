@@ -4,11 +4,39 @@
  */
 import { MatchFinder, muchFarther } from './match_finder.js';
 import {
-  ALIGN, ALIGN_BITS, END_POS_MODEL, IS_MATCH, IS_REP, IS_REP0_LONG, IS_REP_G0, IS_REP_G1, IS_REP_G2,
-  LEN_CHOICE, LEN_CHOICE2, LEN_CODER, LEN_HIGH, LEN_LOW, LEN_LOW_SYMBOLS, LEN_MID, LEN_MID_SYMBOLS,
-  LEN_TO_POS_STATES, LITERAL, LITERAL_SIZE, LITERAL_STATES, MATCH_LEN_MIN, POS_SLOT, POS_SLOT_BITS,
-  POS_STATES_SHIFT, REP_LEN_CODER, START_POS_MODEL, posSpecialBase, probsOf, stateAfterLiteral,
-  stateAfterMatch, stateAfterRep, stateAfterShortRep,
+  ALIGN,
+  ALIGN_BITS,
+  END_POS_MODEL,
+  IS_MATCH,
+  IS_REP,
+  IS_REP0_LONG,
+  IS_REP_G0,
+  IS_REP_G1,
+  IS_REP_G2,
+  LEN_CHOICE,
+  LEN_CHOICE2,
+  LEN_CODER,
+  LEN_HIGH,
+  LEN_LOW,
+  LEN_LOW_SYMBOLS,
+  LEN_MID,
+  LEN_MID_SYMBOLS,
+  LEN_TO_POS_STATES,
+  LITERAL,
+  LITERAL_SIZE,
+  LITERAL_STATES,
+  MATCH_LEN_MIN,
+  POS_SLOT,
+  POS_SLOT_BITS,
+  POS_STATES_SHIFT,
+  REP_LEN_CODER,
+  START_POS_MODEL,
+  posSpecialBase,
+  probsOf,
+  stateAfterLiteral,
+  stateAfterMatch,
+  stateAfterRep,
+  stateAfterShortRep,
 } from './model.js';
 import type { LzmaProperties } from './model.js';
 import { RangeEncoder } from './range_encoder.js';
@@ -39,7 +67,12 @@ export class LzmaEncoder {
 
   /** Compresses all of the source. @returns the bytes written, or -1 when they do not fit. */
   encode(
-    src: Uint8Array, so: number, srclen: number, dst: Uint8Array, dof: number, capacity: number,
+    src: Uint8Array,
+    so: number,
+    srclen: number,
+    dst: Uint8Array,
+    dof: number,
+    capacity: number,
   ): number {
     this.#src = src;
     this.#so = so;
@@ -86,7 +119,11 @@ export class LzmaEncoder {
 
   /** Is a literal better now than the match, because of what can follow at `next`? */
   #waits(
-    next: number, length: number, distance: number, nextLength: number, nextDistance: number,
+    next: number,
+    length: number,
+    distance: number,
+    nextLength: number,
+    nextDistance: number,
   ): boolean {
     if (length < MATCH_LEN_MIN) return true;
     if (length === MATCH_LEN_MIN && distance > PAIR_DISTANCE_MAX) return true;
