@@ -111,8 +111,6 @@ export function dcache_of(sb: super_block): Dcache {
 }
 
 export const IS_ROOT = (dentry: Dentry): boolean => dentry.d_parent === dentry;
-export const d_is_negative = (dentry: Dentry): boolean => dentry.d_inode === null;
-export const d_unhashed = (dentry: Dentry): boolean => !dentry.d_hashed;
 
 // ---- references ---------------------------------------------------------------------------------
 
