@@ -242,3 +242,4 @@ for (const summary of [true, false]) {
 rmSync(base, { recursive: true });
 const json = option('--json');
 if (json) writeFileSync(json, `${JSON.stringify({ bench: 'library', rows }, null, 2)}\n`);
+else console.log(JSON.stringify({ bench: 'library', rows }));

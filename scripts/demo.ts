@@ -1,7 +1,7 @@
 /**
  * The demo, `npm run demo`: mounts a copy of a shipped image, lists it, writes, unmounts, and shows
- * what changed on the flash; then wears the flash a little and shows which blocks were erased. Where
- * nothing can be mounted it says what is missing and does the same through the library.
+ * what changed on the flash; then wears the flash a little and shows which blocks were erased.
+ * Where nothing can be mounted it says what is missing and does the same through the library.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';

@@ -43,7 +43,7 @@ function main(): number {
       appendResults(results, { passed: Number(isClean), failed: Number(!isClean), skipped: 0 });
     }
     const env = { ...process.env, ...COUNTS, LUMP_TEST_RESULTS: results };
-    const tests = ['--timeout', '600000', 'dist/test/**/*.test.js'];
+    const tests = ['--timeout', '600000', 'dist/test/**/*.test.js', 'dist/test/**/*.ktest.js'];
     const ended = runPackaged('mocha', tests, env);
     const total = totalOf(readResults(results).slice(before), LINTERS.length + 1);
     console.log(`Lint counts as ${LINTERS.length} tests here.`);
