@@ -21,10 +21,7 @@ import { LzmaDecoder } from './lzma/decoder.js';
 import { LzmaEncoder } from './lzma/encoder.js';
 import { lzmaPropertiesByte, lzmaPropertiesOf } from './lzma/model.js';
 import type { LzmaProperties } from './lzma/model.js';
-import { JFFS2_COMPR_LZMA } from './medium.js';
-
-/** The vendor's id. No header of Linux's names it. */
-export const JFFS2_COMPR_LZMA_NOSIZE = 0x15;
+import { JFFS2_COMPR_LZMA, JFFS2_COMPR_LZMA_NOSIZE } from './medium.js';
 
 const OPENWRT: LzmaProperties = { lc: 0, lp: 0, pb: 0 };
 const DICTIONARY_BYTES = 0x2000;

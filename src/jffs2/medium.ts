@@ -47,6 +47,8 @@ export const JFFS2_COMPR_DYNRUBIN = 5;
 export const JFFS2_COMPR_ZLIB = 6;
 export const JFFS2_COMPR_LZO = 7;
 export const JFFS2_COMPR_LZMA = 8;
+/** One vendor's: an .lzma header without the length in front of the stream. */
+export const JFFS2_COMPR_LZMA_NOSIZE = 0x15;
 
 export const JFFS2_XPREFIX_USER = 1;
 export const JFFS2_XPREFIX_SECURITY = 2;
