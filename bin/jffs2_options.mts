@@ -18,27 +18,69 @@ function parseKiB(text: string): number {
   return Number(text);
 }
 
-const oneOf = (...words: readonly string[]) => (text: string): string => {
-  if (!words.includes(text)) throw new Error(`expected one of ${words.join(', ')}`);
-  return text;
-};
+const oneOf =
+  (...words: readonly string[]) =>
+  (text: string): string => {
+    if (!words.includes(text)) throw new Error(`expected one of ${words.join(', ')}`);
+    return text;
+  };
+
+const MODES = ['none', 'priority', 'size', 'favourlzo'];
+const CODECS = ['zlib', 'lzo', 'rtime', 'lzma', 'lzma_nosize', 'rubinmips', 'dynrubin'];
 
 export const JFFS2_MOUNT_OPTIONS: readonly MountOptionRow[] = [
-  { name: 'compr', value: 'NAME', fate: 'file system',
-    parse: oneOf('none', 'priority', 'size', 'favourlzo', 'zlib', 'lzo', 'rtime', 'lzma'),
-    meaning: 'how new data are compressed: none, a mode (priority, size, favourlzo) or one codec' },
-  { name: 'rp_size', value: 'KIB', fate: 'file system', parse: parseKiB,
-    meaning: 'space that only root may use up' },
-  { name: 'erasesize', value: 'BYTES', fate: 'file system', parse: parseBytes,
-    meaning: 'size of an erase block, instead of the one detected' },
-  { name: 'endian', value: 'big|little', fate: 'file system', parse: oneOf('big', 'little'),
-    meaning: 'byte order of the image, instead of the one detected' },
-  { name: 'offset', value: 'BYTES', fate: 'file system', parse: parseBytes,
-    meaning: 'where in the file the flash starts, instead of the place detected' },
-  { name: 'size', value: 'BYTES', fate: 'file system', parse: parseBytes,
-    meaning: 'size of the chip; the image grows to it with erased flash' },
-  { name: 'mtdparts', value: 'TEXT', fate: 'file system',
-    meaning: 'partitions of the chip, as on the kernel\'s command line; quote its commas' },
-  { name: 'part', value: 'NAME', fate: 'file system',
-    meaning: 'the partition to mount, by name or number' },
+  {
+    name: 'compr',
+    value: 'NAME',
+    fate: 'file system',
+    parse: oneOf(...MODES, ...CODECS),
+    meaning: `how new data are compressed, by a mode (${MODES.join(', ')}) or one codec (${CODECS.join(', ')})`,
+  },
+  {
+    name: 'rp_size',
+    value: 'KIB',
+    fate: 'file system',
+    parse: parseKiB,
+    meaning: 'space that only root may use up',
+  },
+  {
+    name: 'erasesize',
+    value: 'BYTES',
+    fate: 'file system',
+    parse: parseBytes,
+    meaning: 'size of an erase block, instead of the one detected',
+  },
+  {
+    name: 'endian',
+    value: 'big|little',
+    fate: 'file system',
+    parse: oneOf('big', 'little'),
+    meaning: 'byte order of the image, instead of the one detected',
+  },
+  {
+    name: 'offset',
+    value: 'BYTES',
+    fate: 'file system',
+    parse: parseBytes,
+    meaning: 'where in the file the flash starts, instead of the place detected',
+  },
+  {
+    name: 'size',
+    value: 'BYTES',
+    fate: 'file system',
+    parse: parseBytes,
+    meaning: 'size of the chip; the image grows to it with erased flash',
+  },
+  {
+    name: 'mtdparts',
+    value: 'TEXT',
+    fate: 'file system',
+    meaning: "partitions of the chip, as on the kernel's command line; quote its commas",
+  },
+  {
+    name: 'part',
+    value: 'NAME',
+    fate: 'file system',
+    meaning: 'the partition to mount, by name or number',
+  },
 ];

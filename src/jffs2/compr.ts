@@ -61,15 +61,9 @@ export type decompress_outcome = 'ok' | 'malformed' | 'unknown';
 /**
  * How a compressor is chosen. `none`: store raw. `priority`: the first one, by priority, that makes
  * the data smaller. `size`: the smallest of all. `favourlzo`: as size, but lzo is taken unless
- * another one is smaller by a fifth. `forcelzo`, `forcezlib`: that one or raw.
+ * another one is smaller by a fifth. `force`: the one that the mount option names, or raw.
  */
-export type jffs2_compr_mode =
-  | 'none'
-  | 'priority'
-  | 'size'
-  | 'favourlzo'
-  | 'forcelzo'
-  | 'forcezlib';
+export type jffs2_compr_mode = 'none' | 'priority' | 'size' | 'favourlzo' | 'force';
 
 /** Linux's, unless it was built otherwise. */
 const DEFAULT_MODE: jffs2_compr_mode = 'priority';
@@ -111,6 +105,8 @@ export class jffs2_compressors {
   none_stat_compr_blocks = 0;
   none_stat_decompr_blocks = 0;
 
+  /** With mode 'force'. */
+  #forced: jffs2_compressor_state | undefined;
   /** By descending priority. */
   readonly #list: jffs2_compressor_state[] = [];
   readonly #byId: (jffs2_compressor_state | undefined)[] = new Array(256).fill(undefined);
@@ -169,7 +165,9 @@ export class jffs2_compressors {
   }
 
   /**
-   * The mount option `compr=`: none, lzo or zlib; undefined brings the default back.
+   * The mount option `compr=`. Linux knows none, lzo and zlib; here it is any codec, which alone is
+   * used then, whether enabled or not, or a mode: none, priority, size, favourlzo. undefined brings
+   * the default back.
    * @returns false for any other value, and for a codec that this host has not: EINVAL.
    */
   setMountOption(value: string | undefined): boolean {
@@ -178,17 +176,18 @@ export class jffs2_compressors {
         this.mode = DEFAULT_MODE;
         return true;
       case 'none':
-        this.mode = 'none';
+      case 'priority':
+      case 'size':
+      case 'favourlzo':
+        this.mode = value;
         return true;
-      case 'lzo':
-        this.mode = 'forcelzo';
+      default: {
+        const state = this.#named(value);
+        if (!state) return false;
+        this.mode = 'force';
+        this.#forced = state;
         return true;
-      case 'zlib':
-        if (!this.#byId[JFFS2_COMPR_ZLIB]) return false;
-        this.mode = 'forcezlib';
-        return true;
-      default:
-        return false;
+      }
     }
   }
 
@@ -210,7 +209,7 @@ export class jffs2_compressors {
     // lzo by itself finds out as fast as the probe.
     const hopeless =
       this.mode !== 'none' &&
-      this.mode !== 'forcelzo' &&
+      (this.mode !== 'force' || this.#forced?.codec.compr !== JFFS2_COMPR_LZO) &&
       this.#probe.isIncompressible(data, off, lengths.srclen);
     switch (hopeless ? 'none' : this.mode) {
       case 'none':
@@ -218,11 +217,8 @@ export class jffs2_compressors {
       case 'priority':
         chosen = this.#first(data, off, lengths, dst, dstOff);
         break;
-      case 'forcelzo':
-        chosen = this.#only(JFFS2_COMPR_LZO, data, off, lengths, dst, dstOff);
-        break;
-      case 'forcezlib':
-        chosen = this.#only(JFFS2_COMPR_ZLIB, data, off, lengths, dst, dstOff);
+      case 'force':
+        if (this.#forced?.codec.compress(data, off, dst, dstOff, lengths)) chosen = this.#forced;
         break;
       case 'size':
       case 'favourlzo':
@@ -296,19 +292,6 @@ export class jffs2_compressors {
       if (!state.disabled && state.codec.compress(data, off, dst, dstOff, lengths)) return state;
     }
     return undefined;
-  }
-
-  /** The mount option names a codec: whether it is enabled does not count. */
-  #only(
-    compr: number,
-    data: Uint8Array,
-    off: number,
-    lengths: compr_lengths,
-    dst: Uint8Array,
-    dstOff: number,
-  ): jffs2_compressor_state | undefined {
-    const state = this.#byId[compr];
-    return state?.codec.compress(data, off, dst, dstOff, lengths) ? state : undefined;
   }
 
   /** Runs all enabled codecs. As in Linux, outputs are compared although inputs may differ. */

@@ -341,7 +341,7 @@ export const JFFS2_SB_FLAG_BUILDING = 4;
 /** Mount options after parsing. */
 export interface jffs2_mount_opts {
   /** null: the build's default (all codecs by priority). */
-  compr: 'none' | 'lzo' | 'zlib' | null;
+  compr: string | null;
   /** Bytes kept for privileged writers. */
   rp_size: number;
   /** Write erase block summaries, as kernels with CONFIG_JFFS2_SUMMARY do. */

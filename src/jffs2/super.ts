@@ -41,9 +41,9 @@ interface parsed_options extends jffs2_mount_opts {
 }
 
 /**
- * Parses a comma-separated option string. Linux's options are `compr=none|lzo|zlib` and
- * `rp_size=KiB`; ours are `endian=little|big` (Linux has the machine's) and `summary`, `nosummary`
- * (in Linux a choice when the kernel is built).
+ * Parses a comma-separated option string. Linux's options are `compr=` (checked by
+ * {@link jffs2_compressors.setMountOption}) and `rp_size=KiB`; ours are `endian=little|big` (Linux
+ * has the machine's) and `summary`, `nosummary` (in Linux a choice when the kernel is built).
  * @throws EINVAL with the option in the message.
  */
 export function jffs2_parse_options(text: string, flashSize: number): parsed_options {
@@ -55,9 +55,6 @@ export function jffs2_parse_options(text: string, flashSize: number): parsed_opt
     const value = at < 0 ? '' : option.slice(at + 1);
     switch (key) {
       case 'compr':
-        if (value !== 'none' && value !== 'lzo' && value !== 'zlib') {
-          throw new Errno('EINVAL', `compr=${value}: must be none, lzo or zlib`);
-        }
         opts.compr = value;
         break;
       case 'rp_size': {
@@ -138,9 +135,11 @@ function jffs2_remount_fs(sb: super_block, flags: number, options: string): void
   const opts = jffs2_parse_options(options, c.flash_size);
   const readOnly = (flags & SB_RDONLY) !== 0;
   if (!readOnly && sb_rdonly(sb)) checkWriteable(c);
+  if (!c.compressors.setMountOption(opts.compr ?? undefined)) {
+    throw new Errno('EINVAL', comprMessage(c, opts));
+  }
   if (!sb_rdonly(sb)) jffs2_stop_garbage_collect_thread(c);
   c.mount_opts = { compr: opts.compr, rp_size: opts.rp_size, summary: opts.summary };
-  c.compressors.setMountOption(opts.compr ?? undefined);
   if (!opts.summary) c.summary.disable();
   if (readOnly) {
     c.flags |= JFFS2_SB_FLAG_RO;
@@ -148,6 +147,12 @@ function jffs2_remount_fs(sb: super_block, flags: number, options: string): void
     c.flags &= ~JFFS2_SB_FLAG_RO;
     jffs2_start_garbage_collect_thread(c);
   }
+}
+
+/** What to say to a `compr=` that is neither a mode nor a codec. */
+function comprMessage(c: jffs2_sb_info, opts: jffs2_mount_opts): string {
+  const codecs = c.compressors.list().map((state) => state.codec.name);
+  return `compr=${opts.compr}: must be none, priority, size, favourlzo, or one of ${codecs.join(', ')}`;
 }
 
 /** @throws EROFS */
@@ -177,7 +182,7 @@ function jffs2_mount(lump: Lump, device: unknown, flags: number, options: string
   if (!opts.summary) c.summary.disable();
   c.compressors = new jffs2_compressors({ zlib: lump.host.codecs });
   if (!c.compressors.setMountOption(opts.compr ?? undefined)) {
-    throw new Errno('EINVAL', `compr=${opts.compr}: this host has no such codec`);
+    throw new Errno('EINVAL', comprMessage(c, opts));
   }
   if ((flags & SB_RDONLY) !== 0) c.flags |= JFFS2_SB_FLAG_RO;
   else checkWriteable(c);
