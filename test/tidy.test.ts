@@ -123,6 +123,22 @@ describe('tidy: tests', () => {
   });
 });
 
+describe('tidy: packages', () => {
+  it('package-lock.json has the packages of every platform', () => {
+    // npm writes only those that its registry has, and `npm ci` then fails elsewhere.
+    const { packages } = JSON.parse(read('package-lock.json')) as {
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+    };
+    const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter((name) => {
+        const places = [`node_modules/${name}`, `${path}/node_modules/${name}`];
+        return places.every((place) => !(place in packages));
+      }),
+    );
+    expect(missing).to.deep.equal([]);
+  });
+});
+
 describe('tidy: documents', () => {
   const {
     scripts = {},
