@@ -217,15 +217,20 @@ function jffs2_scan_eraseblock(
   if (at === emptyEnd) return 'ALLFF';
   if (at > start) jffs2_scan_dirty_space(c, jeb, at - start);
 
-  /** Counts bytes that are no node, and says so the first times per block. */
-  let noise = 0;
   const dirty = (bytes: number): void => {
     jffs2_scan_dirty_space(c, jeb, bytes);
     at += bytes;
   };
   const flashOffset = (): number => jeb.offset + (at - start);
   const refuse = (kind: Parameters<typeof c.damage.report>[0], detail: string): void => {
-    if (noise++ < 10) c.damage.report(kind, flashOffset(), detail);
+    c.damage.report(kind, flashOffset(), detail);
+  };
+  /** One word that starts no node; a run of them is reported where it begins. */
+  let noiseEnd = -1;
+  const noise = (kind: Parameters<typeof c.damage.report>[0], detail: () => string): void => {
+    if (at !== noiseEnd) refuse(kind, detail());
+    dirty(4);
+    noiseEnd = at;
   };
 
   while (at < end) {
@@ -245,26 +250,29 @@ function jffs2_scan_eraseblock(
     const magic = e.u16(buf, at);
     if (magic !== JFFS2_MAGIC_BITMASK) {
       if (magic === JFFS2_SWAPPED_MAGIC_BITMASK && at === start) {
-        refuse('wrong byte order', 'the magic number reads swapped: wrong endian image?');
+        noise('wrong byte order', () => 'the magic number reads swapped: wrong endian image?');
       } else if (magic === JFFS2_OLD_MAGIC_BITMASK) {
-        refuse('old magic', 'JFFS1-era magic number');
+        noise('old magic', () => 'JFFS1-era magic number');
       } else if (magic !== JFFS2_DIRTY_BITMASK) {
-        refuse('bad magic', `0x${magic.toString(16)} where a node should start`);
+        noise('bad magic', () => `0x${magic.toString(16)} where a node should start`);
+      } else {
+        const inRun = at === noiseEnd;
+        dirty(4);
+        if (inRun) noiseEnd = at;
       }
-      dirty(4);
       continue;
     }
     const nodetype = e.u16(buf, at + H_TYPE);
     const totlen = e.u32(buf, at + H_TOTLEN);
     if (headerCrc(c, buf, at, nodetype) !== e.u32(buf, at + H_CRC)) {
-      refuse('header crc', `node type 0x${nodetype.toString(16)}, length ${totlen}`);
-      dirty(4);
+      noise('header crc', () => `node type 0x${nodetype.toString(16)}, length ${totlen}`);
       continue;
     }
     // Lengths that do not fit are not trusted, and a length below the header makes no progress.
     if (totlen > left || PAD(totlen) > left || totlen < HEADER_SIZE) {
       refuse('node past erase block', `length ${totlen}, ${left} bytes are left: wrong erase size?`);
       dirty(4);
+      noiseEnd = at;
       continue;
     }
     const length = PAD(totlen);
