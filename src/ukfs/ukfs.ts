@@ -20,7 +20,7 @@ import {
   O_RDONLY, openFlags,
 } from './flags.js';
 import { UkfsStats, type Timespec } from './stats.js';
-import { Walk } from './walk.js';
+import { Walk, type WalkMode } from './walk.js';
 
 /** A time to set: seconds since 1970 (fractions allowed), a Date, or exact. */
 export type TimeLike = number | Date | Timespec;
@@ -36,7 +36,9 @@ export interface UkfsDirent {
 
 interface OpenFile {
   readonly cookie: Cookie;
-  /** FREAD | FWRITE, as given to node_open. */
+  /** FREAD | FWRITE: what the descriptor may do. */
+  readonly access: number;
+  /** What node_open was given, and node_close is: more than `access` when O_TRUNC asked to write. */
   readonly mode: number;
   readonly ioflag: number;
   readonly path: PathLike;
@@ -66,11 +68,11 @@ export class Ukfs {
   // ---- names ------------------------------------------------------------------------------------
 
   stat(path: PathLike): UkfsStats {
-    return this.#onNode(path, true, 'stat', (node) => this.#getattr(node, 'stat', path));
+    return this.#onNode(path, 'follow', 'stat', (node) => this.#getattr(node, 'stat', path));
   }
 
   lstat(path: PathLike): UkfsStats {
-    return this.#onNode(path, false, 'lstat', (node) => this.#getattr(node, 'lstat', path));
+    return this.#onNode(path, 'nofollow', 'lstat', (node) => this.#getattr(node, 'lstat', path));
   }
 
   exists(path: PathLike): boolean {
@@ -85,7 +87,7 @@ export class Ukfs {
 
   /** `mode`: 4 read, 2 write, 1 execute, 0 exists. */
   access(path: PathLike, mode = 0): void {
-    this.#onNode(path, true, 'access', (node) => {
+    this.#onNode(path, 'follow', 'access', (node) => {
       if ((mode & ~7) !== 0) check(E.EINVAL, 'access', path);
       check(this.fs.node_access(node, mode, this.cred), 'access', path);
     });
@@ -125,7 +127,7 @@ export class Ukfs {
   }
 
   #readlinkName(path: PathLike): ByteName {
-    return this.#onNode(path, false, 'readlink', (node) => {
+    return this.#onNode(path, 'nofollow', 'readlink', (node) => {
       const out = { value: '' };
       check(this.fs.node_readlink(node, this.cred, out), 'readlink', path);
       return out.value;
@@ -133,20 +135,22 @@ export class Ukfs {
   }
 
   unlink(path: PathLike): void {
-    this.#onWalk(path, false, 'unlink', (walk) => {
+    this.#onWalk(path, 'parent', 'unlink', (walk) => {
       if (walk.kind !== 'name') check(E.EISDIR, 'unlink', path);
-      if (walk.node === null) check(E.ENOENT, 'unlink', path);
+      check(walk.lastError, 'unlink', path);
+      const isDirectory = walk.va.va_type === VDIR;
+      if (walk.trailingSlash) check(isDirectory ? E.EISDIR : E.ENOTDIR, 'unlink', path);
       const cn = this.#cn(NAMEI_DELETE, walk.name);
       check(this.fs.node_remove(walk.parent, walk.node!, cn), 'unlink', path);
     });
   }
 
   rmdir(path: PathLike): void {
-    this.#onWalk(path, false, 'rmdir', (walk) => {
+    this.#onWalk(path, 'parent', 'rmdir', (walk) => {
       if (walk.kind === 'dot') check(E.EINVAL, 'rmdir', path);
       if (walk.kind === 'dotdot') check(E.ENOTEMPTY, 'rmdir', path);
       if (walk.kind === 'root') check(E.EBUSY, 'rmdir', path);
-      if (walk.node === null) check(E.ENOENT, 'rmdir', path);
+      check(walk.lastError, 'rmdir', path);
       const cn = this.#cn(NAMEI_DELETE, walk.name);
       check(this.fs.node_rmdir(walk.parent, walk.node!, cn), 'rmdir', path);
     });
@@ -154,7 +158,7 @@ export class Ukfs {
 
   /** Does not follow a symbolic link at the end of `from`. */
   link(from: PathLike, to: PathLike): void {
-    this.#onWalk(from, false, 'link', (source) => {
+    this.#onWalk(from, 'nofollow', 'link', (source) => {
       if (source.node === null) check(E.ENOENT, 'link', from, to);
       const node = source.node!;
       this.#onNewName(to, 'link', false, (parent, cn) => {
@@ -167,12 +171,13 @@ export class Ukfs {
 
   /** `flags`: PUFFS_RENAME_NOREPLACE or PUFFS_RENAME_EXCHANGE. */
   rename(from: PathLike, to: PathLike, flags = 0): void {
-    this.#onWalk(from, false, 'rename', (source) => this.#onWalk(to, false, 'rename', (target) => {
+    this.#onWalk(from, 'parent', 'rename', (source) => this.#onWalk(to, 'parent', 'rename', (target) => {
       const refuse = (error: number): void => check(error, 'rename', from, to);
       if (source.kind !== 'name' || target.kind !== 'name') refuse(E.EBUSY);
-      if (source.node === null) refuse(E.ENOENT);
-      const wantsDirectory = source.wantsDirectory || target.wantsDirectory;
-      if (wantsDirectory && source.va.va_type !== VDIR) refuse(E.ENOTDIR);
+      refuse(source.lastError);
+      if (target.lastError !== E.ENOENT) refuse(target.lastError);
+      const isDirectory = source.va.va_type === VDIR;
+      if (!isDirectory && (source.trailingSlash || target.trailingSlash)) refuse(E.ENOTDIR);
       refuse(this.fs.node_rename(
         source.parent, source.node!, this.#cn(NAMEI_RENAME, source.name),
         target.parent, target.node, this.#cn(NAMEI_RENAME, target.name), flags,
@@ -183,29 +188,29 @@ export class Ukfs {
   // ---- attributes -------------------------------------------------------------------------------
 
   chmod(path: PathLike, mode: number): void {
-    this.#setattr(path, true, 'chmod', (va) => { va.va_mode = mode & 0o7777; });
+    this.#setattr(path, 'follow', 'chmod', (va) => { va.va_mode = mode & 0o7777; });
   }
 
   /** −1 leaves an owner as it is. */
   chown(path: PathLike, uid: number, gid: number): void {
-    this.#setattr(path, true, 'chown', (va) => { va.va_uid = uid; va.va_gid = gid; });
+    this.#setattr(path, 'follow', 'chown', (va) => { va.va_uid = uid; va.va_gid = gid; });
   }
 
   lchown(path: PathLike, uid: number, gid: number): void {
-    this.#setattr(path, false, 'lchown', (va) => { va.va_uid = uid; va.va_gid = gid; });
+    this.#setattr(path, 'nofollow', 'lchown', (va) => { va.va_uid = uid; va.va_gid = gid; });
   }
 
   /** Without times: both become the file system's "now". */
   utimes(path: PathLike, atime?: TimeLike, mtime?: TimeLike): void {
-    this.#setattr(path, true, 'utime', (va) => setTimes(va, atime, mtime));
+    this.#setattr(path, 'follow', 'utime', (va) => setTimes(va, atime, mtime));
   }
 
   lutimes(path: PathLike, atime?: TimeLike, mtime?: TimeLike): void {
-    this.#setattr(path, false, 'lutime', (va) => setTimes(va, atime, mtime));
+    this.#setattr(path, 'nofollow', 'lutime', (va) => setTimes(va, atime, mtime));
   }
 
   truncate(path: PathLike, length = 0): void {
-    this.#onNode(path, true, 'truncate', (node, walk) => {
+    this.#onNode(path, 'follow', 'truncate', (node, walk) => {
       if (walk.va.va_type === VDIR) check(E.EISDIR, 'truncate', path);
       if (walk.va.va_type !== VREG || length < 0) check(E.EINVAL, 'truncate', path);
       check(this.fs.node_access(node, PUFFS_VWRITE, this.cred), 'truncate', path);
@@ -293,12 +298,12 @@ export class Ukfs {
     const creates = (wanted & O_CREAT) !== 0 && !isTmpfile;
     const isExclusive = creates && (wanted & O_EXCL) !== 0;
     const follow = !isExclusive && (wanted & O_NOFOLLOW) === 0;
-    return this.#onWalk(path, follow, 'open', (walk) => {
+    const creating = follow ? 'create' : 'parent';
+    return this.#onWalk(path, creates ? creating : followMode(follow), 'open', (walk) => {
+      if (creates && walk.trailingSlash && walk.kind === 'name') check(E.EISDIR, 'open', path);
+      if (creates && walk.lastError !== E.ENOENT) check(walk.lastError, 'open', path);
       if (isTmpfile) return this.#openTmpfile(walk, wanted, mode, path);
-      if (creates && walk.node === null) {
-        if (walk.wantsDirectory) check(E.EISDIR, 'open', path);
-        return this.#create(walk, wanted, mode, path);
-      }
+      if (creates && walk.node === null) return this.#create(walk, wanted, mode, path);
       if (walk.node === null) check(E.ENOENT, 'open', path);
       if (isExclusive) check(E.EEXIST, 'open', path);
       const type = walk.va.va_type;
@@ -331,7 +336,7 @@ export class Ukfs {
     position: number | null = null,
   ): number {
     const file = this.#file(fd, 'read');
-    if ((file.mode & FREAD) === 0) check(E.EBADF, 'read');
+    if ((file.access & FREAD) === 0) check(E.EBADF, 'read');
     const uio: puffs_uio = {
       buf: buffer, off: offset, resid: length, offset: position ?? file.position,
     };
@@ -349,7 +354,7 @@ export class Ukfs {
     position: number | null = null,
   ): number {
     const file = this.#file(fd, 'write');
-    if ((file.mode & FWRITE) === 0) check(E.EBADF, 'write');
+    if ((file.access & FWRITE) === 0) check(E.EBADF, 'write');
     const uio: puffs_uio = {
       buf: buffer, off: offset, resid: length, offset: position ?? file.position,
     };
@@ -389,7 +394,7 @@ export class Ukfs {
 
   ftruncate(fd: number, length = 0): void {
     const file = this.#file(fd, 'ftruncate');
-    if ((file.mode & FWRITE) === 0 || length < 0) check(E.EINVAL, 'ftruncate');
+    if ((file.access & FWRITE) === 0 || length < 0) check(E.EINVAL, 'ftruncate');
     this.#setSize(file.cookie, length, 'ftruncate', undefined);
   }
 
@@ -416,7 +421,7 @@ export class Ukfs {
 
   /** `name` is Linux's: "user.x", "trusted.x", "security.x", "system.posix_acl_access". */
   getxattr(path: PathLike, name: string, follow = true): Uint8Array {
-    return this.#onNode(path, follow, 'getxattr', (node) => {
+    return this.#onNode(path, followMode(follow), 'getxattr', (node) => {
       const [ns, rest] = splitXattr(name);
       const size = { value: 0 };
       const get = (buf: Uint8Array | null): void =>
@@ -433,7 +438,7 @@ export class Ukfs {
     path: PathLike, name: string, value: string | Uint8Array, flags = 0, follow = true,
   ): void {
     const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : value;
-    this.#onNode(path, follow, 'setxattr', (node) => {
+    this.#onNode(path, followMode(follow), 'setxattr', (node) => {
       const [ns, rest] = splitXattr(name);
       const error = this.fs.node_setextattr(node, ns, rest, bytes, flags, this.cred);
       check(error, 'setxattr', path);
@@ -441,14 +446,14 @@ export class Ukfs {
   }
 
   removexattr(path: PathLike, name: string, follow = true): void {
-    this.#onNode(path, follow, 'removexattr', (node) => {
+    this.#onNode(path, followMode(follow), 'removexattr', (node) => {
       const [ns, rest] = splitXattr(name);
       check(this.fs.node_deleteextattr(node, ns, rest, this.cred), 'removexattr', path);
     });
   }
 
   listxattr(path: PathLike, follow = true): string[] {
-    return this.#onNode(path, follow, 'listxattr', (node) => {
+    return this.#onNode(path, followMode(follow), 'listxattr', (node) => {
       const user = { names: [] as ByteName[] };
       const system = { names: [] as ByteName[] };
       const { fs, cred } = this;
@@ -488,10 +493,10 @@ export class Ukfs {
     return { nameiop, name, cred: this.cred };
   }
 
-  #onWalk<T>(path: PathLike, follow: boolean, syscall: string, use: (walk: Walk) => T): T {
+  #onWalk<T>(path: PathLike, mode: WalkMode, syscall: string, use: (walk: Walk) => T): T {
     const walk = new Walk(this.fs, this.cred);
     try {
-      check(walk.walk(toName(path), follow), syscall, path);
+      check(walk.walk(toName(path), mode), syscall, path);
       return use(walk);
     } finally {
       walk.release();
@@ -499,9 +504,9 @@ export class Ukfs {
   }
 
   #onNode<T>(
-    path: PathLike, follow: boolean, syscall: string, use: (node: Cookie, walk: Walk) => T,
+    path: PathLike, mode: WalkMode, syscall: string, use: (node: Cookie, walk: Walk) => T,
   ): T {
-    return this.#onWalk(path, follow, syscall, (walk) => {
+    return this.#onWalk(path, mode, syscall, (walk) => {
       if (walk.node === null) throw new UkfsError('ENOENT', syscall, path);
       return use(walk.node, walk);
     });
@@ -512,9 +517,10 @@ export class Ukfs {
     path: PathLike, syscall: string, isDirectory: boolean,
     make: (parent: Cookie, cn: puffs_cn, out: puffs_newinfo) => number,
   ): void {
-    this.#onWalk(path, false, syscall, (walk) => {
-      if (walk.kind !== 'name' || walk.node !== null) check(E.EEXIST, syscall, path);
-      if (walk.wantsDirectory && !isDirectory) check(E.ENOENT, syscall, path);
+    this.#onWalk(path, 'parent', syscall, (walk) => {
+      if (walk.node !== null) check(E.EEXIST, syscall, path);
+      if (walk.lastError !== E.ENOENT) check(walk.lastError, syscall, path);
+      if (walk.trailingSlash && !isDirectory) check(E.ENOENT, syscall, path);
       const out: puffs_newinfo = { cookie: 0, generation: 0, va: vattr_new() };
       check(make(walk.parent, this.#cn(NAMEI_CREATE, walk.name), out), syscall, path);
       if (out.cookie !== 0) this.fs.node_reclaim(out.cookie, 1);
@@ -527,8 +533,8 @@ export class Ukfs {
     return new UkfsStats(va);
   }
 
-  #setattr(path: PathLike, follow: boolean, syscall: string, fill: (va: vattr) => void): void {
-    this.#onNode(path, follow, syscall, (node) => {
+  #setattr(path: PathLike, mode: WalkMode, syscall: string, fill: (va: vattr) => void): void {
+    this.#onNode(path, mode, syscall, (node) => {
       const va = vattr_new();
       fill(va);
       check(this.fs.node_setattr(node, va, this.cred), syscall, path);
@@ -557,7 +563,7 @@ export class Ukfs {
       | ((flags & O_DSYNC) !== 0 ? IO_SYNC : 0);
     const free = this.#files.indexOf(undefined);
     const fd = free < 0 ? this.#files.length : free;
-    this.#files[fd] = { cookie, mode, ioflag, path, position: 0 };
+    this.#files[fd] = { cookie, access, mode, ioflag, path, position: 0 };
     return fd;
   }
 
@@ -597,6 +603,8 @@ export class Ukfs {
     }
   }
 }
+
+const followMode = (follow: boolean): WalkMode => follow ? 'follow' : 'nofollow';
 
 function newAttributes(type: number, mode: number): vattr {
   const va = vattr_new();

@@ -19,6 +19,14 @@ const PATH_BYTES_MAX = 4095;
 /** How the last component looked: an ordinary name, ".", "..", or none at all ("/"). */
 export type LastKind = 'name' | 'dot' | 'dotdot' | 'root';
 
+/**
+ * What to do about the last component. `follow`: a symbolic link is followed. `nofollow`: only if a
+ * slash stands behind it. `create`: followed, but a slash behind it is EISDIR at once, since no
+ * directory would be made. `parent`: never, since the name itself is meant, and what is wrong with
+ * it ({@link Walk.lastError}, {@link Walk.trailingSlash}) is for the caller to weigh.
+ */
+export type WalkMode = 'follow' | 'nofollow' | 'create' | 'parent';
+
 export class Walk {
   readonly #fs: puffs_ops;
   readonly #cred: puffs_cred;
@@ -34,8 +42,10 @@ export class Walk {
   kind: LastKind = 'root';
   /** The node that the path names; null when only the last component is missing. */
   node: Cookie | null;
-  /** The path ended in a slash. */
-  wantsDirectory = false;
+  /** Why `node` is null. ENOENT, or with `parent` whatever the lookup answered. */
+  lastError = 0;
+  /** The path ended in a slash, which only a directory may. */
+  trailingSlash = false;
 
   constructor(fs: puffs_ops, cred: puffs_cred) {
     this.#fs = fs;
@@ -50,22 +60,29 @@ export class Walk {
     return this.#info.va;
   }
 
-  /** Walks `path` from the root. `follow` concerns the last component. @returns 0 or an errno. */
-  walk(path: ByteName, follow: boolean): number {
+  /** Walks `path` from the root. @returns 0, also when only the last name is missing; or an errno. */
+  walk(path: ByteName, mode: WalkMode): number {
     if (path === '') return E.ENOENT;
     if (path.length > PATH_BYTES_MAX) return E.ENAMETOOLONG;
     const rest = path.split('/').reverse();
-    this.wantsDirectory = rest[0] === '' || rest[0] === '.' || rest[0] === '..';
+    this.trailingSlash = rest[0] === '';
     while (rest.length > 0) {
       const component = rest.pop()!;
       if (component === '') continue;
       const isLast = rest.every((later) => later === '');
-      if (this.node === null) return E.ENOENT;
-      const error = this.#step(component, rest, follow || !isLast || this.wantsDirectory);
-      if (error !== 0 && !(error === E.ENOENT && isLast && this.kind === 'name')) return error;
+      if (mode === 'create' && isLast && this.trailingSlash && !/^\.\.?$/.test(component)) {
+        return this.#search() || E.EISDIR;
+      }
+      const follow = !isLast || mode === 'follow' || mode === 'create'
+        || (mode === 'nofollow' && this.trailingSlash);
+      const error = this.#step(component, rest, follow);
+      if (error === 0) continue;
+      const isOfTheName = isLast && this.node === null;
+      if (!isOfTheName || (error !== E.ENOENT && mode !== 'parent')) return error;
+      this.lastError = error;
     }
-    if (this.node !== null && this.wantsDirectory && this.va.va_type !== VDIR) return E.ENOTDIR;
-    return 0;
+    const isNoDirectory = this.node !== null && this.va.va_type !== VDIR;
+    return mode !== 'parent' && this.trailingSlash && isNoDirectory ? E.ENOTDIR : 0;
   }
 
   /** Hands the reference on `node` to the caller, who gives it back by node_reclaim. */
@@ -80,6 +97,12 @@ export class Walk {
     this.#held.length = 0;
   }
 
+  /** May names be looked up in the node that was reached? */
+  #search(): number {
+    if (this.va.va_type !== VDIR) return E.ENOTDIR;
+    return this.#fs.node_access(this.node!, PUFFS_VEXEC, this.#cred);
+  }
+
   #step(component: ByteName, rest: string[], follow: boolean): number {
     if (this.va.va_type !== VDIR) return E.ENOTDIR;
     const directory = this.node!;
@@ -87,14 +110,15 @@ export class Walk {
     this.name = component;
     if (component === '.') {
       this.kind = 'dot';
-      return this.#fs.node_access(directory, PUFFS_VEXEC, this.#cred);
+      return this.#search();
     }
     this.kind = component === '..' ? 'dotdot' : 'name';
     if (component === '..' && directory === this.#fs.rootCookie) return 0;
     this.#cn.name = component;
     const error = this.#fs.node_lookup(directory, this.#info, this.#cn);
     if (error !== 0) {
-      if (error === E.ENOENT) this.node = null;
+      // Without search permission the parent itself is out of reach.
+      if (error !== E.EACCES && this.kind === 'name') this.node = null;
       return error;
     }
     const { cookie, va } = this.#info;
@@ -113,10 +137,7 @@ export class Walk {
     if (target.value === '') return E.ENOENT;
     const isAbsolute = target.value.startsWith('/');
     const components = target.value.split('/').reverse();
-    if (rest.every((later) => later === '')) {
-      const last = components[0]!;
-      this.wantsDirectory ||= last === '' || last === '.' || last === '..';
-    }
+    if (rest.every((later) => later === '')) this.trailingSlash ||= components[0] === '';
     rest.push(...components);
     this.node = isAbsolute ? this.#fs.rootCookie : directory;
     if (isAbsolute) {

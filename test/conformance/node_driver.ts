@@ -112,8 +112,14 @@ export class NodeDriver implements FsDriver {
     const seconds = ({ sec, nsec }: Timespec): number => sec + (nsec + 100) / 1e9;
     this.#call(() => fs.utimesSync(this.#at(path), seconds(atime), seconds(mtime)));
   }
+  /** Not fs.truncateSync(), which opens the file for reading as well. */
   truncate(path: Path, length: number): void {
-    this.#call(() => fs.truncateSync(this.#at(path), length));
+    const fd = this.open(path, fs.constants.O_WRONLY);
+    try {
+      this.ftruncate(fd, length);
+    } finally {
+      this.close(fd);
+    }
   }
   readdir(path: Path): Dirent[] {
     return this.#call(() => fs.readdirSync(this.#at(path), { withFileTypes: true })).map(
