@@ -7,7 +7,10 @@ import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { EXIT_USAGE, runMountCommand } from '../src/fuse/command.js';
 import {
-  GENERIC_MOUNT_OPTIONS, MountOptionError, parseMountOptions, type MountOptionRow,
+  GENERIC_MOUNT_OPTIONS,
+  MountOptionError,
+  parseMountOptions,
+  type MountOptionRow,
 } from '../src/fuse/mount_options.js';
 import { kernelWords, sessionOptions } from '../src/fuse/session_options.js';
 
@@ -59,14 +62,18 @@ function commandOf(program: MountProgram): Command {
     .argument('<image>', 'file with the content of the medium')
     .argument('<mountpoint>', 'directory to mount on')
     .option('-f', 'stay in the foreground, with messages on the terminal')
-    .option<string[]>('-o <options>', 'mount options, separated by commas',
-      (text, before) => [...(before ?? []), text])
+    .option<string[]>('-o <options>', 'mount options, separated by commas', (text, before) => [
+      ...(before ?? []),
+      text,
+    ])
     .option('-r', 'the same as -o ro')
     .option('-w', 'the same as -o rw')
     .option('-s', "accepted for libfuse's sake: one thread serves in any case")
     .version(version(), '-V, --version', 'show the version')
     .helpOption('-h, --help', 'show this text')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 ${program.optionsTitle}:
 ${optionLines(program.options)}
 
@@ -80,7 +87,8 @@ Examples:
 ${program.examples.map((line) => `  ${line}`).join('\n')}
 
 In /etc/fstab:
-  /var/image.bin  /mnt  fuse.${name}  noauto,ro  0  0`)
+  /var/image.bin  /mnt  fuse.${name}  noauto,ro  0  0`,
+    )
     .configureOutput({
       outputError: (text, write) => {
         write(`${text.replace(/^error: /, `${name}: `).trimEnd()}; see ${name} --help\n`);
@@ -104,7 +112,7 @@ export async function mountProgram(program: MountProgram): Promise<number> {
     const imageOptions: ImageOptions = {
       image: resolve(imageArgument),
       readOnly: parsed.readOnly,
-      sync: parsed.session['sync'] === true,
+      sync: parsed.session.sync === true,
     };
     return await runMountCommand({
       name,
@@ -114,7 +122,7 @@ export async function mountProgram(program: MountProgram): Promise<number> {
         module: program.module,
         moduleOptions: { ...parsed.fileSystem, ...imageOptions },
         mountpoint: mountpoint.startsWith('/dev/fd/') ? mountpoint : resolve(mountpoint),
-        source: String(parsed.session['fsname'] ?? imageOptions.image),
+        source: String(parsed.session.fsname ?? imageOptions.image),
         subtype: name,
         mountOptions: kernelWords(parsed),
         session: sessionOptions(parsed),

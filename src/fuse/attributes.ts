@@ -4,8 +4,17 @@
 import { VA_UTIMES_NULL, VNOVAL, VREG, type vattr } from '../puffs/puffs.js';
 import { vattr_mode } from '../puffs/vattr.js';
 import {
-  FATTR_ATIME, FATTR_ATIME_NOW, FATTR_CTIME, FATTR_GID, FATTR_MODE, FATTR_MTIME, FATTR_MTIME_NOW,
-  FATTR_SIZE, FATTR_UID, fuse_attr, fuse_setattr_in,
+  FATTR_ATIME,
+  FATTR_ATIME_NOW,
+  FATTR_CTIME,
+  FATTR_GID,
+  FATTR_MODE,
+  FATTR_MTIME,
+  FATTR_MTIME_NOW,
+  FATTR_SIZE,
+  FATTR_UID,
+  fuse_attr,
+  fuse_setattr_in,
 } from './protocol.js';
 import type { WireBuffer } from './structure.js';
 
@@ -42,7 +51,11 @@ export function putAttr(wire: WireBuffer, at: number, va: Readonly<vattr>): void
  * asked for.
  */
 export function readSetattr(
-  wire: WireBuffer, at: number, valid: number, va: vattr, nowMs: number,
+  wire: WireBuffer,
+  at: number,
+  valid: number,
+  va: vattr,
+  nowMs: number,
 ): void {
   const a = fuse_setattr_in.at;
   if ((valid & FATTR_MODE) !== 0) va.va_mode = wire.u32(at + a.mode) & PERMISSIONS;
@@ -81,8 +94,12 @@ export function readSetattr(
 /** Do a fuse_setattr_in's mtime and ctime say what `va` has already? */
 export function hasTimes(wire: WireBuffer, at: number, va: Readonly<vattr>): boolean {
   const a = fuse_setattr_in.at;
-  return wire.s64(at + a.mtime) === va.va_mtime_sec && wire.u32(at + a.mtimensec) === va.va_mtime_nsec
-    && wire.s64(at + a.ctime) === va.va_ctime_sec && wire.u32(at + a.ctimensec) === va.va_ctime_nsec;
+  return (
+    wire.s64(at + a.mtime) === va.va_mtime_sec &&
+    wire.u32(at + a.mtimensec) === va.va_mtime_nsec &&
+    wire.s64(at + a.ctime) === va.va_ctime_sec &&
+    wire.u32(at + a.ctimensec) === va.va_ctime_nsec
+  );
 }
 
 function nanoseconds(ms: number): number {

@@ -88,13 +88,18 @@ const complain = (command: MountCommand, message: string): void => {
 
 /** Starts the server as another process and waits for it to be usable, or in the foreground to end. */
 async function startServer(
-  command: MountCommand, isReady: boolean, given: InheritedConnection | undefined,
+  command: MountCommand,
+  isReady: boolean,
+  given: InheritedConnection | undefined,
 ): Promise<number> {
   const self = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   const [file, args] = isReady
     ? [self[0]!, self.slice(1)]
     : throughFusermount(
-        command.request, await prepareMountpoint(command.request.mountpoint), command.readOnly, self,
+        command.request,
+        await prepareMountpoint(command.request.mountpoint),
+        command.readOnly,
+        self,
       );
   const { foreground } = command;
   const role: Role = foreground ? 'foreground' : 'background';
@@ -111,7 +116,9 @@ async function startServer(
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     // From a terminal a server in the foreground has got it as well.
-    process.on(signal, () => { if (!foreground || signal === 'SIGTERM') server.kill('SIGTERM'); });
+    process.on(signal, () => {
+      if (!foreground || signal === 'SIGTERM') server.kill('SIGTERM');
+    });
   }
   return new Promise((resolve) => {
     server.once('error', (error) => {
@@ -119,13 +126,17 @@ async function startServer(
       resolve(EXIT_MOUNT_FAILED);
     });
     if (foreground) {
-      server.once('exit', (status, signal) => resolve(signal === null ? status! : EXIT_MOUNT_FAILED));
+      server.once('exit', (status, signal) =>
+        resolve(signal === null ? status! : EXIT_MOUNT_FAILED),
+      );
       return;
     }
     let said = '';
     let isUsable = false;
     let hasError = false;
-    server.stderr!.setEncoding('utf8').on('data', (text: string) => { said += text; });
+    server.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
     const status = createInterface({ input: server.stdio[STATUS_FD] as NodeJS.ReadableStream });
     status.on('line', (line) => {
       const message = JSON.parse(line) as Status;
@@ -158,11 +169,16 @@ function printReport(report: readonly string[]): void {
 
 // ---- the server ---------------------------------------------------------------------------------
 
-async function serveInForeground(command: MountCommand, given: InheritedConnection | undefined): Promise<number> {
+async function serveInForeground(
+  command: MountCommand,
+  given: InheritedConnection | undefined,
+): Promise<number> {
   const mounting = mountInWorker(
     {
       ...command.request,
-      console: (level, line) => { if (level <= LEVEL_SHOWN_MAX) complain(command, line); },
+      console: (level, line) => {
+        if (level <= LEVEL_SHOWN_MAX) complain(command, line);
+      },
     },
     given,
   );
@@ -175,7 +191,10 @@ async function serveInForeground(command: MountCommand, given: InheritedConnecti
   return exitCode;
 }
 
-async function serveInBackground(command: MountCommand, given: InheritedConnection | undefined): Promise<number> {
+async function serveInBackground(
+  command: MountCommand,
+  given: InheritedConnection | undefined,
+): Promise<number> {
   const log = new SystemLog(command.name);
   let front: ((status: Status) => void) | null = (status) => {
     try {
@@ -225,7 +244,9 @@ class StopOnSignals {
   constructor(say: (message: string) => void) {
     this.say = say;
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.on(signal, () => { void this.stop(); });
+      process.on(signal, () => {
+        void this.stop();
+      });
     }
     // A bug in this thread must not end the process under the serving one: process.exit() would hang.
     process.on('uncaughtException', (error) => {
@@ -245,9 +266,11 @@ class StopOnSignals {
     if (this.signals >= 3 || (this.signals === 2 && this.mount === undefined)) killSelf();
     if (this.mount === undefined) return;
     if (this.signals === 1) {
-      if (await this.mount.unmount() === 'busy') {
-        this.say('the mount is in use: it is detached now and served until its last user is gone; ' +
-          'interrupt again to cut them off');
+      if ((await this.mount.unmount()) === 'busy') {
+        this.say(
+          'the mount is in use: it is detached now and served until its last user is gone; ' +
+            'interrupt again to cut them off',
+        );
       }
     } else {
       this.say('aborting');

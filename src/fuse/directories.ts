@@ -3,7 +3,11 @@ import { NAMEI_LOOKUP, type puffs_nextdent, type puffs_readdir_result } from '..
 import { putOpen } from './files.js';
 import { MAX_WRITE_BYTES } from './init.js';
 import {
-  FOPEN_CACHE_DIR, FOPEN_KEEP_CACHE, fuse_dirent, fuse_direntplus, fuse_read_in,
+  FOPEN_CACHE_DIR,
+  FOPEN_KEEP_CACHE,
+  fuse_dirent,
+  fuse_direntplus,
+  fuse_read_in,
 } from './protocol.js';
 import { ENOSYS, IN, OUT } from './reply.js';
 import type { FuseSession } from './session.js';
@@ -89,7 +93,11 @@ function collect(s: FuseSession, headBytes: number): number {
   const { directory } = s;
   directory.start(headBytes, Math.min(s.request.u32(IN + r.size), MAX_WRITE_BYTES));
   return s.fs.node_readdir(
-    s.node, s.request.u64(IN + r.offset), s.cred, directory.emit, directory.result,
+    s.node,
+    s.request.u64(IN + r.offset),
+    s.cred,
+    directory.emit,
+    directory.result,
   );
 }
 

@@ -1,14 +1,31 @@
 /** Which function serves which opcode. What is missing is answered ENOSYS. */
 import { opendir, readdir, readdirplus } from './directories.js';
-import {
-  copy_file_range, fallocate, fsync, lseek, open, read, release, write,
-} from './files.js';
+import { copy_file_range, fallocate, fsync, lseek, open, read, release, write } from './files.js';
 import { destroy, negotiate } from './init.js';
 import {
-  create, link, lookup, mkdir, mknod, rename, rename2, rmdir, symlink, tmpfile, unlink,
+  create,
+  link,
+  lookup,
+  mkdir,
+  mknod,
+  rename,
+  rename2,
+  rmdir,
+  symlink,
+  tmpfile,
+  unlink,
 } from './names.js';
 import {
-  access, batch_forget, forget, getattr, interrupt, ioctl, readlink, setattr, statfs, syncfs,
+  access,
+  batch_forget,
+  forget,
+  getattr,
+  interrupt,
+  ioctl,
+  readlink,
+  setattr,
+  statfs,
+  syncfs,
 } from './nodes.js';
 import * as op from './protocol.js';
 import type { Handler } from './reply.js';
@@ -72,12 +89,26 @@ export const isAnswerless = (opcode: number): boolean =>
   opcode === op.FUSE_FORGET || opcode === op.FUSE_BATCH_FORGET || opcode === op.FUSE_INTERRUPT;
 
 const QUIET: ReadonlySet<number> = new Set([
-  op.FUSE_LOOKUP, op.FUSE_GETATTR, op.FUSE_READLINK, op.FUSE_OPEN, op.FUSE_READ, op.FUSE_STATFS,
-  op.FUSE_RELEASE, op.FUSE_GETXATTR, op.FUSE_LISTXATTR, op.FUSE_OPENDIR, op.FUSE_READDIR,
-  op.FUSE_RELEASEDIR, op.FUSE_ACCESS, op.FUSE_INTERRUPT, op.FUSE_IOCTL, op.FUSE_READDIRPLUS,
+  op.FUSE_LOOKUP,
+  op.FUSE_GETATTR,
+  op.FUSE_READLINK,
+  op.FUSE_OPEN,
+  op.FUSE_READ,
+  op.FUSE_STATFS,
+  op.FUSE_RELEASE,
+  op.FUSE_GETXATTR,
+  op.FUSE_LISTXATTR,
+  op.FUSE_OPENDIR,
+  op.FUSE_READDIR,
+  op.FUSE_RELEASEDIR,
+  op.FUSE_ACCESS,
+  op.FUSE_INTERRUPT,
+  op.FUSE_IOCTL,
+  op.FUSE_READDIRPLUS,
   op.FUSE_LSEEK,
 ]);
 
 /** Indexed by opcode: may the request leave background work behind? (An inode dies at a FORGET.) */
-export const MAY_LEAVE_WORK: readonly boolean[] =
-  HANDLERS.map((handler, opcode) => handler !== undefined && !QUIET.has(opcode));
+export const MAY_LEAVE_WORK: readonly boolean[] = HANDLERS.map(
+  (handler, opcode) => handler !== undefined && !QUIET.has(opcode),
+);

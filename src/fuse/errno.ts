@@ -28,8 +28,14 @@ export const RENAMED: Readonly<Partial<Record<NetbsdErrnoName, string>>> = {
 
 /** Names that Linux has and `os.constants.errno` leaves out, with their generic numbers. */
 const NOT_IN_NODE: Readonly<Record<string, number>> = {
-  ENOTBLK: 15, EPFNOSUPPORT: 96, ESOCKTNOSUPPORT: 94, ESHUTDOWN: 108,
-  ETOOMANYREFS: 109, EHOSTDOWN: 112, EUSERS: 87, EREMOTE: 66,
+  ENOTBLK: 15,
+  EPFNOSUPPORT: 96,
+  ESOCKTNOSUPPORT: 94,
+  ESHUTDOWN: 108,
+  ETOOMANYREFS: 109,
+  EHOSTDOWN: 112,
+  EUSERS: 87,
+  EREMOTE: 66,
 };
 
 function linuxErrnoOfName(name: NetbsdErrnoName): number {

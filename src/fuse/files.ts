@@ -1,14 +1,23 @@
 /** Requests about a file's bytes. */
-import {
-  FSYNC_DATAONLY, FSYNC_WAIT, IO_SYNC,
-} from '../puffs/puffs.js';
+import { FSYNC_DATAONLY, FSYNC_WAIT, IO_SYNC } from '../puffs/puffs.js';
 import { MAX_WRITE_BYTES } from './init.js';
 import { killSetId } from './nodes.js';
 import {
-  FOPEN_KEEP_CACHE, FUSE_FSYNC_FDATASYNC, FUSE_WRITE_CACHE, FUSE_WRITE_KILL_SUIDGID,
-  SEEK_DATA, SEEK_HOLE,
-  fuse_copy_file_range_in, fuse_fallocate_in, fuse_fsync_in, fuse_lseek_in, fuse_lseek_out,
-  fuse_open_out, fuse_read_in, fuse_write_in, fuse_write_out,
+  FOPEN_KEEP_CACHE,
+  FUSE_FSYNC_FDATASYNC,
+  FUSE_WRITE_CACHE,
+  FUSE_WRITE_KILL_SUIDGID,
+  SEEK_DATA,
+  SEEK_HOLE,
+  fuse_copy_file_range_in,
+  fuse_fallocate_in,
+  fuse_fsync_in,
+  fuse_lseek_in,
+  fuse_lseek_out,
+  fuse_open_out,
+  fuse_read_in,
+  fuse_write_in,
+  fuse_write_out,
 } from './protocol.js';
 import { EINVAL, ENOSYS, IN, OUT } from './reply.js';
 import type { FuseSession } from './session.js';
@@ -89,7 +98,10 @@ export function fsync(s: FuseSession): number {
 export function fallocate(s: FuseSession): number {
   const f = fuse_fallocate_in.at;
   const error = s.fs.node_fallocate(
-    s.node, s.request.u64(IN + f.offset), s.request.u64(IN + f.length), s.request.u32(IN + f.mode),
+    s.node,
+    s.request.u64(IN + f.offset),
+    s.request.u64(IN + f.length),
+    s.request.u32(IN + f.mode),
   );
   return error === 0 ? 0 : s.fail(error);
 }

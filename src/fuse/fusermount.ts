@@ -70,10 +70,10 @@ const isExecutable = (path: string): boolean => {
 };
 
 const isInstalled = (command: string): boolean =>
-  (process.env['PATH'] ?? '').split(delimiter).some((folder) => isExecutable(join(folder, command)));
+  (process.env.PATH ?? '').split(delimiter).some((folder) => isExecutable(join(folder, command)));
 
 /** A comma or backslash inside a value is escaped by a backslash. */
-const escape = (value: string): string => value.replace(/[\\,]/g, '\\$&');
+const escapeValue = (value: string): string => value.replace(/[\\,]/g, '\\$&');
 
 /**
  * The command that mounts through fusermount3 and then becomes `command`, with {@link FD_VARIABLE} in
@@ -82,8 +82,10 @@ const escape = (value: string): string => value.replace(/[\\,]/g, '\\$&');
  * @throws MountError naming the package that is missing.
  */
 export function throughFusermount(
-  request: Pick<MountRequest, 'source' | 'subtype' | 'mountOptions'>, mountpoint: string,
-  readOnly: boolean, command: readonly string[],
+  request: Pick<MountRequest, 'source' | 'subtype' | 'mountOptions'>,
+  mountpoint: string,
+  readOnly: boolean,
+  command: readonly string[],
 ): [command: string, args: string[]] {
   if (!isInstalled('fusermount3')) {
     throw new MountError(
@@ -92,8 +94,11 @@ export function throughFusermount(
   }
   const options = [
     ...request.mountOptions.filter((word) => word !== 'ro' && word !== 'rw'),
-    readOnly ? 'ro' : 'rw', 'default_permissions', `max_read=${MAX_WRITE_BYTES}`,
-    `fsname=${escape(request.source)}`, `subtype=${request.subtype}`,
+    readOnly ? 'ro' : 'rw',
+    'default_permissions',
+    `max_read=${MAX_WRITE_BYTES}`,
+    `fsname=${escapeValue(request.source)}`,
+    `subtype=${request.subtype}`,
   ].join(',');
   const rest = [options, mountpoint, ...command];
   if (isInstalled('python3')) return ['python3', ['-c', PYTHON, ...rest]];

@@ -6,7 +6,15 @@
  * by the whole process, see {@link ./fusermount.ts}.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, realpathSync, statSync, statfsSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { MAX_WRITE_BYTES } from './init.js';
 import { findConnection, findMount, type MountInfo } from './mountinfo.js';
 import { MountError, type MountRequest } from './transport.js';
@@ -33,7 +41,9 @@ interface Finished {
 
 /** Runs a command to its end; its stdout is dropped. A command that is missing has status 127. */
 export function run(
-  command: string, args: readonly string[], inheritFd?: number,
+  command: string,
+  args: readonly string[],
+  inheritFd?: number,
 ): Promise<Finished> {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
@@ -42,7 +52,9 @@ export function run(
       cwd: '/',
     });
     let stderr = '';
-    child.stderr!.setEncoding('utf8').on('data', (text: string) => { stderr += text; });
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
     child.once('error', (error) => resolve({ status: 127, stderr: error.message }));
     child.once('close', (status) => resolve({ status: status ?? 128, stderr: stderr.trim() }));
   });
@@ -86,9 +98,12 @@ export const mountedBy = (): MountedBy => (process.geteuid?.() === 0 ? 'mount' :
 /** The options that only the kernel's FUSE understands, in mount(8)'s form. */
 export function kernelOptions(descriptor: number, rootMode: number): string[] {
   return [
-    `fd=${descriptor}`, `rootmode=${rootMode.toString(8)}`,
-    `user_id=${process.geteuid!()}`, `group_id=${process.getegid!()}`,
-    'default_permissions', `max_read=${MAX_WRITE_BYTES}`,
+    `fd=${descriptor}`,
+    `rootmode=${rootMode.toString(8)}`,
+    `user_id=${process.geteuid!()}`,
+    `group_id=${process.getegid!()}`,
+    'default_permissions',
+    `max_read=${MAX_WRITE_BYTES}`,
   ];
 }
 
@@ -101,7 +116,9 @@ const S_IFDIR = 0o040000;
  * @throws MountError
  */
 export async function attach(
-  request: MountRequest, mountpoint: string, readOnly: boolean,
+  request: MountRequest,
+  mountpoint: string,
+  readOnly: boolean,
 ): Promise<Attachment> {
   let fd: number;
   try {
@@ -120,8 +137,16 @@ export async function attach(
   const { status, stderr } = await run(
     'mount',
     // -i: no helper, this is the helper.
-    ['-i', '-t', `fuse.${request.subtype}`, '-o', options.join(','), '--',
-      request.source, mountpoint],
+    [
+      '-i',
+      '-t',
+      `fuse.${request.subtype}`,
+      '-o',
+      options.join(','),
+      '--',
+      request.source,
+      mountpoint,
+    ],
     fd,
   );
   if (status !== 0) {
@@ -166,27 +191,46 @@ function connectionOf(fd: number): MountInfo | undefined {
 
 /** The command that unmounts; `lazy`: out of sight now, in fact when nobody uses it any more. */
 export function unmountCommand(
-  mountpoint: string, how: 'now' | 'lazy', by: MountedBy,
+  mountpoint: string,
+  how: 'now' | 'lazy',
+  by: MountedBy,
 ): [string, string[]] {
   if (by === 'mount') return ['umount', [...(how === 'lazy' ? ['-l'] : []), '--', mountpoint]];
   return ['fusermount3', [how === 'lazy' ? '-uz' : '-u', '--', mountpoint]];
 }
 
+/** Somebody's passing glance (df, an indexer) makes a mount busy as well: it is tried a few times. */
+const UNMOUNT_TRIES = 5;
+const UNMOUNT_PAUSE_MS = 50;
+
 /** @returns 'busy' when it had to be detached lazily. */
 export async function detach({ mountpoint, by }: Attachment): Promise<'unmounted' | 'busy'> {
-  if ((await run(...unmountCommand(mountpoint, 'now', by))).status === 0) return 'unmounted';
+  for (let i = 0; i < UNMOUNT_TRIES; i++) {
+    if (i > 0)
+      await new Promise((resolve) => {
+        setTimeout(resolve, UNMOUNT_PAUSE_MS);
+      });
+    if ((await run(...unmountCommand(mountpoint, 'now', by))).status === 0) return 'unmounted';
+  }
   await run(...unmountCommand(mountpoint, 'lazy', by));
   return 'busy';
 }
 
-/** Makes every request of the connection fail, then unmounts. The server reads ENODEV next. */
+/** $0: number of the connection. In a mount namespace of its own, so that nobody sees the mount. */
+const ABORT_SCRIPT =
+  'mount -t fusectl none /sys/fs/fuse/connections && echo 1 >"/sys/fs/fuse/connections/$0/abort"';
+
+/**
+ * Makes every request of the connection fail, then unmounts. The server reads ENODEV next. (umount -f
+ * would do as well, but not for a mount that is detached already.)
+ */
 export async function abortConnection(attachment: Attachment): Promise<void> {
   const { mountpoint, minor, by } = attachment;
   try {
     writeFileSync(`/sys/fs/fuse/connections/${minor}/abort`, '1');
   } catch {
-    // The control file system is not mounted: umount can abort as well, if it may.
-    if (by === 'mount') await run('umount', ['-f', '--', mountpoint]);
+    // The control file system is not mounted. What an ordinary user does not reach is killed later.
+    if (by === 'mount') await run('unshare', ['-m', 'sh', '-c', ABORT_SCRIPT, `${minor}`]);
   }
   await run(...unmountCommand(mountpoint, 'lazy', by));
 }

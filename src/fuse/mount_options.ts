@@ -62,28 +62,65 @@ export const GENERIC_MOUNT_OPTIONS: readonly MountOptionRow[] = [
   { name: 'atime', fate: 'kernel', meaning: 'leave access times to the kernel' },
   { name: 'nodiratime', fate: 'kernel', meaning: 'do not update access times of directories' },
   { name: 'dirsync', fate: 'kernel', meaning: 'changes of directories are synchronous' },
-  { name: 'allow_other', fate: 'kernel',
-    meaning: 'other users may look in (root: the default; users: see fuse.conf)' },
+  {
+    name: 'allow_other',
+    fate: 'kernel',
+    meaning: 'other users may look in (root: the default; users: see fuse.conf)',
+  },
   { name: 'sync', fate: 'session', meaning: 'every write is on the medium before it returns' },
   { name: 'async', fate: 'accepted', meaning: 'the opposite of sync (the default)' },
-  { name: 'default_permissions', fate: 'accepted',
-    meaning: 'the kernel checks permissions (always so)' },
-  { name: 'writeback_cache', fate: 'session',
-    meaning: 'the kernel collects writes (the default); lseek(2) then shows no holes' },
+  {
+    name: 'default_permissions',
+    fate: 'accepted',
+    meaning: 'the kernel checks permissions (always so)',
+  },
+  {
+    name: 'writeback_cache',
+    fate: 'session',
+    meaning: 'the kernel collects writes (the default); lseek(2) then shows no holes',
+  },
   { name: 'no_writeback_cache', fate: 'session', meaning: 'each write(2) reaches the file system' },
-  { name: 'entry_timeout', value: 'SECONDS', fate: 'session', parse: seconds,
-    meaning: 'how long the kernel may cache names' },
-  { name: 'attr_timeout', value: 'SECONDS', fate: 'session', parse: seconds,
-    meaning: 'how long the kernel may cache attributes' },
-  { name: 'negative_timeout', value: 'SECONDS', fate: 'session', parse: seconds,
-    meaning: 'how long the kernel may cache that a name does not exist' },
-  { name: 'request_timeout', value: 'SECONDS', fate: 'session', parse: seconds,
-    meaning: 'when the kernel gives up a server that does not answer; 0: never' },
-  { name: 'fsname', value: 'TEXT', fate: 'session', parse: (text) => text,
-    meaning: 'what /proc/mounts shows as the source' },
+  {
+    name: 'entry_timeout',
+    value: 'SECONDS',
+    fate: 'session',
+    parse: seconds,
+    meaning: 'how long the kernel may cache names',
+  },
+  {
+    name: 'attr_timeout',
+    value: 'SECONDS',
+    fate: 'session',
+    parse: seconds,
+    meaning: 'how long the kernel may cache attributes',
+  },
+  {
+    name: 'negative_timeout',
+    value: 'SECONDS',
+    fate: 'session',
+    parse: seconds,
+    meaning: 'how long the kernel may cache that a name does not exist',
+  },
+  {
+    name: 'request_timeout',
+    value: 'SECONDS',
+    fate: 'session',
+    parse: seconds,
+    meaning: 'when the kernel gives up a server that does not answer; 0: never',
+  },
+  {
+    name: 'fsname',
+    value: 'TEXT',
+    fate: 'session',
+    parse: (text) => text,
+    meaning: 'what /proc/mounts shows as the source',
+  },
   { name: 'subtype', value: 'TEXT', fate: 'accepted', meaning: "libfuse's" },
-  { name: 'auto_unmount', fate: 'accepted',
-    meaning: 'clean up when the server is killed (always so)' },
+  {
+    name: 'auto_unmount',
+    fate: 'accepted',
+    meaning: 'clean up when the server is killed (always so)',
+  },
   { name: 'relatime', fate: 'accepted', meaning: '' },
   { name: 'strictatime', fate: 'accepted', meaning: '' },
   { name: 'diratime', fate: 'accepted', meaning: '' },
@@ -100,8 +137,11 @@ export const GENERIC_MOUNT_OPTIONS: readonly MountOptionRow[] = [
   { name: '_netdev', fate: 'accepted', meaning: '' },
   { name: 'comment', value: 'TEXT', fate: 'accepted', meaning: '' },
   { name: 'x-*', fate: 'accepted', meaning: '' },
-  { name: 'remount', fate: 'refused',
-    meaning: 'FUSE does not tell the server about a remount; unmount and mount again' },
+  {
+    name: 'remount',
+    fate: 'refused',
+    meaning: 'FUSE does not tell the server about a remount; unmount and mount again',
+  },
   { name: 'allow_root', fate: 'refused', meaning: 'use allow_other' },
 ];
 
@@ -131,7 +171,8 @@ export function splitMountOptions(text: string): string[] {
  * @throws MountOptionError naming the word.
  */
 export function parseMountOptions(
-  texts: readonly string[], ownRows: readonly MountOptionRow[],
+  texts: readonly string[],
+  ownRows: readonly MountOptionRow[],
 ): ParsedMountOptions {
   const rows = [...ownRows, ...GENERIC_MOUNT_OPTIONS];
   const kernel = new Map<string, string>();
@@ -145,20 +186,31 @@ export function parseMountOptions(
     if (candidates.length === 0) {
       throw new MountOptionError(`unknown mount option "${word}"; --help lists those that exist`);
     }
-    const row = candidates.find((each) =>
-      each.name.endsWith('*') || (each.value === undefined) === (value === undefined));
+    const row = candidates.find(
+      (each) => each.name.endsWith('*') || (each.value === undefined) === (value === undefined),
+    );
     if (row === undefined) {
       const expected = candidates[0]!.value;
-      throw new MountOptionError(expected === undefined
-        ? `mount option "${name}" takes no value`
-        : `mount option "${name}" needs a value: ${name}=${expected}`);
+      throw new MountOptionError(
+        expected === undefined
+          ? `mount option "${name}" takes no value`
+          : `mount option "${name}" needs a value: ${name}=${expected}`,
+      );
     }
     switch (row.fate) {
-      case 'accepted': break;
-      case 'refused': throw new MountOptionError(`mount option "${name}" is not offered: ${row.meaning}`);
-      case 'kernel': kernel.set(switchOf(name), name); break;
-      case 'session': session[name] = parseValue(row, value); break;
-      case 'file system': fileSystem[name] = parseValue(row, value); break;
+      case 'accepted':
+        break;
+      case 'refused':
+        throw new MountOptionError(`mount option "${name}" is not offered: ${row.meaning}`);
+      case 'kernel':
+        kernel.set(switchOf(name), name);
+        break;
+      case 'session':
+        session[name] = parseValue(row, value);
+        break;
+      case 'file system':
+        fileSystem[name] = parseValue(row, value);
+        break;
     }
   }
   return {

@@ -22,9 +22,9 @@ export function parseMountInfo(text: string): MountInfo[] {
     if (dash < 0) continue;
     mounts.push({
       minor: Number(fields[2]!.split(':')[1]),
-      mountpoint: unescape(fields[4]!),
+      mountpoint: unescapeField(fields[4]!),
       type: fields[dash + 1]!,
-      source: unescape(fields[dash + 2]!),
+      source: unescapeField(fields[dash + 2]!),
       options: [...fields[5]!.split(','), ...(fields[dash + 3] ?? '').split(',')],
     });
   }
@@ -33,19 +33,22 @@ export function parseMountInfo(text: string): MountInfo[] {
 
 /** The topmost mount on a directory, whose path must be absolute and free of links. */
 export function findMount(mountpoint: string): MountInfo | undefined {
-  return parseMountInfo(readFileSync('/proc/self/mountinfo', 'latin1'))
-    .findLast((mount) => mount.mountpoint === mountpoint);
+  return parseMountInfo(readFileSync('/proc/self/mountinfo', 'latin1')).findLast(
+    (mount) => mount.mountpoint === mountpoint,
+  );
 }
 
 /** The mount of a FUSE connection. */
 export function findConnection(minor: number): MountInfo | undefined {
-  return parseMountInfo(readFileSync('/proc/self/mountinfo', 'latin1'))
-    .findLast((mount) => mount.minor === minor && mount.type.startsWith('fuse'));
+  return parseMountInfo(readFileSync('/proc/self/mountinfo', 'latin1')).findLast(
+    (mount) => mount.minor === minor && mount.type.startsWith('fuse'),
+  );
 }
 
 /** Space, tab, newline and backslash come as \ooo; the bytes are UTF-8 as far as we are concerned. */
-function unescape(field: string): string {
+function unescapeField(field: string): string {
   const bytes = field.replace(/\\([0-7]{3})/g, (_, octal: string) =>
-    String.fromCharCode(Number.parseInt(octal, 8)));
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  );
   return Buffer.from(bytes, 'latin1').toString('utf8');
 }

@@ -1,13 +1,29 @@
 /** Requests that look names up, make them, move them and take them away. */
 import {
-  NAMEI_CREATE, NAMEI_DELETE, NAMEI_LOOKUP, NAMEI_RENAME, PUFFS_RENAME_EXCHANGE,
-  PUFFS_RENAME_NOREPLACE, VDIR, VLNK, VREG, type Cookie, type vattr,
+  NAMEI_CREATE,
+  NAMEI_DELETE,
+  NAMEI_LOOKUP,
+  NAMEI_RENAME,
+  PUFFS_RENAME_EXCHANGE,
+  PUFFS_RENAME_NOREPLACE,
+  VDIR,
+  VLNK,
+  VREG,
+  type Cookie,
+  type vattr,
 } from '../puffs/puffs.js';
 import { NETBSD_ERRNO } from '../puffs/errno.js';
 import { mode_to_vtype } from '../puffs/vattr.js';
 import {
-  FOPEN_KEEP_CACHE, fuse_create_in, fuse_entry_out, fuse_link_in, fuse_mkdir_in, fuse_mknod_in,
-  fuse_open_out, fuse_rename2_in, fuse_rename_in,
+  FOPEN_KEEP_CACHE,
+  fuse_create_in,
+  fuse_entry_out,
+  fuse_link_in,
+  fuse_mkdir_in,
+  fuse_mknod_in,
+  fuse_open_out,
+  fuse_rename2_in,
+  fuse_rename_in,
 } from './protocol.js';
 import { EINVAL, IN, OUT } from './reply.js';
 import type { FuseSession } from './session.js';
@@ -23,9 +39,7 @@ export function lookup(s: FuseSession): number {
   if (error === ENOENT && s.options.negativeTimeoutSeconds > 0) {
     const e = fuse_entry_out.at;
     s.reply.bytes.fill(0, OUT, OUT + fuse_entry_out.bytes);
-    s.putTimeout(
-      OUT + e.entry_valid, OUT + e.entry_valid_nsec, s.options.negativeTimeoutSeconds,
-    );
+    s.putTimeout(OUT + e.entry_valid, OUT + e.entry_valid_nsec, s.options.negativeTimeoutSeconds);
     return fuse_entry_out.bytes;
   }
   return entryOr(s, error);

@@ -1,12 +1,25 @@
 /** Requests about one node: its life, its attributes, its place in the statistics. */
 import {
-  MNT_WAIT, PUFFS_VEXEC, PUFFS_VREAD, PUFFS_VWRITE, type puffs_statvfs,
+  MNT_WAIT,
+  PUFFS_VEXEC,
+  PUFFS_VREAD,
+  PUFFS_VWRITE,
+  type puffs_statvfs,
 } from '../puffs/puffs.js';
 import { hasTimes, readSetattr, withoutSetId } from './attributes.js';
 import {
-  FATTR_CTIME, FATTR_FH, FATTR_KILL_SUIDGID, FATTR_LOCKOWNER, FATTR_MODE,
-  FATTR_MTIME, fuse_access_in, fuse_batch_forget_in, fuse_forget_in,
-  fuse_forget_one, fuse_kstatfs, fuse_setattr_in,
+  FATTR_CTIME,
+  FATTR_FH,
+  FATTR_KILL_SUIDGID,
+  FATTR_LOCKOWNER,
+  FATTR_MODE,
+  FATTR_MTIME,
+  fuse_access_in,
+  fuse_batch_forget_in,
+  fuse_forget_in,
+  fuse_forget_one,
+  fuse_kstatfs,
+  fuse_setattr_in,
 } from './protocol.js';
 import { ENOTTY, IN, NO_REPLY, OUT } from './reply.js';
 import type { FuseSession } from './session.js';
@@ -47,10 +60,12 @@ export function getattr(s: FuseSession): number {
  * and then the medium is spared.
  */
 export function setattr(s: FuseSession): number {
-  const valid =
-    s.request.u32(IN + fuse_setattr_in.at.valid) & ~(FATTR_FH | FATTR_LOCKOWNER);
+  const valid = s.request.u32(IN + fuse_setattr_in.at.valid) & ~(FATTR_FH | FATTR_LOCKOWNER);
   let mode = -1;
-  if (valid === KERNEL_TIMES || (valid & (FATTR_KILL_SUIDGID | FATTR_MODE)) === FATTR_KILL_SUIDGID) {
+  if (
+    valid === KERNEL_TIMES ||
+    (valid & (FATTR_KILL_SUIDGID | FATTR_MODE)) === FATTR_KILL_SUIDGID
+  ) {
     const error = s.fs.node_getattr(s.node, s.va, s.cred);
     if (error !== 0) return s.fail(error);
     if (valid === KERNEL_TIMES && hasTimes(s.request, IN, s.va)) return s.putAttributes();
@@ -102,8 +117,18 @@ export function ioctl(): number {
 }
 
 const statvfs: puffs_statvfs = {
-  f_bsize: 0, f_frsize: 0, f_blocks: 0, f_bfree: 0, f_bavail: 0, f_files: 0, f_ffree: 0,
-  f_favail: 0, f_namemax: 0, f_flag: 0, f_fsid: 0, f_fstypename: '',
+  f_bsize: 0,
+  f_frsize: 0,
+  f_blocks: 0,
+  f_bfree: 0,
+  f_bavail: 0,
+  f_files: 0,
+  f_ffree: 0,
+  f_favail: 0,
+  f_namemax: 0,
+  f_flag: 0,
+  f_fsid: 0,
+  f_fstypename: '',
 };
 
 /** FUSE_STATFS. The kernel never caches it, hence its second use as the transport's doorbell. */

@@ -387,9 +387,7 @@ export const fuse_lseek_in = structure('fuse_lseek_in', [
   ['padding', 'u32', ''],
 ]);
 
-export const fuse_lseek_out = structure('fuse_lseek_out', [
-  ['offset', 'u64', ''],
-]);
+export const fuse_lseek_out = structure('fuse_lseek_out', [['offset', 'u64', '']]);
 
 export const fuse_copy_file_range_in = structure('fuse_copy_file_range_in', [
   ['fh_in', 'u64', ''],

@@ -18,8 +18,17 @@
  * once per message.
  */
 import {
-  MNT_FORCE, MNT_WAIT, NAMEI_LOOKUP, type Cookie, type puffs_cn, type puffs_cred,
-  type puffs_newinfo, type puffs_ops, type puffs_size, type puffs_uio, type vattr,
+  MNT_FORCE,
+  MNT_WAIT,
+  NAMEI_LOOKUP,
+  type Cookie,
+  type puffs_cn,
+  type puffs_cred,
+  type puffs_newinfo,
+  type puffs_ops,
+  type puffs_size,
+  type puffs_uio,
+  type vattr,
 } from '../puffs/puffs.js';
 import { vattr_new, vattr_null } from '../puffs/vattr.js';
 import { putAttr } from './attributes.js';
@@ -29,8 +38,14 @@ import { netbsdErrnoName } from '../puffs/errno.js';
 import { netbsdToLinuxErrno } from './errno.js';
 import { MAX_WRITE_BYTES } from './init.js';
 import {
-  FUSE_INIT, FUSE_NOTIFY_INVAL_INODE, FUSE_ROOT_ID, fuse_attr_out, fuse_entry_out, fuse_in_header,
-  fuse_notify_inval_inode_out, fuse_out_header,
+  FUSE_INIT,
+  FUSE_NOTIFY_INVAL_INODE,
+  FUSE_ROOT_ID,
+  fuse_attr_out,
+  fuse_entry_out,
+  fuse_in_header,
+  fuse_notify_inval_inode_out,
+  fuse_out_header,
 } from './protocol.js';
 import { EIO, ENOSYS, NO_REPLY, OUT } from './reply.js';
 import { WireBuffer } from './structure.js';
@@ -152,7 +167,7 @@ export class FuseSession {
     const o = fuse_out_header.at;
     const bytes = result < 0 ? OUT : OUT + result;
     this.reply.putU32(o.len, bytes);
-    this.reply.putU32(o.error, result < 0 ? result : 0);
+    this.reply.putU32(o.error, Math.min(result, 0));
     this.reply.copyU64(o.unique, this.request, h.unique);
     return bytes;
   }
@@ -305,12 +320,16 @@ export class FuseSession {
   }
 
   private reportException(error: unknown, opcode: number): void {
-    const { name, message, stack } = error instanceof Error
-      ? error
-      : { name: 'exception', message: String(error), stack: undefined };
+    const { name, message, stack } =
+      error instanceof Error
+        ? error
+        : { name: 'exception', message: String(error), stack: undefined };
     if (name === 'KernelPanic') {
       this.dead = true;
-      this.options.console(0, `kernel panic: ${message}; the mount answers EIO from now on\n${stack}`);
+      this.options.console(
+        0,
+        `kernel panic: ${message}; the mount answers EIO from now on\n${stack}`,
+      );
       return;
     }
     if (this.reported.has(message)) return;
@@ -320,5 +339,10 @@ export class FuseSession {
 }
 
 const makeCred = (uid: number, gid: number, umask: number): puffs_cred => ({
-  kind: 'user', uid, gid, groups: [], permissionsChecked: true, umask,
+  kind: 'user',
+  uid,
+  gid,
+  groups: [],
+  permissionsChecked: true,
+  umask,
 });

@@ -14,7 +14,7 @@ export function sessionOptions({ session }: ParsedMountOptions): MountRequest['s
   take('negative_timeout', 'negativeTimeoutSeconds');
   take('request_timeout', 'requestTimeoutSeconds');
   take('writeback_cache', 'writebackCache');
-  if (session['no_writeback_cache'] === true) options['writebackCache'] = false;
+  if (session.no_writeback_cache === true) options.writebackCache = false;
   return options as MountRequest['session'];
 }
 

@@ -26,7 +26,8 @@ const WIDTH: Readonly<Record<FieldType, number>> = { u16: 2, s32: 4, u32: 4, u64
 
 /** Declares a structure. Alignment is C's: each field at a multiple of its own width. */
 export function structure<const Rows extends readonly FieldRow[]>(
-  name: string, rows: Rows,
+  name: string,
+  rows: Rows,
 ): Structure<Rows[number][0]> {
   const at: Record<string, number> = {};
   let offset = 0;

@@ -9,8 +9,15 @@
 import { closeSync, statfs } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import {
-  abortConnection, attach, detach, inherited, mountedBy, prepareMountpoint, raiseReadAhead,
-  type Attachment, type InheritedConnection,
+  abortConnection,
+  attach,
+  detach,
+  inherited,
+  mountedBy,
+  prepareMountpoint,
+  raiseReadAhead,
+  type Attachment,
+  type InheritedConnection,
 } from './mount.js';
 import { MountError, type Mount, type MountEnd, type MountRequest } from './transport.js';
 import { startWatchdog, type Watchdog } from './watchdog.js';
@@ -18,7 +25,8 @@ import type { FromWorker, ToWorker, WorkerData } from './worker.js';
 
 /** Mounts through a worker thread, unless `given` is mounted already. @throws MountError */
 export async function mountInWorker(
-  request: MountRequest, given?: InheritedConnection,
+  request: MountRequest,
+  given?: InheritedConnection,
 ): Promise<Mount> {
   const server = new ServingThread(request);
   let attachment: Attachment | undefined;
@@ -54,8 +62,11 @@ class WorkerMount implements Mount {
   private readonly attachment: Attachment;
 
   constructor(
-    server: ServingThread, attachment: Attachment, watchdog: Watchdog,
-    report: readonly string[], readOnly: boolean,
+    server: ServingThread,
+    attachment: Attachment,
+    watchdog: Watchdog,
+    report: readonly string[],
+    readOnly: boolean,
   ) {
     this.report = report;
     this.readOnly = readOnly;
@@ -89,7 +100,9 @@ class ServingThread {
 
   constructor(request: MountRequest) {
     const workerData: WorkerData = {
-      module: request.module, moduleOptions: request.moduleOptions, session: request.session,
+      module: request.module,
+      moduleOptions: request.moduleOptions,
+      session: request.session,
     };
     this.worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
     let resolveOpened!: (value: { report: readonly string[]; readOnly: boolean }) => void;
@@ -110,11 +123,21 @@ class ServingThread {
     let end: MountEnd | undefined;
     this.worker.on('message', (message: FromWorker) => {
       switch (message.type) {
-        case 'opened': resolveOpened(message); break;
-        case 'failed': rejectOpened(new MountError(message.message)); break;
-        case 'initialized': resolveInitialized(); break;
-        case 'wake': this.ringAfter(message.delayMs); break;
-        case 'console': request.console(message.level, message.line); break;
+        case 'opened':
+          resolveOpened(message);
+          break;
+        case 'failed':
+          rejectOpened(new MountError(message.message));
+          break;
+        case 'initialized':
+          resolveInitialized();
+          break;
+        case 'wake':
+          this.ringAfter(message.delayMs);
+          break;
+        case 'console':
+          request.console(message.level, message.line);
+          break;
         case 'ended':
           end = {
             exitCode: message.clean ? 0 : 1,
@@ -127,14 +150,15 @@ class ServingThread {
       this.worker.once('error', (error) => {
         end = { exitCode: 1, message: `the serving thread died: ${error.stack ?? error.message}` };
       });
-      this.worker.once('exit', () => {
+      this.worker.once('exit', (status) => {
         this.isOver = true;
         clearTimeout(this.doorbell);
-        const message = end?.message ?? 'the connection ended before it began';
-        rejectOpened(new MountError(message));
-        rejectInitialized(new MountError(message));
+        end ??= { exitCode: 1, message: `the serving thread ended by itself (status ${status})` };
+        const error = new MountError(end.message ?? 'the connection ended before it began');
+        rejectOpened(error);
+        rejectInitialized(error);
         if (this.attachment !== undefined) closeSync(this.attachment.fd);
-        resolve(end ?? { exitCode: 1, message });
+        resolve(end);
       });
     });
   }

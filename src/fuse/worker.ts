@@ -6,11 +6,15 @@
  */
 import { readSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { MAY_LEAVE_WORK } from './dispatch.js';
+import { BackgroundClock } from './background.js';
 import type { FileSystemModule, OpenedFileSystem } from './module.js';
-import { FUSE_STATFS } from './protocol.js';
 import {
-  FuseSession, NOTICE_BUFFER_BYTES, REPLY_BUFFER_BYTES, REQUEST_BUFFER_BYTES, SESSION_DEFAULTS, type SessionOptions,
+  FuseSession,
+  NOTICE_BUFFER_BYTES,
+  REPLY_BUFFER_BYTES,
+  REQUEST_BUFFER_BYTES,
+  SESSION_DEFAULTS,
+  type SessionOptions,
 } from './session.js';
 import type { MountRequest } from './transport.js';
 
@@ -36,58 +40,21 @@ export type FromWorker =
   /** The connection is gone; `clean` when everything is on stable storage. */
   | { readonly type: 'ended'; readonly clean: boolean };
 
-/** Background work starts so long after the request that caused it. */
-const BACKGROUND_DELAY_MS = 20;
-/** How long background work may hold up the next request, and the pause until it goes on. */
-const BACKGROUND_SLICE_MS = 2;
-const BACKGROUND_PAUSE_MS = 2;
-
 const port = parentPort!;
 const data = workerData as WorkerData;
 const send = (message: FromWorker): void => port.postMessage(message);
 const toConsole = (level: number, line: string): void => send({ type: 'console', level, line });
-
-/** Sees to it that background work gets its turns between requests. */
-class BackgroundClock {
-  private readonly session: FuseSession;
-  /** When the doorbell will ring, in performance.now()'s time. */
-  private wakeAt = Infinity;
-
-  constructor(session: FuseSession) {
-    this.session = session;
-  }
-
-  /** After each request. Cheap unless there is something to do. */
-  tick(opcode: number): void {
-    if (opcode === FUSE_STATFS) {
-      if (performance.now() >= this.wakeAt) this.runSlice();
-    } else if (this.wakeAt === Infinity && MAY_LEAVE_WORK[opcode] === true) {
-      this.ask(BACKGROUND_DELAY_MS);
-    }
-  }
-
-  private runSlice(): void {
-    const end = performance.now() + BACKGROUND_SLICE_MS;
-    let delayMs: number;
-    do {
-      delayMs = this.session.background();
-    } while (delayMs === 0 && performance.now() < end);
-    if (delayMs < 0) this.wakeAt = Infinity;
-    else this.ask(Math.max(delayMs, BACKGROUND_PAUSE_MS));
-  }
-
-  private ask(delayMs: number): void {
-    this.wakeAt = performance.now() + delayMs;
-    send({ type: 'wake', delayMs });
-  }
-}
 
 /** Serves until the connection is gone. @throws Error when /dev/fuse fails in an unknown way. */
 function serve(session: FuseSession, fd: number): void {
   const request = new Uint8Array(REQUEST_BUFFER_BYTES);
   const reply = new Uint8Array(REPLY_BUFFER_BYTES);
   const notice = new Uint8Array(NOTICE_BUFFER_BYTES);
-  const background = new BackgroundClock(session);
+  const background = new BackgroundClock({
+    nowMs: () => performance.now(),
+    work: () => session.background(),
+    ring: (delayMs) => send({ type: 'wake', delayMs }),
+  });
   let announced = false;
   for (;;) {
     let length: number;
@@ -96,10 +63,16 @@ function serve(session: FuseSession, fd: number): void {
     } catch (error) {
       switch ((error as NodeJS.ErrnoException).code) {
         // ENOENT: the request was interrupted before we got it.
-        case 'ENOENT': case 'EINTR': case 'EAGAIN': continue;
+        case 'ENOENT':
+        case 'EINTR':
+        case 'EAGAIN':
+          continue;
         // Unmounted, or aborted.
-        case 'ENODEV': case 'ECONNABORTED': return;
-        default: throw error;
+        case 'ENODEV':
+        case 'ECONNABORTED':
+          return;
+        default:
+          throw error;
       }
     }
     const replyBytes = session.handle(request, length, reply);
@@ -110,7 +83,7 @@ function serve(session: FuseSession, fd: number): void {
       announced = true;
       send({ type: 'initialized' });
     }
-    background.tick(session.opcode);
+    background.served(session.opcode);
   }
 }
 
@@ -122,12 +95,19 @@ function deliver(session: FuseSession, fd: number, reply: Uint8Array, bytes: num
       return true;
     } catch (error) {
       switch ((error as NodeJS.ErrnoException).code) {
-        case 'EINTR': case 'EAGAIN': continue;
+        case 'EINTR':
+        case 'EAGAIN':
+          continue;
         // The request was aborted: nobody wants the answer, or the node in it. (Of a notice: the kernel
         // has forgotten the node.)
-        case 'ENOENT': session.undelivered(); return true;
-        case 'ENODEV': case 'ECONNABORTED': return false;
-        default: throw error;
+        case 'ENOENT':
+          session.undelivered();
+          return true;
+        case 'ENODEV':
+        case 'ECONNABORTED':
+          return false;
+        default:
+          throw error;
       }
     }
   }
@@ -147,7 +127,7 @@ function sessionOptions(opened: OpenedFileSystem): SessionOptions {
 function failureText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const isBug = ['TypeError', 'ReferenceError', 'RangeError', 'KernelPanic'].includes(error.name);
-  return isBug ? error.stack ?? error.message : error.message;
+  return isBug ? (error.stack ?? error.message) : error.message;
 }
 
 async function main(): Promise<void> {

@@ -2,13 +2,14 @@
  * Extended attributes, with their sizes probed. Linux's "user." is NetBSD's user name space; every
  * other name keeps its prefix in the system name space.
  */
-import {
-  EXTATTR_NAMESPACE_SYSTEM, EXTATTR_NAMESPACE_USER, type ByteName,
-} from '../puffs/puffs.js';
+import { EXTATTR_NAMESPACE_SYSTEM, EXTATTR_NAMESPACE_USER, type ByteName } from '../puffs/puffs.js';
 import { NETBSD_ERRNO } from '../puffs/errno.js';
 import { MAX_WRITE_BYTES } from './init.js';
 import {
-  FUSE_COMPAT_SETXATTR_IN_SIZE, FUSE_SETXATTR_ACL_KILL_SGID, fuse_getxattr_in, fuse_getxattr_out,
+  FUSE_COMPAT_SETXATTR_IN_SIZE,
+  FUSE_SETXATTR_ACL_KILL_SGID,
+  fuse_getxattr_in,
+  fuse_getxattr_out,
   fuse_setxattr_in,
 } from './protocol.js';
 import { EIO, ERANGE, IN, OUT } from './reply.js';
@@ -26,11 +27,15 @@ const nameInNamespace = (name: ByteName): ByteName =>
 export function getxattr(s: FuseSession): number {
   const room = s.request.u32(IN + fuse_getxattr_in.at.size);
   const name = s.nameAt(IN + fuse_getxattr_in.bytes);
-  const buf = room === 0
-    ? null
-    : s.reply.bytes.subarray(OUT, OUT + Math.min(room, MAX_WRITE_BYTES));
+  const buf =
+    room === 0 ? null : s.reply.bytes.subarray(OUT, OUT + Math.min(room, MAX_WRITE_BYTES));
   const error = s.fs.node_getextattr(
-    s.node, namespaceOf(name), nameInNamespace(name), s.size, buf, s.cred,
+    s.node,
+    namespaceOf(name),
+    nameInNamespace(name),
+    s.size,
+    buf,
+    s.cred,
   );
   if (error !== 0) return s.fail(error);
   return buf === null ? putSize(s, s.size.value) : s.size.value;
@@ -66,10 +71,18 @@ export function setxattr(s: FuseSession): number {
   // A copy: the file system may keep it, the request buffer is reused.
   const value = Uint8Array.prototype.slice.call(s.request.bytes, valueAt, valueAt + size);
   let error = s.fs.node_setextattr(
-    s.node, namespaceOf(name), nameInNamespace(name), value, flags, s.cred,
+    s.node,
+    namespaceOf(name),
+    nameInNamespace(name),
+    value,
+    flags,
+    s.cred,
   );
-  if (error === 0 && s.setxattrExt &&
-      (s.request.u32(IN + x.setxattr_flags) & FUSE_SETXATTR_ACL_KILL_SGID) !== 0) {
+  if (
+    error === 0 &&
+    s.setxattrExt &&
+    (s.request.u32(IN + x.setxattr_flags) & FUSE_SETXATTR_ACL_KILL_SGID) !== 0
+  ) {
     error = dropSetGid(s);
   }
   return error === 0 ? 0 : s.fail(error);

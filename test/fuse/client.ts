@@ -1,10 +1,20 @@
 /** A kernel of bytes: sends requests to a session and reads the replies. */
 import {
-  fuse_attr, fuse_dirent, fuse_direntplus, fuse_entry_out, fuse_in_header, fuse_init_in, FUSE_INIT,
+  fuse_attr,
+  fuse_dirent,
+  fuse_direntplus,
+  fuse_entry_out,
+  fuse_in_header,
+  fuse_init_in,
+  FUSE_INIT,
   FUSE_KERNEL_VERSION,
 } from '../../src/fuse/protocol.js';
 import {
-  FuseSession, NOTICE_BUFFER_BYTES, REPLY_BUFFER_BYTES, REQUEST_BUFFER_BYTES, SESSION_DEFAULTS,
+  FuseSession,
+  NOTICE_BUFFER_BYTES,
+  REPLY_BUFFER_BYTES,
+  REQUEST_BUFFER_BYTES,
+  SESSION_DEFAULTS,
   type SessionOptions,
 } from '../../src/fuse/session.js';
 import { WireBuffer, type Structure } from '../../src/fuse/structure.js';
@@ -60,7 +70,9 @@ export class Client {
       ...SESSION_DEFAULTS,
       timeGranularityNs: 1,
       wallClockMs: () => 1_700_000_000_123.456,
-      console: (level, line) => { this.lines.push(`${level} ${line}`); },
+      console: (level, line) => {
+        this.lines.push(`${level} ${line}`);
+      },
       ...options,
     });
   }
@@ -70,8 +82,11 @@ export class Client {
    * name is a string, data are bytes.
    */
   send(
-    opcode: number, nodeid: number, structure: Structure | null = null,
-    fields: Readonly<Record<string, number>> = {}, ...rest: readonly (string | Uint8Array)[]
+    opcode: number,
+    nodeid: number,
+    structure: Structure | null = null,
+    fields: Readonly<Record<string, number>> = {},
+    ...rest: readonly (string | Uint8Array)[]
   ): Reply {
     // Stale bytes of an earlier request must not matter.
     this.request.fill(0xee);
@@ -124,7 +139,11 @@ export class Client {
   /** The kernel's INIT, as of 7.45. */
   init(flags = ALL_FLAGS, minor = 45): Reply {
     return this.send(FUSE_INIT, 0, fuse_init_in, {
-      major: FUSE_KERNEL_VERSION, minor, max_readahead: 131072, flags, flags2: ALL_FLAGS,
+      major: FUSE_KERNEL_VERSION,
+      minor,
+      max_readahead: 131072,
+      flags,
+      flags2: ALL_FLAGS,
     });
   }
 
@@ -156,7 +175,7 @@ export function entryAt(body: WireBuffer, at = 0): Entry {
 export function direntsOf({ body }: Reply, plus: boolean): Dirent[] {
   const dirents: Dirent[] = [];
   const head = plus ? fuse_direntplus.bytes : fuse_dirent.bytes;
-  for (let at = 0; at < body.bytes.length;) {
+  for (let at = 0; at < body.bytes.length; ) {
     const d = plus ? at + fuse_direntplus.at.dirent : at;
     const nameLength = body.u32(d + fuse_dirent.at.namelen);
     dirents.push({

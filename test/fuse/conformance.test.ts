@@ -12,7 +12,12 @@ import { tmpfs } from '../conformance/tmpfs.js';
 import { unpriv } from '../conformance/unpriv.js';
 import { vnops } from '../conformance/vnops.js';
 import {
-  jffs2Command, memfsCommand, mountInBackground, NO_MOUNTS, umount, Workspace,
+  jffs2Command,
+  memfsCommand,
+  mountInBackground,
+  NO_MOUNTS,
+  umount,
+  Workspace,
 } from './server.js';
 
 const CASES = [...vnops, ...io, ...tmpfs, ...unpriv, ...races];

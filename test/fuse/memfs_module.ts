@@ -57,7 +57,9 @@ export function open(given: unknown, hooks: ModuleHooks): OpenedFileSystem {
 type Operation = Exclude<keyof puffs_ops, 'fsname' | 'rootCookie'>;
 
 function replace<Name extends Operation>(
-  fs: puffs_ops, name: Name, make: (original: puffs_ops[Name]) => puffs_ops[Name],
+  fs: puffs_ops,
+  name: Name,
+  make: (original: puffs_ops[Name]) => puffs_ops[Name],
 ): void {
   fs[name] = make((fs[name] as (...args: unknown[]) => unknown).bind(fs) as puffs_ops[Name]);
 }
@@ -65,11 +67,18 @@ function replace<Name extends Operation>(
 function addAccidents(fs: puffs_ops, options: MemfsModuleOptions, hooks: ModuleHooks): void {
   replace(fs, 'node_lookup', (original) => (dir, out, cn) => {
     switch (cn.name) {
-      case options.panic_at: return BUG('on demand');
-      case options.crash_at: throw new TypeError('crash on demand');
-      case options.hang_at: for (;;);
-      case options.exit_at: return process.exit(3);
-      case options.log_at: hooks.console(4, 'as demanded'); break;
+      case options.panic_at:
+        return BUG('on demand');
+      case options.crash_at:
+        throw new TypeError('crash on demand');
+      case options.hang_at:
+        hooks.console(4, 'hanging');
+        for (;;);
+      case options.exit_at:
+        return process.exit(3);
+      case options.log_at:
+        hooks.console(4, 'as demanded');
+        break;
     }
     return original(dir, out, cn);
   });
@@ -96,9 +105,15 @@ function addWork(fs: puffs_ops, options: MemfsModuleOptions): void {
 
 function keepJournal(fs: puffs_ops, file: string): void {
   for (const name of ['node_fsync', 'node_write', 'fs_sync', 'node_setattr'] as const) {
-    replace(fs, name, (original) => ((...args: unknown[]) => {
-      appendFileSync(file, `${name} ${args[0]}\n`);
-      return (original as (...all: unknown[]) => number)(...args);
-    }) as never);
+    replace(
+      fs,
+      name,
+      (original) =>
+        ((...args: unknown[]) => {
+          const flags = name === 'node_write' ? ` ${args[2]}` : '';
+          appendFileSync(file, `${name}${flags}\n`);
+          return (original as (...all: unknown[]) => number)(...args);
+        }) as never,
+    );
   }
 }

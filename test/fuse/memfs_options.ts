@@ -9,8 +9,12 @@ export const MEMFS_MOUNT_OPTIONS: readonly MountOptionRow[] = [
   { name: 'hang_at', value: 'NAME', fate: 'file system', meaning: 'a lookup that never ends' },
   { name: 'exit_at', value: 'NAME', fate: 'file system', meaning: 'a lookup that ends the thread' },
   { name: 'log_at', value: 'NAME', fate: 'file system', meaning: 'a lookup that says so' },
-  { name: 'work', value: 'FILE', fate: 'file system',
-    meaning: 'background work is due after each change, and leaves a line in this file' },
+  {
+    name: 'work',
+    value: 'FILE',
+    fate: 'file system',
+    meaning: 'background work is due after each change, and leaves a line in this file',
+  },
   { name: 'closed', value: 'FILE', fate: 'file system', meaning: 'written at a clean unmount' },
   { name: 'journal', value: 'FILE', fate: 'file system', meaning: 'operations, a line each' },
 ];

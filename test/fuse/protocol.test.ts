@@ -44,54 +44,132 @@ const SIZES: Readonly<Record<string, number>> = {
 
 const OFFSETS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   fuse_in_header: {
-    len: 0, opcode: 4, unique: 8, nodeid: 16, uid: 24, gid: 28, pid: 32, total_extlen: 36,
+    len: 0,
+    opcode: 4,
+    unique: 8,
+    nodeid: 16,
+    uid: 24,
+    gid: 28,
+    pid: 32,
+    total_extlen: 36,
     padding: 38,
   },
   fuse_out_header: { len: 0, error: 4, unique: 8 },
   fuse_attr: {
-    ino: 0, size: 8, blocks: 16, atime: 24, mtime: 32, ctime: 40, atimensec: 48, mtimensec: 52,
-    ctimensec: 56, mode: 60, nlink: 64, uid: 68, gid: 72, rdev: 76, blksize: 80, flags: 84,
+    ino: 0,
+    size: 8,
+    blocks: 16,
+    atime: 24,
+    mtime: 32,
+    ctime: 40,
+    atimensec: 48,
+    mtimensec: 52,
+    ctimensec: 56,
+    mode: 60,
+    nlink: 64,
+    uid: 68,
+    gid: 72,
+    rdev: 76,
+    blksize: 80,
+    flags: 84,
   },
   fuse_entry_out: {
-    nodeid: 0, generation: 8, entry_valid: 16, attr_valid: 24, entry_valid_nsec: 32,
-    attr_valid_nsec: 36, attr: 40,
+    nodeid: 0,
+    generation: 8,
+    entry_valid: 16,
+    attr_valid: 24,
+    entry_valid_nsec: 32,
+    attr_valid_nsec: 36,
+    attr: 40,
   },
   fuse_attr_out: { attr_valid: 0, attr_valid_nsec: 8, dummy: 12, attr: 16 },
   fuse_setattr_in: {
-    valid: 0, padding: 4, fh: 8, size: 16, lock_owner: 24, atime: 32, mtime: 40, ctime: 48,
-    atimensec: 56, mtimensec: 60, ctimensec: 64, mode: 68, unused4: 72, uid: 76, gid: 80,
+    valid: 0,
+    padding: 4,
+    fh: 8,
+    size: 16,
+    lock_owner: 24,
+    atime: 32,
+    mtime: 40,
+    ctime: 48,
+    atimensec: 56,
+    mtimensec: 60,
+    ctimensec: 64,
+    mode: 68,
+    unused4: 72,
+    uid: 76,
+    gid: 80,
     unused5: 84,
   },
   fuse_read_in: {
-    fh: 0, offset: 8, size: 16, read_flags: 20, lock_owner: 24, flags: 32, padding: 36,
+    fh: 0,
+    offset: 8,
+    size: 16,
+    read_flags: 20,
+    lock_owner: 24,
+    flags: 32,
+    padding: 36,
   },
   fuse_write_in: {
-    fh: 0, offset: 8, size: 16, write_flags: 20, lock_owner: 24, flags: 32, padding: 36,
+    fh: 0,
+    offset: 8,
+    size: 16,
+    write_flags: 20,
+    lock_owner: 24,
+    flags: 32,
+    padding: 36,
   },
   fuse_kstatfs: {
-    blocks: 0, bfree: 8, bavail: 16, files: 24, ffree: 32, bsize: 40, namelen: 44, frsize: 48,
-    padding: 52, spare: 56,
+    blocks: 0,
+    bfree: 8,
+    bavail: 16,
+    files: 24,
+    ffree: 32,
+    bsize: 40,
+    namelen: 44,
+    frsize: 48,
+    padding: 52,
+    spare: 56,
   },
   fuse_init_in: { major: 0, minor: 4, max_readahead: 8, flags: 12, flags2: 16, unused: 20 },
   fuse_init_out: {
-    major: 0, minor: 4, max_readahead: 8, flags: 12, max_background: 16, congestion_threshold: 18,
-    max_write: 20, time_gran: 24, max_pages: 28, map_alignment: 30, flags2: 32,
-    max_stack_depth: 36, request_timeout: 40, unused: 42,
+    major: 0,
+    minor: 4,
+    max_readahead: 8,
+    flags: 12,
+    max_background: 16,
+    congestion_threshold: 18,
+    max_write: 20,
+    time_gran: 24,
+    max_pages: 28,
+    map_alignment: 30,
+    flags2: 32,
+    max_stack_depth: 36,
+    request_timeout: 40,
+    unused: 42,
   },
   fuse_dirent: { ino: 0, off: 8, namelen: 16, type: 20 },
   fuse_direntplus: { entry_out: 0, dirent: 128 },
   fuse_copy_file_range_in: {
-    fh_in: 0, off_in: 8, nodeid_out: 16, fh_out: 24, off_out: 32, len: 40, flags: 48,
+    fh_in: 0,
+    off_in: 8,
+    nodeid_out: 16,
+    fh_out: 24,
+    off_out: 32,
+    len: 40,
+    flags: 48,
   },
 };
 
 describe('FUSE protocol', () => {
-  const declared = Object.values(protocol)
-    .filter((value): value is Structure => typeof value === 'object' && 'rows' in value);
+  const declared = Object.values(protocol).filter(
+    (value): value is Structure => typeof value === 'object' && 'rows' in value,
+  );
 
   it('structures have the sizes of the ABI', () => {
-    expect(Object.fromEntries(declared.map(({ name, bytes }) => [name, bytes])))
-      .to.deep.equal(SIZES);
+    expect(Object.fromEntries(declared.map(({ name, bytes }) => [name, bytes]))).to.deep.equal(
+      SIZES,
+    );
   });
 
   for (const [name, offsets] of Object.entries(OFFSETS)) {
@@ -112,13 +190,16 @@ describe('FUSE protocol', () => {
 describe('WireBuffer', () => {
   it('aligns fields as C does', () => {
     const { at, bytes } = structure('mixed', [
-      ['a', 'u16', ''], ['b', 'u64', ''], ['c', 'u32', ''], ['d', ['u16', 3], ''],
+      ['a', 'u16', ''],
+      ['b', 'u64', ''],
+      ['c', 'u32', ''],
+      ['d', ['u16', 3], ''],
     ]);
     expect(at).to.deep.equal({ a: 0, b: 8, c: 16, d: 20 });
     expect(bytes).to.equal(32);
   });
 
-  it('writes what DataView reads in the host\'s byte order', () => {
+  it("writes what DataView reads in the host's byte order", () => {
     const bytes = new Uint8Array(48);
     const wire = new WireBuffer(bytes);
     const view = new DataView(bytes.buffer);
@@ -135,8 +216,9 @@ describe('WireBuffer', () => {
     expect(view.getBigUint64(16, little)).to.equal(0x1f_1234_5678_9abcn);
     expect(view.getBigInt64(24, little)).to.equal(-1n);
     expect(view.getBigInt64(32, little)).to.equal(-4_294_967_297n);
-    expect([wire.u16(2), wire.u32(4), wire.u64(16)])
-      .to.deep.equal([0xabcd, 0xfedcba98, 0x1f_1234_5678_9abc]);
+    expect([wire.u16(2), wire.u32(4), wire.u64(16)]).to.deep.equal([
+      0xabcd, 0xfedcba98, 0x1f_1234_5678_9abc,
+    ]);
     expect([wire.s64(24), wire.s64(32)]).to.deep.equal([-1, -4_294_967_297]);
   });
 

@@ -10,21 +10,34 @@ import { fileURLToPath } from 'node:url';
 
 /** Why nothing can be mounted here; undefined when it can. */
 export const NO_MOUNTS: string | undefined =
-  process.platform !== 'linux' ? 'FUSE is tested on Linux'
-  : !existsSync('/dev/fuse') ? '/dev/fuse is missing'
-  : process.getuid!() !== 0 ? 'only root may mount'
-  : undefined;
+  process.platform !== 'linux'
+    ? 'FUSE is tested on Linux'
+    : !existsSync('/dev/fuse')
+      ? '/dev/fuse is missing'
+      : process.getuid!() !== 0
+        ? 'only root may mount'
+        : undefined;
 
 const MEMFS_PROGRAM = fileURLToPath(new URL('./lump_memfs.js', import.meta.url));
 const JFFS2_PROGRAM = fileURLToPath(new URL('../../bin/lump_jffs2.mjs', import.meta.url));
 
 /** A command line that mounts an empty file system in memory. */
-export const memfsCommand = (mountpoint: string, ...args: readonly string[]): string[] =>
-  [process.execPath, MEMFS_PROGRAM, ...args, 'memory', mountpoint];
+export const memfsCommand = (mountpoint: string, ...args: readonly string[]): string[] => [
+  process.execPath,
+  MEMFS_PROGRAM,
+  ...args,
+  'memory',
+  mountpoint,
+];
 
 /** One that mounts a jffs2 image. */
-export const jffs2Command = (image: string, mountpoint: string, ...args: readonly string[]) =>
-  [process.execPath, JFFS2_PROGRAM, ...args, image, mountpoint];
+export const jffs2Command = (image: string, mountpoint: string, ...args: readonly string[]) => [
+  process.execPath,
+  JFFS2_PROGRAM,
+  ...args,
+  image,
+  mountpoint,
+];
 
 /** A folder of a test, with room for a mount point; taken away at `remove`. */
 export class Workspace {
@@ -88,8 +101,12 @@ export class Running {
 
   constructor([file, ...args]: readonly string[], env: NodeJS.ProcessEnv = process.env) {
     this.child = spawn(file!, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
-    this.child.stdout!.setEncoding('utf8').on('data', (text: string) => { this.stdout += text; });
-    this.child.stderr!.setEncoding('utf8').on('data', (text: string) => { this.stderr += text; });
+    this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      this.stdout += text;
+    });
+    this.child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr += text;
+    });
     this.ended = new Promise((resolve, reject) => {
       this.child.once('error', reject);
       this.child.once('close', (status, signal) => {
@@ -101,7 +118,9 @@ export class Running {
   /** Resolves when stdout contains `text`. @throws when the process ends before. */
   says(text: string, stream: 'stdout' | 'stderr' = 'stdout'): Promise<void> {
     return new Promise((resolve, reject) => {
-      const look = (): void => { if (this[stream].includes(text)) resolve(); };
+      const look = (): void => {
+        if (this[stream].includes(text)) resolve();
+      };
       this.child[stream]!.on('data', look);
       look();
       void this.ended.then((ending) => reject(new Error(`ended: ${JSON.stringify(ending)}`)));
@@ -115,5 +134,8 @@ export class Running {
 
 /** Resolves when `condition` holds; gives it up, loudly, with the test's own time limit. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => { setTimeout(resolve, 10); });
+  while (!condition())
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10);
+    });
 }

@@ -42,7 +42,8 @@ class CountingMemfs extends Memfs {
 }
 
 function start(options: ConstructorParameters<typeof Client>[1] = {}): {
-  client: Client; fs: CountingMemfs;
+  client: Client;
+  fs: CountingMemfs;
 } {
   const fs = new CountingMemfs();
   const client = new Client(fs, options);
@@ -78,11 +79,18 @@ function attributes(client: Client, node: number) {
   const at = p.fuse_attr_out.at.attr;
   const a = p.fuse_attr.at;
   return {
-    mode: body.u32(at + a.mode), size: body.u64(at + a.size), uid: body.u32(at + a.uid),
-    mtime: body.s64(at + a.mtime), mtimensec: body.u32(at + a.mtimensec),
-    atime: body.s64(at + a.atime), atimensec: body.u32(at + a.atimensec),
-    ctime: body.s64(at + a.ctime), ctimensec: body.u32(at + a.ctimensec),
-    nlink: body.u32(at + a.nlink), rdev: body.u32(at + a.rdev), blocks: body.u64(at + a.blocks),
+    mode: body.u32(at + a.mode),
+    size: body.u64(at + a.size),
+    uid: body.u32(at + a.uid),
+    mtime: body.s64(at + a.mtime),
+    mtimensec: body.u32(at + a.mtimensec),
+    atime: body.s64(at + a.atime),
+    atimensec: body.u32(at + a.atimensec),
+    ctime: body.s64(at + a.ctime),
+    ctimensec: body.u32(at + a.ctimensec),
+    nlink: body.u32(at + a.nlink),
+    rdev: body.u32(at + a.rdev),
+    blocks: body.u64(at + a.blocks),
   };
 }
 
@@ -153,7 +161,10 @@ describe('session: names', () => {
     const { client } = start();
     const name = '\xff\xfe/'.slice(0, 2);
     const { nodeid } = create(client, name);
-    const listed = direntsOf(client.send(p.FUSE_READDIR, ROOT, p.fuse_read_in, { size: 4096 }), false);
+    const listed = direntsOf(
+      client.send(p.FUSE_READDIR, ROOT, p.fuse_read_in, { size: 4096 }),
+      false,
+    );
     expect(listed.map((dirent) => dirent.name)).to.deep.equal(['.', '..', name]);
     const target = '\x80\xff';
     ok(client.send(p.FUSE_SYMLINK, ROOT, null, {}, 'link', target));
@@ -168,7 +179,11 @@ describe('session: names', () => {
     const { client } = start();
     const rdev = ((300 & 0xfff) << 8) | (70000 & 0xff) | ((70000 & ~0xff) << 12);
     const reply = client.send(
-      p.FUSE_MKNOD, ROOT, p.fuse_mknod_in, { mode: 0o060600, rdev, umask: 0 }, 'device',
+      p.FUSE_MKNOD,
+      ROOT,
+      p.fuse_mknod_in,
+      { mode: 0o060600, rdev, umask: 0 },
+      'device',
     );
     const { nodeid, mode } = entryAt(ok(reply).body);
     expect(mode).to.equal(0o060600);
@@ -211,11 +226,22 @@ describe('session: lookups are counted', () => {
     lookup(client, 'file');
     ok(client.send(p.FUSE_LINK, ROOT, p.fuse_link_in, { oldnodeid: nodeid }, 'second'));
     const plus = client.send(p.FUSE_READDIRPLUS, ROOT, p.fuse_read_in, { size: 4096 });
-    expect(direntsOf(plus, true).map(({ entry }) => entry?.nodeid))
-      .to.deep.equal([undefined, undefined, nodeid, nodeid]);
+    expect(direntsOf(plus, true).map(({ entry }) => entry?.nodeid)).to.deep.equal([
+      undefined,
+      undefined,
+      nodeid,
+      nodeid,
+    ]);
     expect(held(fs)).to.deep.equal([5]);
     // Looked up on the way, but not handed out:
-    const rename = client.send(p.FUSE_RENAME, ROOT, p.fuse_rename_in, { newdir: ROOT }, 'second', 'x');
+    const rename = client.send(
+      p.FUSE_RENAME,
+      ROOT,
+      p.fuse_rename_in,
+      { newdir: ROOT },
+      'second',
+      'x',
+    );
     expect(rename.error).to.equal(0);
     ok(client.send(p.FUSE_UNLINK, ROOT, null, {}, 'x'));
     expect(held(fs)).to.deep.equal([5]);
@@ -224,7 +250,11 @@ describe('session: lookups are counted', () => {
     new DataView(record.buffer).setUint32(0, nodeid, true);
     new DataView(record.buffer).setUint32(8, 3, true);
     const forget = client.send(
-      p.FUSE_BATCH_FORGET, 0, p.fuse_batch_forget_in, { count: 1 }, record,
+      p.FUSE_BATCH_FORGET,
+      0,
+      p.fuse_batch_forget_in,
+      { count: 1 },
+      record,
     );
     expect(forget.bytes).to.equal(0);
     expect(held(fs)).to.deep.equal([]);
@@ -276,12 +306,15 @@ describe('session: directories', () => {
     return client;
   }
 
-  for (const [opcode, plus] of [[p.FUSE_READDIR, false], [p.FUSE_READDIRPLUS, true]] as const) {
+  for (const [opcode, plus] of [
+    [p.FUSE_READDIR, false],
+    [p.FUSE_READDIRPLUS, true],
+  ] as const) {
     it(`${plus ? 'READDIRPLUS' : 'READDIR'} continues at each offset, whatever the size`, () => {
       const client = filled(100);
       const readAll = (size: number): string[] => {
         const names: string[] = [];
-        for (let offset = 0; ;) {
+        for (let offset = 0; ; ) {
           const reply = ok(client.send(opcode, ROOT, p.fuse_read_in, { offset, size }));
           expect(reply.bytes).to.be.at.most(16 + size);
           const dirents = direntsOf(reply, plus);
@@ -302,10 +335,15 @@ describe('session: directories', () => {
     const file = create(client, 'file');
     ok(client.send(p.FUSE_MKDIR, ROOT, p.fuse_mkdir_in, { mode: 0o755 }, 'dir'));
     const dirents = direntsOf(
-      client.send(p.FUSE_READDIRPLUS, ROOT, p.fuse_read_in, { size: 4096 }), true,
+      client.send(p.FUSE_READDIRPLUS, ROOT, p.fuse_read_in, { size: 4096 }),
+      true,
     );
-    expect(dirents.map(({ name, type }) => [name, type])).to.deep
-      .equal([['.', DT_DIR], ['..', DT_DIR], ['file', DT_REG], ['dir', DT_DIR]]);
+    expect(dirents.map(({ name, type }) => [name, type])).to.deep.equal([
+      ['.', DT_DIR],
+      ['..', DT_DIR],
+      ['file', DT_REG],
+      ['dir', DT_DIR],
+    ]);
     expect(dirents[2]!.ino).to.equal(file.ino);
     expect(dirents[2]!.entry).to.deep.equal(file);
   });
@@ -328,7 +366,10 @@ describe('session: attributes and data', () => {
     const to = create(client, 'to').nodeid;
     write(client, from, 'hello world');
     const reply = client.send(p.FUSE_COPY_FILE_RANGE, from, p.fuse_copy_file_range_in, {
-      off_in: 6, nodeid_out: to, off_out: 2, len: 1e9,
+      off_in: 6,
+      nodeid_out: to,
+      off_out: 2,
+      len: 1e9,
     });
     expect(ok(reply).body.u32(0)).to.equal(5);
     expect(read(client, to, 0, 100)).to.equal('\0\0world');
@@ -355,12 +396,24 @@ describe('session: attributes and data', () => {
   it('SETATTR sets what it names, also times before 1970', () => {
     const { client } = start();
     const { nodeid } = create(client, 'file');
-    ok(setattr(client, nodeid, p.FATTR_MODE | p.FATTR_SIZE | p.FATTR_MTIME | p.FATTR_UID, {
-      mode: 0o100600, size: 7, mtime: -1, mtimensec: 999_999_999, uid: 12, gid: 13,
-      atime: 5, atimensec: 6,
-    }));
+    ok(
+      setattr(client, nodeid, p.FATTR_MODE | p.FATTR_SIZE | p.FATTR_MTIME | p.FATTR_UID, {
+        mode: 0o100600,
+        size: 7,
+        mtime: -1,
+        mtimensec: 999_999_999,
+        uid: 12,
+        gid: 13,
+        atime: 5,
+        atimensec: 6,
+      }),
+    );
     expect(attributes(client, nodeid)).to.include({
-      mode: 0o100600, size: 7, mtime: -1, mtimensec: 999_999_999, uid: 12,
+      mode: 0o100600,
+      size: 7,
+      mtime: -1,
+      mtimensec: 999_999_999,
+      uid: 12,
     });
   });
 
@@ -407,8 +460,18 @@ describe('session: attributes and data', () => {
     expect(client.notice()).to.equal(null);
     write(client, nodeid, 'x', { write_flags: p.FUSE_WRITE_KILL_SUIDGID });
     const notice = client.notice();
-    expect([...new Uint32Array(notice!.bytes.buffer, 0, 10)]).to.deep
-      .equal([40, 2, 0, 0, nodeid, 0, 0xffffffff, 0xffffffff, 0, 0]);
+    expect([...new Uint32Array(notice!.bytes.buffer, 0, 10)]).to.deep.equal([
+      40,
+      2,
+      0,
+      0,
+      nodeid,
+      0,
+      0xffffffff,
+      0xffffffff,
+      0,
+      0,
+    ]);
     expect(attributes(client, nodeid).mode).to.equal(0o100755);
     // Nothing is left to drop, so there is nothing to tell.
     write(client, nodeid, 'x', { write_flags: p.FUSE_WRITE_KILL_SUIDGID });
@@ -426,16 +489,26 @@ describe('session: attributes and data', () => {
     const { body, bytes } = ok(client.send(p.FUSE_STATFS, ROOT));
     expect(bytes).to.equal(96);
     const k = p.fuse_kstatfs.at;
-    expect([body.u64(k.blocks), body.u64(k.bfree), body.u32(k.frsize), body.u32(k.namelen)])
-      .to.deep.equal([256, 256, 4096, 255]);
+    expect([
+      body.u64(k.blocks),
+      body.u64(k.bfree),
+      body.u32(k.frsize),
+      body.u32(k.namelen),
+    ]).to.deep.equal([256, 256, 4096, 255]);
   });
 });
 
 describe('session: extended attributes', () => {
   const { ENODATA, ERANGE } = E;
   const set = (client: Client, name: string, value: string, fields = {}): Reply =>
-    client.send(p.FUSE_SETXATTR, ROOT, p.fuse_setxattr_in,
-      { size: value.length, ...fields }, name, Buffer.from(value));
+    client.send(
+      p.FUSE_SETXATTR,
+      ROOT,
+      p.fuse_setxattr_in,
+      { size: value.length, ...fields },
+      name,
+      Buffer.from(value),
+    );
   const get = (client: Client, name: string, size: number): Reply =>
     client.send(p.FUSE_GETXATTR, ROOT, p.fuse_getxattr_in, { size }, name);
   const list = (client: Client, size: number): Reply =>
@@ -514,9 +587,18 @@ describe('session: what goes wrong', () => {
     expect(client.session.isDead).to.equal(true);
     expect(client.lines[0]).to.match(/^0 kernel panic: list corrupted/);
     const calls: string[] = [];
-    for (const name of ['node_lookup', 'node_reclaim', 'node_getattr', 'fs_sync', 'fs_unmount',
-      'background'] as const) {
-      fs[name] = () => { calls.push(name); return 0; };
+    for (const name of [
+      'node_lookup',
+      'node_reclaim',
+      'node_getattr',
+      'fs_sync',
+      'fs_unmount',
+      'background',
+    ] as const) {
+      fs[name] = () => {
+        calls.push(name);
+        return 0;
+      };
     }
     expect(lookup(client, 'file').error).to.equal(-E.EIO);
     expect(client.send(p.FUSE_GETATTR, nodeid).error).to.equal(-E.EIO);
