@@ -53,14 +53,19 @@ export class l2p implements puffs_ops {
   readonly fsname: string;
   readonly rootCookie: Cookie;
   readonly sb: super_block;
+  private readonly unmounted: () => void;
   private readonly nodes: l2p_nodes;
   private readonly kstat = new_kstat();
   private last_puffs_cred: puffs_cred = PUFFS_CRED_KERNEL;
   private last_cred: cred = puffs_to_linux_cred(PUFFS_CRED_KERNEL);
 
-  /** Takes a mount over; it ends with fs_unmount(). */
-  constructor(sb: super_block) {
+  /**
+   * Takes a mount over; it ends with fs_unmount().
+   * @param unmounted called when it has ended: whoever opened the device lets it go.
+   */
+  constructor(sb: super_block, unmounted: () => void = () => {}) {
     this.sb = sb;
+    this.unmounted = unmounted;
     this.fsname = sb.s_type.name;
     this.nodes = new l2p_nodes(root_of(sb));
     this.rootCookie = this.nodes.root.cookie;
@@ -84,6 +89,7 @@ export class l2p implements puffs_ops {
       }
       this.nodes.clear();
       umount(this.sb, force);
+      this.unmounted();
       return 0;
     } catch (error) {
       return l2p_errno(error);

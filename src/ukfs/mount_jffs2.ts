@@ -12,6 +12,7 @@ import { jffs2_detect, type Jffs2Detection } from '../jffs2/detect.js';
 import { jffs2_has_room } from '../jffs2/gc.js';
 import type { jffs2_sb_info } from '../jffs2/nodelist.js';
 import { jffs2_fs_type } from '../jffs2/super.js';
+import { netbsd_to_linux_code } from '../l2p/errno.js';
 import { l2p } from '../l2p/l2p.js';
 import { Errno } from '../lump/errno.js';
 import { SB_RDONLY, SB_SYNCHRONOUS, type super_block } from '../lump/fs.js';
@@ -156,13 +157,16 @@ function mount(options: MountJffs2Options, host: Rumpuser): MountedJffs2 {
     for (const doubt of doubts) report.push(`read-only: ${doubt}`);
     if (c.damage.total > 0) report.push(`damage: ${c.damage.summary()}`);
     if (c.orphans > 0) report.push(`${c.orphans} inodes without a name`);
-    const fs = new l2p(sb);
+    // Whoever ends the mount, the session that serves FUSE or unmount(), ends with the image closed.
+    const fs = new l2p(sb, () => chip.close());
     return {
       fs, lump, sb, mtd, c, detection, readOnly, report,
       unmount(force = false): void {
         const error = fs.fs_unmount(force ? MNT_FORCE : 0);
-        if (error !== 0) throw new MountError('EBUSY', `${options.image} is in use`);
-        chip.close();
+        if (error === 0) return;
+        const code = netbsd_to_linux_code(error);
+        const what = code === 'EBUSY' ? 'is in use' : 'could not be unmounted';
+        throw new MountError(code, `${options.image} ${what} (${code})`);
       },
     };
   } catch (error) {
@@ -305,24 +309,14 @@ function jffs2Options(options: MountJffs2Options, detection: Jffs2Detection | nu
 }
 
 /** For the thread that serves FUSE: see FileSystemModule in src/fuse/module.ts. */
-export function open(options: unknown): {
+export function open(
+  options: unknown, hooks: { console(level: number, line: string): void },
+): {
   fs: l2p;
   report: readonly string[];
   readOnly: boolean;
   timeGranularityNs: number;
 } {
-  const mounted = mountJffs2(options as MountJffs2Options);
-  const { fs, report, readOnly } = mounted;
-  return { fs: closing(fs, mounted), report, readOnly, timeGranularityNs: 1_000_000_000 };
-}
-
-/** The session ends a mount by fs_unmount alone; the image is closed with it. */
-function closing(fs: l2p, mounted: MountedJffs2): l2p {
-  const unmount = fs.fs_unmount.bind(fs);
-  fs.fs_unmount = (flags: number): number => {
-    const error = unmount(flags);
-    if (error === 0) mounted.mtd.close();
-    return error;
-  };
-  return fs;
+  const { fs, report, readOnly } = mountJffs2(options as MountJffs2Options);
+  return { fs, report, readOnly, timeGranularityNs: 1_000_000_000 };
 }
