@@ -3,22 +3,24 @@
  * --clean, so that nothing of an earlier state is packed.
  *
  * Without devDependencies (npm ci --omit=dev) there is no compiler: that is said and no error, since
- * dist/ may be there already.
+ * dist/ may be there already. In an installed package there is nothing to compile.
  */
 import { spawnSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 if (process.argv.includes('--clean')) rmSync(`${root}dist`, { recursive: true, force: true });
-// npm puts node_modules/.bin into PATH; on Windows the compiler is a .cmd file there.
-const { error, status } = spawnSync('tsc', ['-p', 'tsconfig.json'], {
-  cwd: root,
-  shell: process.platform === 'win32',
-  stdio: 'inherit',
-});
-if (error?.code === 'ENOENT') {
-  console.log('lump: TypeScript is not installed, dist/ stays as it is');
-} else {
-  process.exitCode = status ?? 1;
+if (existsSync(`${root}tsconfig.json`)) {
+  // npm puts node_modules/.bin into PATH; on Windows the compiler is a .cmd file there.
+  const { error, status } = spawnSync('tsc', ['-p', 'tsconfig.json'], {
+    cwd: root,
+    shell: process.platform === 'win32',
+    stdio: 'inherit',
+  });
+  if (error?.code === 'ENOENT') {
+    console.log('lump: TypeScript is not installed, dist/ stays as it is');
+  } else {
+    process.exitCode = status ?? 1;
+  }
 }
