@@ -10,7 +10,8 @@ export interface FileSystemModule {
    * Opens the file system.
    * @param options as given to the transport; structured-cloned.
    * @throws Error whose message is for the user: what is wrong, where, what to do. Nothing stays
-   *   open or locked then.
+   *   open or locked then. With code EWOULDBLOCK, somebody else has the image locked, and it is
+   *   tried again for a while.
    */
   open(options: unknown, hooks: ModuleHooks): OpenedFileSystem | Promise<OpenedFileSystem>;
 }

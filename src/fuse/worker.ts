@@ -40,6 +40,10 @@ export type FromWorker =
   /** The connection is gone; `clean` when everything is on stable storage. */
   | { readonly type: 'ended'; readonly clean: boolean };
 
+/** How long a locked image is waited for. */
+const LOCK_PATIENCE_MS = 2000;
+const LOCK_PAUSE_MS = 50;
+
 const port = parentPort!;
 const data = workerData as WorkerData;
 const send = (message: FromWorker): void => port.postMessage(message);
@@ -130,11 +134,28 @@ function failureText(error: unknown): string {
   return isBug ? (error.stack ?? error.message) : error.message;
 }
 
+/**
+ * umount(8) returns as soon as the kernel is done; the server that was behind the mount may then still
+ * be closing the image, and holds its lock. Whoever mounts again at once shall not be refused.
+ */
+async function openPatiently(module: FileSystemModule): Promise<OpenedFileSystem> {
+  const end = performance.now() + LOCK_PATIENCE_MS;
+  for (;;) {
+    try {
+      return await module.open(data.moduleOptions, { console: toConsole });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'EWOULDBLOCK' || performance.now() >= end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE_MS));
+    }
+  }
+}
+
 async function main(): Promise<void> {
   let opened: OpenedFileSystem;
   try {
     const module = (await import(data.module)) as FileSystemModule;
-    opened = await module.open(data.moduleOptions, { console: toConsole });
+    opened = await openPatiently(module);
   } catch (error) {
     send({ type: 'failed', message: failureText(error) });
     return;
