@@ -80,6 +80,18 @@ export function random(seed: number): (below: number) => number {
   };
 }
 
+/** One row of a table, a row of weight 2 twice as often as one of weight 1. */
+export function weighted<Row extends readonly [weight: number, ...rest: unknown[]]>(
+  next: (below: number) => number, table: readonly Row[],
+): Row {
+  let left = next(table.reduce((sum, [weight]) => sum + weight, 0));
+  for (const row of table) {
+    left -= row[0];
+    if (left < 0) return row;
+  }
+  throw new Error('a table without weights');
+}
+
 /**
  * Looks at everything below `top`: types of directory records agree with stat, a directory has two
  * links and one per sub-directory, a file as many as names lead to it.

@@ -15,13 +15,13 @@ import {
   UkfsError, type UkfsStats,
 } from '../../src/ukfs/index.js';
 import { S_IFIFO } from './driver.js';
-import { pattern, random } from './expect.js';
+import { pattern, random, weighted } from './expect.js';
 import { JFFS2_LIMITS, mountJffs2 } from './rows.js';
 
-const SEEDS = process.env['LUMP_SEED'] === undefined
+const SEEDS = process.env.LUMP_SEED === undefined
   ? [1, 2, 3, 4, 5]
-  : [Number(process.env['LUMP_SEED'])];
-const OPS = Number(process.env['LUMP_OPS'] ?? 1000);
+  : [Number(process.env.LUMP_SEED)];
+const OPS = Number(process.env.LUMP_OPS ?? 1000);
 
 const CREDS: readonly puffs_cred[] = [
   PUFFS_CRED_ROOT,
@@ -205,9 +205,8 @@ class Comparison {
       [1, `removexattr acl ${path}`, (fs) => fs.removexattr(path, this.#aclName(number))],
       [1, 'sync', (fs) => fs.sync()],
     ];
-    let pick = this.#next(table.reduce((sum, [weight]) => sum + weight, 0));
-    const chosen = table.find(([weight]) => (pick -= weight) < 0)!;
-    this.#both(this.#next(3) === 0 ? 0 : this.#next(CREDS.length), chosen[1], chosen[2]);
+    const [, name, operation] = weighted(this.#next, table);
+    this.#both(this.#next(3) === 0 ? 0 : this.#next(CREDS.length), name, operation);
   }
 
   #xattr(number: number): string {

@@ -10,15 +10,15 @@ import {
   O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY,
 } from '../../src/ukfs/flags.js';
 import { S_IFDIR, S_IFMT, type FsDriver, type Stat } from './driver.js';
-import { checkTree, pattern, random } from './expect.js';
+import { checkTree, pattern, random, weighted } from './expect.js';
 import type { User } from './node_driver.js';
 import type { Mounted } from './row.js';
 import { hostOracle, memfsRow } from './rows.js';
 
-const SEEDS = process.env['LUMP_SEED'] === undefined
+const SEEDS = process.env.LUMP_SEED === undefined
   ? [1, 2, 3]
-  : [Number(process.env['LUMP_SEED'])];
-const OPS = Number(process.env['LUMP_OPS'] ?? 1500);
+  : [Number(process.env.LUMP_SEED)];
+const OPS = Number(process.env.LUMP_OPS ?? 1500);
 
 const USERS: readonly (User | null)[] = [
   null,
@@ -139,8 +139,7 @@ class HostComparison {
       [3, `readdir ${path}`, (fs) => fs.readdir(path)
         .map(({ name, type }) => `${name} ${type}`).sort()],
     ];
-    let pick = this.#next(table.reduce((sum, [weight]) => sum + weight, 0));
-    const [, name, operation] = table.find(([weight]) => (pick -= weight) < 0)!;
+    const [, name, operation] = weighted(this.#next, table);
     this.#both(user, name, operation);
     // fs.protected_hardlinks stops all but root.
     if (this.#next(15) === 0) this.#both(0, `link ${path} ${other}`, (fs) => fs.link(path, other));

@@ -179,7 +179,7 @@ export const tmpfs: readonly Case[] = [
       expect(names(fs, '/')).to.deep.equal(all);
       m.again();
       expect(names(fs, '/')).to.deep.equal(all);
-      all.filter((_, i) => i % 3 === 0).forEach((name) => fs.unlink(name));
+      for (const name of all.filter((_, i) => i % 3 === 0)) fs.unlink(name);
       const rest = all.filter((_, i) => i % 3 !== 0);
       expect(names(fs, '/')).to.deep.equal(rest);
       m.again();

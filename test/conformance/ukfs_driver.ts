@@ -1,5 +1,5 @@
 /** FsDriver over Ukfs. */
-import { Ukfs, type UkfsStats } from '../../src/ukfs/index.js';
+import type { Ukfs, UkfsStats } from '../../src/ukfs/index.js';
 import type { Dirent, FsDriver, Path, Stat, Statvfs, Timespec } from './driver.js';
 
 export class UkfsDriver implements FsDriver {
