@@ -1,6 +1,6 @@
 /**
  * Asks the Linux kernel what is in each image of the shared folder and writes
- * test/images/shared.manifest.json. Run after `npm run build`:
+ * test/images/shared.manifest.jsonl. Run after `npm run build`:
  *
  *   node dist/scripts/kernel-record-shared.js
  */
@@ -26,26 +26,40 @@ async function main(): Promise<void> {
   const reason = judgeUnavailable();
   if (reason !== undefined) throw new Error(`the kernel judge cannot run: ${reason}`);
 
-  const images = readdirSync(folder).sort().map((file): Omit<SharedImage, 'verdicts'> & {
-    readonly image: Buffer;
-  } => {
-    const image = readFileSync(join(folder, file));
-    return { file, image, sha256: sha256(image), byteOrder: isBigEndian(image) ? 'be' : 'le' };
-  });
-  const results = await runBatch(images.flatMap(({ file, image, byteOrder }) =>
-    ERASE_KIB.flatMap((eraseKib) => [
-      job(jobName(file, eraseKib), image, eraseKib),
-      // What is in a big-endian image, the kernel says of its little-endian twin.
-      ...(byteOrder === 'le' ? [] : [
-        job(twinName(file, eraseKib), swapByteOrder(image, 'be', eraseKib * 1024), eraseKib),
+  const images = readdirSync(folder)
+    .sort()
+    .map(
+      (
+        file,
+      ): Omit<SharedImage, 'verdicts'> & {
+        readonly image: Buffer;
+      } => {
+        const image = readFileSync(join(folder, file));
+        return { file, image, sha256: sha256(image), byteOrder: isBigEndian(image) ? 'be' : 'le' };
+      },
+    );
+  const results = await runBatch(
+    images.flatMap(({ file, image, byteOrder }) =>
+      ERASE_KIB.flatMap((eraseKib) => [
+        job(jobName(file, eraseKib), image, eraseKib),
+        // What is in a big-endian image, the kernel says of its little-endian twin.
+        ...(byteOrder === 'le'
+          ? []
+          : [job(twinName(file, eraseKib), swapByteOrder(image, 'be', eraseKib * 1024), eraseKib)]),
       ]),
-    ])));
-  const recorded = images.map(({ image: _, ...facts }): SharedImage =>
-    ({ ...facts, verdicts: verdicts(facts.file, results) }));
+    ),
+  );
+  const recorded = images.map(
+    ({ image: _, ...facts }): SharedImage => ({
+      ...facts,
+      verdicts: verdicts(facts.file, results),
+    }),
+  );
   writeSharedManifest({ kernel: findKernel()?.release ?? '', images: recorded });
   for (const { file, verdicts: found } of recorded) {
-    const words = found.map((v) =>
-      `${v.eraseKib} KiB: ${v.tree === undefined ? 'the same' : `${v.tree.length} entries`}`);
+    const words = found.map(
+      (v) => `${v.eraseKib} KiB: ${v.tree === undefined ? 'the same' : `${v.tree.length} entries`}`,
+    );
     console.log(`${file}: ${words.join(', ')}`);
   }
 }

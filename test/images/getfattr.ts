@@ -27,5 +27,6 @@ export function parseGetfattr(text: string): Map<TreePath, [string, Uint8Array][
 /** Replaces \ooo by the byte it stands for, and \\ by a backslash. */
 export function unquoteOctal(text: string): string {
   return text.replace(/\\(?:([0-7]{3})|(.))/g, (_, octal: string | undefined, plain: string) =>
-    octal === undefined ? plain : String.fromCharCode(Number.parseInt(octal, 8)));
+    octal === undefined ? plain : String.fromCharCode(Number.parseInt(octal, 8)),
+  );
 }

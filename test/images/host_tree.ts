@@ -45,7 +45,9 @@ function splitDevice(rdev: number): { major: number; minor: number } {
 
 function readXattrs(folder: string): Map<TreePath, [string, Uint8Array][]> {
   const text = execFileSync('getfattr', ['-R', '-P', '-h', '-d', '-m', '-', '-e', 'hex', '.'], {
-    cwd: folder, encoding: 'latin1', stdio: ['ignore', 'pipe', 'ignore'],
+    cwd: folder,
+    encoding: 'latin1',
+    stdio: ['ignore', 'pipe', 'ignore'],
   });
   return parseGetfattr(text);
 }

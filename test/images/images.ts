@@ -57,7 +57,10 @@ export const IMAGE_ROWS: readonly ImageRow[] = [
   row('be xattrs', { byteOrder: 'be', xattrs: 'all' }),
   row('le xattrs summary', { xattrs: 'all', sumtool: [] }),
   row('be xattrs summary lzo', {
-    byteOrder: 'be', xattrs: 'all', sumtool: [], mkfs: ['-X', 'lzo'],
+    byteOrder: 'be',
+    xattrs: 'all',
+    sumtool: [],
+    mkfs: ['-X', 'lzo'],
   }),
   row('le ACLs', { xattrs: 'acl' }),
   row('le security labels', { xattrs: 'security' }),
@@ -101,16 +104,20 @@ export class ImageFactory {
 
   make(row: ImageRow): MadeImage {
     const image = join(this.folder, 'image');
-    execFileSync(program('mkfs.jffs2') as string, [
-      '-r', this.source, '-o', image, ...mkfsArguments(row, this.folder),
-    ], { stdio: 'pipe' });
+    execFileSync(
+      program('mkfs.jffs2') as string,
+      ['-r', this.source, '-o', image, ...mkfsArguments(row, this.folder)],
+      { stdio: 'pipe' },
+    );
     if (row.sumtool === undefined) {
       return { row, bytes: readFileSync(image), expected: this.expected(row) };
     }
     const summed = join(this.folder, 'summed');
-    execFileSync(program('sumtool') as string, [
-      '-i', image, '-o', summed, '-e', `${row.eraseKib}KiB`, byteOrderOption(row), ...row.sumtool,
-    ], { stdio: 'pipe' });
+    execFileSync(
+      program('sumtool') as string,
+      ['-i', image, '-o', summed, '-e', `${row.eraseKib}KiB`, byteOrderOption(row), ...row.sumtool],
+      { stdio: 'pipe' },
+    );
     return { row, bytes: readFileSync(summed), expected: this.expected(row) };
   }
 
@@ -157,8 +164,9 @@ const XATTRS_KEPT: Readonly<Record<'all' | 'acl' | 'security', RegExp>> = {
 /** One entry of the host as mkfs.jffs2 writes it. */
 function asMkfsStores(entry: TreeEntry, row: ImageRow): TreeEntry {
   const { xattrs, ...facts } = entry;
-  const kept = Object.entries(xattrs ?? {}).filter(([name]) =>
-    row.xattrs !== undefined && XATTRS_KEPT[row.xattrs].test(name));
+  const kept = Object.entries(xattrs ?? {}).filter(
+    ([name]) => row.xattrs !== undefined && XATTRS_KEPT[row.xattrs].test(name),
+  );
   let { mode, uid, gid } = facts;
   const squashOwners = row.squash === 'all' || row.squash === 'owners';
   if (squashOwners) uid = gid = 0;
@@ -166,7 +174,10 @@ function asMkfsStores(entry: TreeEntry, row: ImageRow): TreeEntry {
     mode &= ~0o6022;
   }
   const stored: TreeEntry = {
-    ...facts, mode, uid: uid & 0xffff, gid: gid & 0xffff,
+    ...facts,
+    mode,
+    uid: uid & 0xffff,
+    gid: gid & 0xffff,
     mtime: row.fakeTime === true ? 0 : facts.mtime,
     ...(kept.length > 0 ? { xattrs: Object.fromEntries(kept) } : {}),
   };
@@ -194,7 +205,10 @@ function applyDeviceTable(entries: Map<TreePath, TreeEntry>): void {
       if (linked) entries.set(entry.path, { ...entry, ...facts });
     }
   };
-  const add = (path: TreePath, facts: Pick<TreeEntry, 'type' | 'mode'> & Partial<TreeEntry>): void => {
+  const add = (
+    path: TreePath,
+    facts: Pick<TreeEntry, 'type' | 'mode'> & Partial<TreeEntry>,
+  ): void => {
     entries.set(path, { path, uid: 0, gid: 0, size: 0, mtime: 0, nlink: 1, ...facts });
   };
   change('hello', { mode: 0o600, uid: 7, gid: 8 });
@@ -202,7 +216,12 @@ function applyDeviceTable(entries: Map<TreePath, TreeEntry>): void {
   change('links/relative', { uid: 3, gid: 4 });
   add('special/null', { type: 'char', mode: 0o666, rdev: { major: 1, minor: 3 } });
   for (const i of [0, 1, 2]) {
-    add(`special/tty${i}`, { type: 'char', mode: 0o620, gid: 5, rdev: { major: 4, minor: 64 + i } });
+    add(`special/tty${i}`, {
+      type: 'char',
+      mode: 0o620,
+      gid: 5,
+      rdev: { major: 4, minor: 64 + i },
+    });
   }
   // 8:300 is stored as (8 << 8 | 300) & 0xffff = 0x092c.
   add('special/overflow', { type: 'block', mode: 0o660, gid: 6, rdev: { major: 9, minor: 44 } });
@@ -236,7 +255,12 @@ function withDerivedFacts(entries: Map<TreePath, TreeEntry>): Tree {
     nextVersion += inside.length;
     const newest = inside.at(-1);
     let { mtime } = directory;
-    if (directory.path !== '.' && newest !== undefined && nextVersion - 1 > 1 && newest.mtime !== 0) {
+    if (
+      directory.path !== '.' &&
+      newest !== undefined &&
+      nextVersion - 1 > 1 &&
+      newest.mtime !== 0
+    ) {
       mtime = newest.mtime;
     }
     const subdirectories = inside.filter((entry) => entry.type === 'dir');
@@ -263,6 +287,7 @@ function parentPath(path: TreePath): TreePath {
 }
 
 function program(name: string): string | undefined {
-  return [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin']
-    .map((folder) => join(folder, name)).find((path) => existsSync(path));
+  return [...(process.env.PATH ?? '').split(':'), '/usr/sbin']
+    .map((folder) => join(folder, name))
+    .find((path) => existsSync(path));
 }

@@ -1,13 +1,13 @@
 /**
  * Images from the field, made by other programs and kept outside the repository, and a manifest of
- * what the Linux kernel finds in them (test/images/shared.manifest.json, recorded by
+ * what the Linux kernel finds in them (test/images/shared.manifest.jsonl, recorded by
  * scripts/kernel-record-shared.ts). The folder is the one that LUMP_SHARED names, or shared/images
  * beside the checkout.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from './project.js';
-import type { Tree } from './tree.js';
+import type { Tree, TreeEntry } from './tree.js';
 
 /** The kernel's answer to one image under one erase size. */
 export interface SharedVerdict {
@@ -33,31 +33,43 @@ export interface SharedManifest {
   readonly images: readonly SharedImage[];
 }
 
-const MANIFEST = join(projectRoot(), 'test', 'images', 'shared.manifest.json');
+const MANIFEST = join(projectRoot(), 'test', 'images', 'shared.manifest.jsonl');
 
 /** The folder with the images, or undefined when it is not there. */
 export function sharedFolder(): string | undefined {
-  const folder = process.env['LUMP_SHARED'] ?? join(projectRoot(), '..', 'shared', 'images');
+  const folder = process.env.LUMP_SHARED ?? join(projectRoot(), '..', 'shared', 'images');
   return existsSync(folder) ? folder : undefined;
 }
 
+/**
+ * The manifest's lines are JSON objects, so that a change of it can be read: the kernel, then each
+ * image followed by its verdicts, each verdict followed by the entries of its tree.
+ */
 export function readSharedManifest(): SharedManifest {
-  return JSON.parse(readFileSync(MANIFEST, 'utf8')) as SharedManifest;
+  const [head, ...lines] = readFileSync(MANIFEST, 'utf8').trimEnd().split('\n');
+  type Growing = Omit<SharedVerdict, 'tree'> & { tree?: TreeEntry[] };
+  const images: (Omit<SharedImage, 'verdicts'> & { verdicts: Growing[] })[] = [];
+  for (const line of lines) {
+    const record = JSON.parse(line);
+    if ('file' in record) images.push({ ...record, verdicts: [] });
+    else if ('eraseKib' in record) images.at(-1)?.verdicts.push(record);
+    else {
+      const verdict = images.at(-1)?.verdicts.at(-1);
+      if (verdict === undefined) throw new Error(`an entry outside of a tree: ${line}`);
+      verdict.tree ??= [];
+      verdict.tree.push(record);
+    }
+  }
+  return { ...JSON.parse(head as string), images };
 }
 
-/** One entry per line, so that a change of the manifest can be read. */
-export function writeSharedManifest(manifest: SharedManifest): void {
-  const verdict = (v: SharedVerdict): string => {
-    const { tree, ...rest } = v;
-    if (tree === undefined) return JSON.stringify(rest);
-    const entries = tree.map((entry) => `    ${JSON.stringify(entry)}`).join(',\n');
-    return `${JSON.stringify(rest).slice(0, -1)},"tree":[\n${entries}]}`;
-  };
-  const images = manifest.images.map(({ verdicts, ...rest }) =>
-    `  ${JSON.stringify(rest).slice(0, -1)},"verdicts":[\n   ${
-      verdicts.map(verdict).join(',\n   ')}]}`);
-  writeFileSync(MANIFEST, `{"kernel":${JSON.stringify(manifest.kernel)},"images":[\n${
-    images.join(',\n')}]}\n`);
+export function writeSharedManifest({ images, ...head }: SharedManifest): void {
+  const records = images.flatMap(({ verdicts, ...image }) => [
+    image,
+    ...verdicts.flatMap(({ tree = [], ...verdict }) => [verdict, ...tree]),
+  ]);
+  const lines = [head, ...records].map((record) => `${JSON.stringify(record)}\n`);
+  writeFileSync(MANIFEST, lines.join(''));
 }
 
 /** The tree that a verdict states, directly or by reference; undefined when there is none. */

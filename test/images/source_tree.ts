@@ -5,8 +5,18 @@
  */
 import { execFileSync } from 'node:child_process';
 import {
-  chmodSync, closeSync, ftruncateSync, lchownSync, linkSync, lstatSync, lutimesSync, mkdirSync,
-  openSync, readdirSync, symlinkSync, writeFileSync,
+  chmodSync,
+  closeSync,
+  ftruncateSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { noise, text } from './material.js';
 import type { TreePath } from './tree.js';
@@ -63,8 +73,20 @@ export function makeTree(folder: string): SourceTreeAbilities {
 
   directory('names');
   for (const name of [
-    'a'.repeat(254), '-rf', ' ', '...', 'line\nend', 'back\\slash', '\xe4\xf6\xfc latin1',
-    '\xc3\xa4 utf8', '\x01\x7f\xff', '*?[', "'", '"', 'CON', 'a:b',
+    'a'.repeat(254),
+    '-rf',
+    ' ',
+    '...',
+    'line\nend',
+    'back\\slash',
+    '\xe4\xf6\xfc latin1',
+    '\xc3\xa4 utf8',
+    '\x01\x7f\xff',
+    '*?[',
+    "'",
+    '"',
+    'CON',
+    'a:b',
   ]) {
     file(`names/${name}`, name.slice(0, 20));
   }

@@ -38,13 +38,15 @@ const FIELDS: Readonly<Record<number, readonly Field[]>> = {
 
 /** @throws Error when something on the flash is no node of a known type with good CRCs. */
 export function swapByteOrder(
-  image: Uint8Array, from: ByteOrder, eraseSizeBytes: number,
+  image: Uint8Array,
+  from: ByteOrder,
+  eraseSizeBytes: number,
 ): Uint8Array {
   const swapped = Uint8Array.from(image);
   const swapper = new NodeSwapper(image, swapped, from);
   for (let block = 0; block < image.length; block += eraseSizeBytes) {
     const end = Math.min(block + eraseSizeBytes, image.length);
-    for (let at = block; at + 4 <= end;) {
+    for (let at = block; at + 4 <= end; ) {
       const isErased = image.subarray(at, at + 4).every((byte) => byte === 0xff);
       at += isErased ? 4 : swapper.node(at, end);
     }
@@ -114,7 +116,7 @@ class NodeSwapper {
   /** Version word, then entries of two halfwords, with an id behind those of named owners. */
   private acl(value: number, length: number): void {
     this.copy(value, 4);
-    for (let at = value + 4; at < value + length;) {
+    for (let at = value + 4; at < value + length; ) {
       const tag = this.u16(at);
       this.copy(at, 2);
       this.copy(at + 2, 2);

@@ -8,7 +8,13 @@ import { createHash } from 'node:crypto';
 export type TreePath = string;
 
 export type TreeType =
-  | 'file' | 'dir' | 'symlink' | 'char' | 'block' | 'fifo' | 'socket'
+  | 'file'
+  | 'dir'
+  | 'symlink'
+  | 'char'
+  | 'block'
+  | 'fifo'
+  | 'socket'
   /** A name that the directory lists but that cannot be looked up; see {@link TreeEntry.error}. */
   | 'broken';
 
@@ -98,9 +104,14 @@ export function readTree(source: TreeSource): Tree {
       facts = contents.get(stat.ino) ?? digest(source, path);
       contents.set(stat.ino, facts as { sha256: string });
     }
-    nodes.push([path, {
-      ...stat, ...facts, ...(Object.keys(xattrs).length > 0 ? { xattrs } : {}),
-    }]);
+    nodes.push([
+      path,
+      {
+        ...stat,
+        ...facts,
+        ...(Object.keys(xattrs).length > 0 ? { xattrs } : {}),
+      },
+    ]);
     if (stat.type === 'dir') for (const name of source.list(path)) visit(joinPath(path, name));
   };
   visit('.');
@@ -130,14 +141,22 @@ export function joinPath(directory: TreePath, name: string): TreePath {
 
 export function typeOfMode(mode: number): TreeType {
   switch (mode & 0o170000) {
-    case 0o100000: return 'file';
-    case 0o040000: return 'dir';
-    case 0o120000: return 'symlink';
-    case 0o020000: return 'char';
-    case 0o060000: return 'block';
-    case 0o010000: return 'fifo';
-    case 0o140000: return 'socket';
-    default: throw new Error(`no file type in mode ${mode.toString(8)}`);
+    case 0o100000:
+      return 'file';
+    case 0o040000:
+      return 'dir';
+    case 0o120000:
+      return 'symlink';
+    case 0o020000:
+      return 'char';
+    case 0o060000:
+      return 'block';
+    case 0o010000:
+      return 'fifo';
+    case 0o140000:
+      return 'socket';
+    default:
+      throw new Error(`no file type in mode ${mode.toString(8)}`);
   }
 }
 
@@ -151,8 +170,21 @@ export interface CompareOptions {
 }
 
 const COMPARED: readonly TreeField[] = [
-  'type', 'error', 'mode', 'uid', 'gid', 'size', 'mtime', 'ctime', 'atime', 'nlink', 'rdev',
-  'target', 'sha256', 'xattrs', 'sameAs',
+  'type',
+  'error',
+  'mode',
+  'uid',
+  'gid',
+  'size',
+  'mtime',
+  'ctime',
+  'atime',
+  'nlink',
+  'rdev',
+  'target',
+  'sha256',
+  'xattrs',
+  'sameAs',
 ];
 /** Known by some sources only: compared when both sides have them. */
 const OPTIONAL: ReadonlySet<TreeField> = new Set(['ctime', 'atime']);
@@ -189,16 +221,21 @@ const DIFFERENCES_SHOWN = 30;
 
 /** @throws Error that lists the differences. `what` opens the message. */
 export function assertSameTree(
-  what: string, expected: Tree, actual: Tree, options: CompareOptions = {},
+  what: string,
+  expected: Tree,
+  actual: Tree,
+  options: CompareOptions = {},
 ): void {
   const differences = diffTrees(expected, actual, options);
   if (differences.length === 0) return;
   const more = differences.length - DIFFERENCES_SHOWN;
-  throw new Error([
-    `${what}: ${differences.length} differences in ${expected.length} entries`,
-    ...differences.slice(0, DIFFERENCES_SHOWN),
-    ...(more > 0 ? [`… and ${more} more`] : []),
-  ].join('\n  '));
+  throw new Error(
+    [
+      `${what}: ${differences.length} differences in ${expected.length} entries`,
+      ...differences.slice(0, DIFFERENCES_SHOWN),
+      ...(more > 0 ? [`… and ${more} more`] : []),
+    ].join('\n  '),
+  );
 }
 
 function describeEntry(entry: TreeEntry): string {
@@ -219,9 +256,13 @@ function showField(entry: TreeEntry, field: TreeField): string {
 
 /** Bytes as text that a terminal can show, long runs shortened in the middle. */
 function show(bytes: string): string {
-  const text = bytes.replace(/[^\x20-\x7e]/g, (byte) =>
-    `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`);
-  return text.length <= 80 ? text : `${text.slice(0, 50)}…(${bytes.length} bytes)…${text.slice(-12)}`;
+  const text = bytes.replace(
+    /[^\x20-\x7e]/g,
+    (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+  return text.length <= 80
+    ? text
+    : `${text.slice(0, 50)}…(${bytes.length} bytes)…${text.slice(-12)}`;
 }
 
 function compareBytes(a: string, b: string): number {

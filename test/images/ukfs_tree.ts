@@ -29,7 +29,9 @@ export function ukfsTree(ukfs: Ukfs): Tree {
     },
     readlink: (path) => latin1(ukfs.readlinkBytes(at(path))),
     read: (path) => ukfs.readFile(at(path)),
-    xattrs: (path) => ukfs.listxattr(at(path), false).map((name) =>
-      [latin1(Buffer.from(name)), ukfs.getxattr(at(path), name, false)] as const),
+    xattrs: (path) =>
+      ukfs
+        .listxattr(at(path), false)
+        .map((name) => [latin1(Buffer.from(name)), ukfs.getxattr(at(path), name, false)] as const),
   });
 }

@@ -59,15 +59,30 @@ export class CpioArchive {
   }
 
   private entry(
-    name: string, mode: number, content: Uint8Array, rdevMajor: number, rdevMinor: number,
+    name: string,
+    mode: number,
+    content: Uint8Array,
+    rdevMajor: number,
+    rdevMinor: number,
   ): void {
     const path = trim(name);
     if (this.names.has(path)) return;
     this.names.add(path);
     const encodedName = Buffer.from(`${path}\0`);
     const fields = [
-      this.nextInode++, mode, 0, 0, 1, 0, content.length, 0, 0, rdevMajor, rdevMinor,
-      encodedName.length, 0,
+      this.nextInode++,
+      mode,
+      0,
+      0,
+      1,
+      0,
+      content.length,
+      0,
+      0,
+      rdevMajor,
+      rdevMinor,
+      encodedName.length,
+      0,
     ];
     const header = `070701${fields.map((n) => n.toString(16).padStart(8, '0')).join('')}`;
     this.push(Buffer.concat([Buffer.from(header), encodedName]));

@@ -11,7 +11,12 @@ import { CpioArchive } from './cpio.js';
 
 /** Packages of Debian 12 that the judge takes its parts from. */
 export const JUDGE_PACKAGES = [
-  'linux-image-amd64', 'qemu-system-x86', 'busybox-static', 'mtd-utils', 'attr', 'acl',
+  'linux-image-amd64',
+  'qemu-system-x86',
+  'busybox-static',
+  'mtd-utils',
+  'attr',
+  'acl',
 ] as const;
 
 /** Loaded when the guest starts, with everything they depend on. */
@@ -20,7 +25,15 @@ const BOOT_MODULES = ['virtio_pci', '9pnet_virtio', '9p', 'mtd', 'jffs2', 'nand'
 const SCRIPT_MODULES = ['mtdram', 'nandsim'] as const;
 /** GNU and mtd-utils programs that BusyBox has no equal of. */
 const PROGRAMS = [
-  'find', 'xargs', 'stat', 'sha256sum', 'getfattr', 'setfattr', 'getfacl', 'setfacl', 'nandwrite',
+  'find',
+  'xargs',
+  'stat',
+  'sha256sum',
+  'getfattr',
+  'setfattr',
+  'getfacl',
+  'setfacl',
+  'nandwrite',
   'nanddump',
 ] as const;
 
@@ -39,7 +52,7 @@ export interface GuestKernel {
  * variable LUMP_KERNEL names.
  */
 export function findKernel(): GuestKernel | undefined {
-  const wanted = process.env['LUMP_KERNEL'];
+  const wanted = process.env.LUMP_KERNEL;
   const releases = (existsSync('/boot') ? readdirSync('/boot') : [])
     .filter((name) => name.startsWith('vmlinuz-'))
     .map((name) => name.slice('vmlinuz-'.length))
@@ -53,7 +66,7 @@ export function findKernel(): GuestKernel | undefined {
 
 /** Where a program is installed, also for users whose PATH has no sbin. */
 export function findProgram(name: string): string | undefined {
-  const folders = (process.env['PATH'] ?? '').split(':');
+  const folders = (process.env.PATH ?? '').split(':');
   return [...folders, '/usr/sbin', '/sbin', '/usr/bin', '/bin']
     .map((folder) => join(folder, name))
     .find((path) => path.startsWith('/') && existsSync(path));
@@ -124,7 +137,10 @@ function addModules(archive: CpioArchive, kernel: GuestKernel): void {
     archive.file(`modules/${name}.ko`, modules.read(own as string));
   }
   for (const path of order) archive.file(moduleTarget(path), modules.read(path));
-  archive.file('modules/order', Buffer.from(`${order.map((p) => `/${moduleTarget(p)}`).join('\n')}\n`));
+  archive.file(
+    'modules/order',
+    Buffer.from(`${order.map((p) => `/${moduleTarget(p)}`).join('\n')}\n`),
+  );
 }
 
 function moduleTarget(path: string): string {
@@ -179,12 +195,16 @@ class ModuleTree {
   private lines(name: string): string[] {
     const file = join(this.folder, name);
     if (!existsSync(file)) return [];
-    return readFileSync(file, 'utf8').split('\n').filter((line) => line !== '');
+    return readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '');
   }
 }
 
 function moduleName(path: string): string {
-  return basename(path).replace(/\.ko(\..*)?$/, '').replaceAll('-', '_');
+  return basename(path)
+    .replace(/\.ko(\..*)?$/, '')
+    .replaceAll('-', '_');
 }
 
 function programPath(name: string): string {

@@ -35,8 +35,14 @@ export function parseListing(name: string, outputs: ReadonlyMap<string, Buffer>)
       ...optional('target', targets.get(path)),
       ...optional('sha256', sums.get(path)),
       ...optional('error', errors.get(path)),
-      ...optional('xattrs', attributes === undefined ? undefined : Object.fromEntries(
-        attributes.map(([key, value]) => [key, Buffer.from(value).toString('hex')]))),
+      ...optional(
+        'xattrs',
+        attributes === undefined
+          ? undefined
+          : Object.fromEntries(
+              attributes.map(([key, value]) => [key, Buffer.from(value).toString('hex')]),
+            ),
+      ),
     });
   }
   for (const [path, error] of errors) {
@@ -73,7 +79,9 @@ function parseErrors(text: string): Map<TreePath, string> {
   const errors = new Map<TreePath, string>();
   for (const line of text.split('\n')) {
     if (line === '') continue;
-    const match = /^(?:\S*\/)?(?:find|stat|sha256sum): (?:cannot statx? )?(.*): ([^:]+)$/.exec(line);
+    const match = /^(?:\S*\/)?(?:find|stat|sha256sum): (?:cannot statx? )?(.*): ([^:]+)$/.exec(
+      line,
+    );
     const code = ERRNO_OF_TEXT[match?.[2] ?? ''];
     if (match === null || code === undefined) {
       throw new Error(`the guest's listing failed: ${line}`);

@@ -8,7 +8,13 @@
  */
 import { spawn } from 'node:child_process';
 import {
-  copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -71,7 +77,8 @@ export function judgeUnavailable(): string | undefined {
  * @throws JudgeError the guest died, or the script's status is not 0.
  */
 export async function runInKernel(
-  job: KernelJob, options: BootOptions = {},
+  job: KernelJob,
+  options: BootOptions = {},
 ): Promise<KernelJobResult> {
   const result = (await runBatch([job], options)).get(job.name) as KernelJobResult;
   if (result.status !== 0) {
@@ -88,7 +95,8 @@ export async function runInKernel(
  *   the kernel is a finding that no test expects.
  */
 export async function runBatch(
-  jobs: readonly KernelJob[], options: BootOptions = {},
+  jobs: readonly KernelJob[],
+  options: BootOptions = {},
 ): Promise<Map<string, KernelJobResult>> {
   const results = new Map<string, KernelJobResult>();
   if (new Set(jobs.map((job) => job.name)).size !== jobs.length) {
@@ -109,7 +117,9 @@ export async function runBatch(
 
 /** One boot: runs what it can, adds the results of finished jobs, returns the console's text. */
 async function bootOnce(
-  jobs: readonly KernelJob[], options: BootOptions, results: Map<string, KernelJobResult>,
+  jobs: readonly KernelJob[],
+  options: BootOptions,
+  results: Map<string, KernelJobResult>,
 ): Promise<string> {
   const kernel = findKernel();
   const qemu = findProgram('qemu-system-x86_64');
@@ -119,18 +129,36 @@ async function bootOnce(
     const share = join(folder, 'share');
     const initramfs = join(folder, 'initramfs.cpio');
     writeFileSync(initramfs, buildInitramfs(kernel));
-    jobs.forEach((job, index) => writeJob(share, String(index), job));
+    for (const [index, job] of jobs.entries()) writeJob(share, String(index), job);
     writeFileSync(join(share, 'jobs'), `${jobs.map((_, index) => index).join('\n')}\n`);
     const jobsMs = jobs.reduce((sum, job) => sum + (job.timeoutMs ?? DEFAULT_JOB_TIMEOUT_MS), 0);
     const console = await runQemu(
       qemu,
       [
-        '-machine', 'pc,accel=tcg', '-cpu', 'max', '-m', String(options.memoryMb ?? 512),
-        '-nodefaults', '-display', 'none', '-no-reboot', '-serial', 'stdio',
-        '-rtc', 'base=2024-05-06T07:08:09', '-kernel', kernel.image, '-initrd', initramfs,
-        '-append', 'console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr rdinit=/init',
-        '-fsdev', `local,id=share,path=${share.replaceAll(',', ',,')},security_model=none`,
-        '-device', 'virtio-9p-pci,fsdev=share,mount_tag=share',
+        '-machine',
+        'pc,accel=tcg',
+        '-cpu',
+        'max',
+        '-m',
+        String(options.memoryMb ?? 512),
+        '-nodefaults',
+        '-display',
+        'none',
+        '-no-reboot',
+        '-serial',
+        'stdio',
+        '-rtc',
+        'base=2024-05-06T07:08:09',
+        '-kernel',
+        kernel.image,
+        '-initrd',
+        initramfs,
+        '-append',
+        'console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr rdinit=/init',
+        '-fsdev',
+        `local,id=share,path=${share.replaceAll(',', ',,')},security_model=none`,
+        '-device',
+        'virtio-9p-pci,fsdev=share,mount_tag=share',
       ],
       (options.bootTimeoutMs ?? 60_000) + jobsMs,
     );

@@ -4,7 +4,14 @@
  * cost a minute; the key is the kernel's release and the bytes of every script that takes part.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { noise, text } from '../images/material.js';
@@ -19,19 +26,19 @@ import { JudgeError, runBatch } from './qemu.js';
 export type GuestFlash =
   | { readonly kind: 'nor'; readonly totalKib: number; readonly eraseKib: number }
   | {
-    readonly kind: 'nand';
-    /** nandsim's parameters. */
-    readonly parameters: string;
-    readonly pageBytes: number;
-    readonly oobBytes: number;
-    readonly eraseKib: number;
-  };
+      readonly kind: 'nand';
+      /** nandsim's parameters. */
+      readonly parameters: string;
+      readonly pageBytes: number;
+      readonly oobBytes: number;
+      readonly eraseKib: number;
+    };
 
 export interface Scenario {
   readonly name: string;
   readonly flash: GuestFlash;
   /** Script in workloads/. */
-  readonly workload: 'populate' | 'churn' | 'fill' | 'small';
+  readonly workload: 'populate' | 'churn' | 'fill' | 'replace' | 'small';
   readonly mountOptions?: string;
   /** Shell variables of the workload. */
   readonly variables?: Readonly<Record<string, number>>;
@@ -54,12 +61,19 @@ export interface Recording {
 }
 
 const SMALL_PAGE: GuestFlash = {
-  kind: 'nand', pageBytes: 512, oobBytes: 16, eraseKib: 16,
+  kind: 'nand',
+  pageBytes: 512,
+  oobBytes: 16,
+  eraseKib: 16,
   parameters: 'first_id_byte=0x20 second_id_byte=0x33 overridesize=7',
 };
 const LARGE_PAGE: GuestFlash = {
-  kind: 'nand', pageBytes: 2048, oobBytes: 64, eraseKib: 128,
-  parameters: 'first_id_byte=0x20 second_id_byte=0xa2 third_id_byte=0x00 fourth_id_byte=0x15 ' +
+  kind: 'nand',
+  pageBytes: 2048,
+  oobBytes: 64,
+  eraseKib: 128,
+  parameters:
+    'first_id_byte=0x20 second_id_byte=0xa2 third_id_byte=0x00 fourth_id_byte=0x15 ' +
     'overridesize=4',
 };
 
@@ -68,47 +82,70 @@ function nor(totalKib: number, eraseKib: number): GuestFlash {
 }
 
 export const SCENARIOS: readonly Scenario[] = [
-  ...(['none', 'zlib', 'lzo'] as const).map((compr): Scenario => ({
-    name: `populate nor 2048/64 ${compr}`, workload: 'populate', flash: nor(2048, 64),
-    mountOptions: `compr=${compr}`,
-  })),
+  ...(['none', 'zlib', 'lzo'] as const).map(
+    (compr): Scenario => ({
+      name: `populate nor 2048/64 ${compr}`,
+      workload: 'populate',
+      flash: nor(2048, 64),
+      mountOptions: `compr=${compr}`,
+    }),
+  ),
   { name: 'populate nor 1024/16', workload: 'populate', flash: nor(1024, 16) },
   { name: 'populate nor 4096/128', workload: 'populate', flash: nor(4096, 128) },
   { name: 'populate nor 4096/256', workload: 'populate', flash: nor(4096, 256) },
   { name: 'populate nand 512/16', workload: 'populate', flash: SMALL_PAGE },
   { name: 'populate nand 2048/64', workload: 'populate', flash: LARGE_PAGE },
-  ...(['none', 'zlib', 'lzo'] as const).map((compr): Scenario => ({
-    name: `churn nor 512/16 ${compr}`, workload: 'churn', flash: nor(512, 16),
-    mountOptions: `compr=${compr}`, variables: { KEEP_KIB: 200, WRITE_KIB: 1600, SEED: 11 },
-  })),
+  ...(['none', 'zlib', 'lzo'] as const).map(
+    (compr): Scenario => ({
+      name: `churn nor 512/16 ${compr}`,
+      workload: 'churn',
+      flash: nor(512, 16),
+      mountOptions: `compr=${compr}`,
+      variables: { KEEP_KIB: 200, WRITE_KIB: 1600, SEED: 11 },
+    }),
+  ),
   {
-    name: 'churn nor 1024/64', workload: 'churn', flash: nor(1024, 64),
+    name: 'churn nor 1024/64',
+    workload: 'churn',
+    flash: nor(1024, 64),
     variables: { KEEP_KIB: 400, WRITE_KIB: 3000, SEED: 12 },
   },
   {
-    name: 'churn nor 256/8', workload: 'churn', flash: nor(256, 8),
+    name: 'churn nor 256/8',
+    workload: 'churn',
+    flash: nor(256, 8),
     variables: { KEEP_KIB: 40, WRITE_KIB: 900, SEED: 13 },
   },
   {
-    name: 'churn nand 512/16', workload: 'churn', flash: SMALL_PAGE,
+    name: 'churn nand 512/16',
+    workload: 'churn',
+    flash: SMALL_PAGE,
     variables: { KEEP_KIB: 1200, WRITE_KIB: 3000, SEED: 14 },
   },
   {
-    name: 'churn nand 2048/64', workload: 'churn', flash: LARGE_PAGE,
+    name: 'churn nand 2048/64',
+    workload: 'churn',
+    flash: LARGE_PAGE,
     variables: { KEEP_KIB: 800, WRITE_KIB: 3000, SEED: 15 },
   },
   { name: 'fill nor 512/16', workload: 'fill', flash: nor(512, 16), variables: { SEED: 21 } },
   {
-    name: 'fill nor 1024/64 none', workload: 'fill', flash: nor(1024, 64),
-    mountOptions: 'compr=none', variables: { SEED: 22 },
+    name: 'fill nor 1024/64 none',
+    workload: 'fill',
+    flash: nor(1024, 64),
+    mountOptions: 'compr=none',
+    variables: { SEED: 22 },
   },
   { name: 'fill nand 512/16', workload: 'fill', flash: SMALL_PAGE, variables: { SEED: 23 } },
+  { name: 'replace nor 128/8', workload: 'replace', flash: nor(128, 8) },
   { name: 'small nor 40/8', workload: 'small', flash: nor(40, 8) },
 ];
 
 /** Lines of a job that make a blank flash, load one from a file, dump it. */
 export function flashCommands(flash: GuestFlash): {
-  readonly create: string; readonly load: string; readonly dump: string;
+  readonly create: string;
+  readonly load: string;
+  readonly dump: string;
 } {
   return flash.kind === 'nor'
     ? { create: `nor_new ${flash.totalKib} ${flash.eraseKib}`, load: 'nor_load', dump: 'nor_dump' }
@@ -117,7 +154,9 @@ export function flashCommands(flash: GuestFlash): {
 
 /** A job that mounts an image read-only and lists it as "tree"; status 3 when it is refused. */
 export function listImageJob(
-  name: string, flash: GuestFlash, image: Uint8Array | { readonly hostPath: string },
+  name: string,
+  flash: GuestFlash,
+  image: Uint8Array | { readonly hostPath: string },
 ): KernelJob {
   const { create, load } = flashCommands(flash);
   return {
@@ -148,8 +187,10 @@ function scenarioJob(scenario: Scenario): KernelJob {
     name: scenario.name,
     timeoutMs: 300_000,
     files: {
-      noise: noise(1 << 20), text: text(1 << 20),
-      'common.sh': script('common.sh'), 'workload.sh': script(`${scenario.workload}.sh`),
+      noise: noise(1 << 20),
+      text: text(1 << 20),
+      'common.sh': workloadFile('common.sh'),
+      'workload.sh': workloadFile(`${scenario.workload}.sh`),
     },
     script: [
       create,
@@ -170,7 +211,8 @@ function scenarioJob(scenario: Scenario): KernelJob {
   };
 }
 
-function script(name: string): Buffer {
+/** A script of workloads/, to be an input file of a job. */
+export function workloadFile(name: string): Buffer {
   return readFileSync(join(KERNEL_TEST_FOLDER, 'workloads', name));
 }
 
@@ -197,14 +239,18 @@ function cacheFile(scenario: Scenario): string {
 function keep(scenario: Scenario, result: KernelJobResult): void {
   if (result.status !== 0) {
     throw new JudgeError(
-      `scenario "${scenario.name}" ended with ${result.status}`, result.dmesg + result.log);
+      `scenario "${scenario.name}" ended with ${result.status}`,
+      result.dmesg + result.log,
+    );
   }
   const state = (name: 'mounted' | 'unmounted'): CacheRecord['mounted'] => ({
     image: (result.outputs.get(`${name}.image`) as Buffer).toString('base64'),
     tree: parseListing(name, result.outputs),
   });
   const record: CacheRecord = {
-    log: result.log, mounted: state('mounted'), unmounted: state('unmounted'),
+    log: result.log,
+    mounted: state('mounted'),
+    unmounted: state('unmounted'),
   };
   const file = cacheFile(scenario);
   writeFileSync(`${file}.new`, gzipSync(JSON.stringify(record)));
@@ -215,9 +261,13 @@ function fromCache(scenario: Scenario): Recording {
   const text = gunzipSync(readFileSync(cacheFile(scenario))).toString('utf8');
   const record = JSON.parse(text) as CacheRecord;
   const state = (name: 'mounted' | 'unmounted'): KernelImage => ({
-    bytes: Buffer.from(record[name].image, 'base64'), tree: record[name].tree,
+    bytes: Buffer.from(record[name].image, 'base64'),
+    tree: record[name].tree,
   });
   return {
-    scenario, log: record.log, mounted: state('mounted'), unmounted: state('unmounted'),
+    scenario,
+    log: record.log,
+    mounted: state('mounted'),
+    unmounted: state('unmounted'),
   };
 }
