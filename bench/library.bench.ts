@@ -169,7 +169,7 @@ for (const compr of ['zlib', 'lzo', 'none']) {
   time(`${compr}: copy tree in`, () => copyTreeIn(u), treeBytes);
   m.unmount();
   time(`${compr}: mount (tree)`, () => {
-    m = mount();
+    m = mount({ compr });
   });
   u = new Ukfs(m.fs);
   time(`${compr}: readdir + stat of all, first`, () => statAll(u));
@@ -182,7 +182,7 @@ for (const compr of ['zlib', 'lzo', 'none']) {
   });
   time(`${compr}: copy big in`, () => writeBig(u), big.length);
   m.unmount();
-  m = mount();
+  m = mount({ compr });
   u = new Ukfs(m.fs);
   time(`${compr}: read big, cold`, () => readBig(u), big.length);
   m.unmount();
