@@ -115,7 +115,7 @@ export function jffs2_has_room(c: jffs2_sb_info): boolean {
   } finally {
     c.alloc_sem.unlock();
   }
-  return !jffs2_lacks_space(c);
+  return !jffs2_lacks_space(c, c.resv_blocks_write);
 }
 
 /**

@@ -52,17 +52,18 @@ export function jffs2_reserve_space(
   c.alloc_sem.lock();
   try {
     if (prio !== ALLOC_DELETION && !jffs2_rp_can_write(c)) throw new Errno('ENOSPC');
+    // Each pass moves a node, checks an inode or erases a block; when all were seen twice and there
+    // is no room yet, collecting only shifts what is there.
+    let passes = 2 * (c.refs.count + c.inocache.size + c.nr_blocks);
     for (;;) {
       while (c.nr_free_blocks + c.nr_erasing_blocks < c.resv_blocks_write) {
-        if (jffs2_lacks_space(c)) {
-          if (
-            prio === ALLOC_DELETION &&
-            c.nr_free_blocks + c.nr_erasing_blocks >= c.resv_blocks_deletion
-          ) {
-            break;
-          }
-          throw new Errno('ENOSPC');
+        if (jffs2_lacks_space(c, c.resv_blocks_write)) {
+          if (prio !== ALLOC_DELETION) throw new Errno('ENOSPC');
+          if (c.nr_free_blocks + c.nr_erasing_blocks >= c.resv_blocks_deletion) break;
+          // As after a cut of the power, which may cost a block's tail. Linux gives up here.
+          if (jffs2_lacks_space(c, c.resv_blocks_deletion)) throw new Errno('ENOSPC');
         }
+        if (passes-- === 0) throw new Errno('ENOSPC');
         c.alloc_sem.unlock();
         try {
           if (jffs2_garbage_collect_pass(c) === 'nothing yet') {
@@ -83,13 +84,13 @@ export function jffs2_reserve_space(
   }
 }
 
-/** Would collecting everything that can be collected not leave enough? */
-export function jffs2_lacks_space(c: jffs2_sb_info): boolean {
+/** Would collecting everything that can be collected not leave more than so many blocks? */
+export function jffs2_lacks_space(c: jffs2_sb_info, blocks: number): boolean {
   const dirty =
     c.dirty_size + c.erasing_size - c.nr_erasing_blocks * c.sector_size + c.unchecked_size;
   if (dirty < c.nospc_dirty_size) return true;
   const avail = c.free_size + c.dirty_size + c.erasing_size + c.unchecked_size;
-  return Math.floor(avail / c.sector_size) <= c.resv_blocks_write;
+  return Math.floor(avail / c.sector_size) <= blocks;
 }
 
 /** Room for garbage collection, which holds alloc_sem already and may use the last block. */
