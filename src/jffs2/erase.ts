@@ -9,6 +9,7 @@ import { Errno } from '../lump/errno.js';
 import { wake_up } from '../lump/sched.js';
 import type { erase_info } from '../mtd/mtd.js';
 import { MTD_FAIL_ADDR_UNKNOWN } from '../mtd/mtd.js';
+import { firstProgrammed } from './erased.js';
 import {
   HEADER_SIZE, H_CRC, H_TOTLEN, H_TYPE, JFFS2_MAGIC_BITMASK, JFFS2_NODETYPE_CLEANMARKER,
 } from './medium.js';
@@ -87,7 +88,7 @@ function jffs2_mark_erased_block(c: jffs2_sb_info, jeb: jffs2_eraseblock): void 
       jffs2_erase_failed(c, jeb, `not 0xFF at 0x${bad.toString(16)} after the erase`);
       return;
     }
-    if (c.cleanmarker_size > 0) writeCleanmarker(c, jeb);
+    if (c.cleanmarker_size > 0) c.mtd.write(jeb.offset, HEADER_SIZE, cleanmarkerNode(c), 0);
   } catch (error) {
     if (!(error instanceof Errno)) throw error;
     jffs2_erase_failed(c, jeb, error.message);
@@ -107,29 +108,20 @@ function jffs2_mark_erased_block(c: jffs2_sb_info, jeb: jffs2_eraseblock): void 
 
 /** @returns the offset of the first word that is not erased, or -1. */
 function jffs2_block_check_erase(c: jffs2_sb_info, jeb: jffs2_eraseblock): number {
-  const view = c.view(jeb.offset, c.sector_size);
-  const start = view.buf.byteOffset + view.off;
-  if ((start & 3) !== 0) {
-    for (let n = 0; n < c.sector_size; n++) {
-      if (view.buf[view.off + n] !== 0xff) return jeb.offset + n;
-    }
-    return -1;
-  }
-  const words = new Int32Array(view.buf.buffer, start, c.sector_size >>> 2);
-  for (let n = 0; n < words.length; n++) {
-    if (words[n] !== -1) return jeb.offset + n * 4;
-  }
-  return -1;
+  const { buf, off } = c.view(jeb.offset, c.sector_size);
+  const at = firstProgrammed(buf, off, off + c.sector_size);
+  return at === off + c.sector_size ? -1 : jeb.offset + at - off;
 }
 
-function writeCleanmarker(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
+/** The header that says "this block was erased completely". */
+export function cleanmarkerNode(c: jffs2_sb_info): Uint8Array {
   const { e } = c;
   const marker = new Uint8Array(HEADER_SIZE);
   e.put16(marker, 0, JFFS2_MAGIC_BITMASK);
   e.put16(marker, H_TYPE, JFFS2_NODETYPE_CLEANMARKER);
   e.put32(marker, H_TOTLEN, c.cleanmarker_size);
   e.put32(marker, H_CRC, crc32_le(0, marker, 0, H_CRC));
-  c.mtd.write(jeb.offset, HEADER_SIZE, marker, 0);
+  return marker;
 }
 
 /**

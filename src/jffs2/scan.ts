@@ -9,6 +9,7 @@ import { BUG } from '../lump/bug.js';
 import { crc32_le } from '../lump/crc32.js';
 import { Errno } from '../lump/errno.js';
 import { bytesToName, type ByteName } from '../lump/types.js';
+import { firstProgrammed } from './erased.js';
 import {
   DIRENT_SIZE, D_INO, D_NAME_CRC, D_NODE_CRC, D_NSIZE, D_PINO, D_TYPE, D_VERSION, HEADER_SIZE,
   H_CRC, H_TOTLEN, H_TYPE, INODE_CRC_LENGTH, INODE_SIZE, I_INO, I_NODE_CRC, I_VERSION,
@@ -24,6 +25,7 @@ import {
   jffs2_scan_dirty_space, JFFS2_SB_FLAG_RO, REF_NORMAL, REF_PRISTINE, REF_UNCHECKED,
   VERYDIRTY, type EraseblockList, type jffs2_full_dirent, type jffs2_sb_info, type Ref,
 } from './nodelist.js';
+import { cleanmarkerNode } from './erase.js';
 import { jffs2_mark_node_obsolete } from './nodemgmt.js';
 import { jffs2_summary, jffs2_sum_offset, jffs2_sum_scan_sumnode } from './summary.js';
 import { jffs2_build_xattr_datum, jffs2_build_xattr_ref } from './xattr.js';
@@ -216,6 +218,7 @@ function jffs2_scan_eraseblock(
   at = skipErased(buf, at, emptyEnd);
   if (at === emptyEnd) return 'ALLFF';
   if (at > start) jffs2_scan_dirty_space(c, jeb, at - start);
+  else if (isTornCleanmarker(c, buf, start, end)) return 'ALLFF';
 
   const dirty = (bytes: number): void => {
     jffs2_scan_dirty_space(c, jeb, bytes);
@@ -429,15 +432,30 @@ export function isUsableName(name: ByteName): boolean {
   return !name.includes('\0') && !name.includes('/');
 }
 
-/** First byte of `buf[at … end)` that is not 0xFF, rounded down to a word; `end` if none. */
+/** The first word of `buf[at … end)`, in steps of four from `at`, that is not erased; or `end`. */
 function skipErased(buf: Uint8Array, at: number, end: number): number {
-  while (
-    at + 4 <= end &&
-    (buf[at]! & buf[at + 1]! & buf[at + 2]! & buf[at + 3]!) === 0xff
-  ) {
-    at += 4;
-  }
+  const here = firstProgrammed(buf, at, end);
+  return here === end ? end : here - ((here - at) & 3);
+}
   return at + 4 > end ? end : at;
+}
+
+/**
+ * Was the power cut while the block's cleanmarker was written, so that the block is as good as
+ * blank? A medium whose first formatting ended so has nothing else on it, and must not be refused.
+ */
+function isTornCleanmarker(
+  c: jffs2_sb_info, buf: Uint8Array, start: number, end: number,
+): boolean {
+  const marker = cleanmarkerNode(c);
+  let torn = false;
+  for (let n = 0; n < marker.length; n++) {
+    const missing = buf[start + n]! ^ marker[n]!;
+    // A bit that is cleared here and not in the marker comes from something else.
+    if ((missing & marker[n]!) !== 0) return false;
+    if (missing !== 0) torn = true;
+  }
+  return torn && skipErased(buf, start + marker.length, end) === end;
 }
 
 const header = new Uint8Array(8);
