@@ -8,6 +8,7 @@
  */
 import { mount_fs, remount } from '../dcache/mount.js';
 import { JFFS2_SB_INFO } from '../jffs2/fs.js';
+import { firstProgrammed } from '../jffs2/erased.js';
 import { jffs2_detect, type Jffs2Detection } from '../jffs2/detect.js';
 import { jffs2_has_room } from '../jffs2/gc.js';
 import type { jffs2_sb_info } from '../jffs2/nodelist.js';
@@ -256,8 +257,8 @@ function examineBlank(
   for (let at = options.offset ?? 0; at < fileBytes; ) {
     const length = read(buf, at);
     if (length === 0) return;
-    for (let n = 0; n < length; n++) {
-      if (buf[n] === 0xff) continue;
+    const n = firstProgrammed(buf, 0, length);
+    if (n < length) {
       throw new MountError(
         'EINVAL',
         `${options.image} is no JFFS2 image: it has no JFFS2 node, and is not blank either ` +
@@ -317,6 +318,7 @@ export function open(
   readOnly: boolean;
   timeGranularityNs: number;
 } {
-  const { fs, report, readOnly } = mountJffs2(options as MountJffs2Options);
+  const host = new NodeHost({ console: (level, line) => hooks.console(level, line) });
+  const { fs, report, readOnly } = mountJffs2(options as MountJffs2Options, host);
   return { fs, report, readOnly, timeGranularityNs: 1_000_000_000 };
 }
