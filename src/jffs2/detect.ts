@@ -7,6 +7,7 @@
  * that the smallest power of two that no node crosses is a likely candidate.
  */
 import { crc32_le } from '../lump/crc32.js';
+import { firstProgrammed } from './erased.js';
 import {
   BIG_ENDIAN, HEADER_SIZE, H_CRC, H_TOTLEN, H_TYPE, JFFS2_MAGIC_BITMASK,
   JFFS2_NODETYPE_CLEANMARKER, JFFS2_NODETYPE_SUMMARY, JFFS2_NODE_ACCURATE, LITTLE_ENDIAN, PAD,
@@ -83,12 +84,11 @@ class Window {
   skipErased(position: number): number {
     let here = position;
     for (let at = this.at(here); at >= 0; at = this.at(here)) {
-      const { buf } = this;
-      const stop = this.end - this.start - 3;
-      const from = at;
-      while (at < stop && (buf[at]! & buf[at + 1]! & buf[at + 2]! & buf[at + 3]!) === 0xff) at += 4;
-      here += at - from;
-      if (at < stop) return here;
+      const end = this.end - this.start;
+      const found = firstProgrammed(this.buf, at, end);
+      here += (found - at) & ~3;
+      if (found < end) return here;
+      if (this.end >= this.bytes.sizeBytes) return this.end;
     }
     return Math.max(here, this.end);
   }

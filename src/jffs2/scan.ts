@@ -437,8 +437,6 @@ function skipErased(buf: Uint8Array, at: number, end: number): number {
   const here = firstProgrammed(buf, at, end);
   return here === end ? end : here - ((here - at) & 3);
 }
-  return at + 4 > end ? end : at;
-}
 
 /**
  * Was the power cut while the block's cleanmarker was written, so that the block is as good as
