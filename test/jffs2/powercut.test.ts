@@ -18,7 +18,7 @@ import {
 import { Prng } from '../../src/rumpuser/prng.js';
 import type { Ukfs } from '../../src/ukfs/ukfs.js';
 import { newHost, Rig, sampleBytes } from './rig.js';
-import { treeOf, type Tree } from './tree_of.js';
+import { differenceOf, treeOf, type Tree } from './tree_of.js';
 
 const ERASE_BYTES = 4096;
 const BLOCKS = 12;
@@ -248,7 +248,7 @@ function goesOn(rig: Rig, u: Ukfs): void {
   rig.settle(40);
   rig.check();
   rig.remount();
-  expect([...treeOf(rig.u)]).to.deep.equal([...expected]);
+  expect(differenceOf(treeOf(rig.u), expected), 'later').to.equal('');
   rig.check();
 }
 
@@ -263,7 +263,8 @@ function checkCut(seed: number, cut: power_cut, state: CowBacking, calls: readon
   const call = calls.find(({ to }) => cut.op < to) ?? calls[calls.length - 1]!;
   const { before, after, between, name } = call;
   if (!same(tree, before) && !same(tree, after) && !between(tree)) {
-    expect([...tree], `${name}: neither before nor after`).to.deep.equal([...after]);
+    const fromBefore = differenceOf(tree, before);
+    throw new Error(`${name}:\n${fromBefore}\nor:\n${differenceOf(tree, after)}`);
   }
   goesOn(rig, rig.u);
   rig.umount();

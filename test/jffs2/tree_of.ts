@@ -33,3 +33,19 @@ export function treeOf(u: Ukfs): Tree {
   visit('/');
   return tree;
 }
+
+/** Where two trees differ, in a few lines; '' when they do not. */
+export function differenceOf(seen: Tree, wanted: Tree): string {
+  const shown = (line: string | undefined): string =>
+    line === undefined ? 'nothing' : JSON.stringify(line.slice(0, 60)).slice(0, 90);
+  const lines: string[] = [];
+  for (const path of new Set([...seen.keys(), ...wanted.keys()])) {
+    const a = seen.get(path);
+    const b = wanted.get(path);
+    if (a === b) continue;
+    let at = 0;
+    while (a !== undefined && b !== undefined && a[at] === b[at]) at++;
+    lines.push(`${path}: ${shown(a)} instead of ${shown(b)}, from character ${at} on`);
+  }
+  return lines.slice(0, 10).join('\n');
+}
