@@ -106,10 +106,6 @@ export const ref_totlen = (c: jffs2_sb_info, ref: Ref): number => c.refs.totlen[
 export const ref_block = (c: jffs2_sb_info, ref: Ref): jffs2_eraseblock =>
   c.blocks[Math.floor(ref_offset(c, ref) / c.sector_size)]!;
 
-export function mark_ref_normal(c: jffs2_sb_info, ref: Ref): void {
-  c.refs.flash_offset[ref]! |= REF_NORMAL;
-}
-
 export function set_ref_state(c: jffs2_sb_info, ref: Ref, state: number): void {
   c.refs.flash_offset[ref] = ((c.refs.flash_offset[ref]! & ~3) | state) >>> 0;
 }

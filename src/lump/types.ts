@@ -6,8 +6,7 @@
  * A file name, symlink target or xattr name as *bytes*: one JavaScript character (U+0000…U+00FF)
  * per byte ("latin1" or "binary" string). V8 keeps such a string in one byte per character, hashes
  * and compares it fast, and can use it as a Map key, while no byte sequence is lost as it would be
- * through UTF-8. Conversions happen at the edges only, by {@link bytesToName}, {@link nameToBytes},
- * {@link utf8ToName} and {@link nameToUtf8}.
+ * through UTF-8. Conversions happen at the edges only.
  */
 export type ByteName = string;
 
@@ -36,17 +35,4 @@ export function nameToBytes(name: ByteName): Uint8Array {
 export function putName(buf: Uint8Array, off: number, name: ByteName): number {
   for (let i = 0; i < name.length; i++) buf[off + i] = name.charCodeAt(i);
   return name.length;
-}
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-
-/** Ordinary JavaScript text → its UTF-8 bytes as a name. */
-export function utf8ToName(text: string): ByteName {
-  return bytesToName(encoder.encode(text));
-}
-
-/** Name → text for a person; bytes that are no UTF-8 show as U+FFFD. */
-export function nameToUtf8(name: ByteName): string {
-  return decoder.decode(nameToBytes(name));
 }
