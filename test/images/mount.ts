@@ -4,6 +4,7 @@ import { jffs2_fs_type } from '../../src/jffs2/super.js';
 import { l2p } from '../../src/l2p/l2p.js';
 import { SB_RDONLY } from '../../src/lump/fs.js';
 import { Lump } from '../../src/lump/lump.js';
+import type { mtd_info } from '../../src/mtd/mtd.js';
 import { nor_chip } from '../../src/mtd/nor.js';
 import { RamBacking } from '../../src/mtd/ram_backing.js';
 import { nodeZlib } from '../../src/rumpuser/node_zlib.js';
@@ -64,8 +65,6 @@ export interface MountedImage {
   readonly host: SimulatedHost;
   /** A copy of the flash as it is now. */
   image(): Uint8Array;
-  /** Lets the kernel threads work until they have nothing to do. */
-  settle(): void;
 }
 
 /**
@@ -74,31 +73,32 @@ export interface MountedImage {
  * @throws Errno what mount(2) answers.
  */
 export function mountImage(image: Uint8Array | number, options: MountImageOptions): MountedImage {
-  const { eraseSizeBytes, byteOrder = 'le', readOnly = false, seed = 1 } = options;
+  const { eraseSizeBytes, readOnly = false, seed = 1 } = options;
   const length = typeof image === 'number' ? image : image.length;
   const blocks = Math.max(Math.ceil(length / eraseSizeBytes), ERASE_BLOCKS_MIN);
   const cells = new Uint8Array(blocks * eraseSizeBytes).fill(0xff);
   if (typeof image !== 'number') cells.set(image);
 
   const host = new SimulatedHost({ seed, codecs: nodeZlib() });
-  const lump = new Lump({ host, seed });
-  lump.filesystems.register_filesystem(jffs2_fs_type);
   const chip = new nor_chip(host, new TimedBacking(host, cells, options), {
     name: 'image',
     erasesize: eraseSizeBytes,
     readOnly,
   });
+  return { ...mountChip(host, chip, options), image: () => cells.slice() };
+}
+
+/** Mounts a chip that the caller made. */
+export function mountChip(
+  host: SimulatedHost,
+  chip: mtd_info,
+  options: Omit<MountImageOptions, 'eraseSizeBytes'> = {},
+): Omit<MountedImage, 'image'> {
+  const { byteOrder = 'le', readOnly = false, seed = 1 } = options;
+  const lump = new Lump({ host, seed });
+  lump.filesystems.register_filesystem(jffs2_fs_type);
   const endian = byteOrder === 'le' ? 'endian=little' : 'endian=big';
   const text = options.options === undefined ? endian : `${endian},${options.options}`;
   const sb = mount_fs(lump, 'jffs2', chip, readOnly ? SB_RDONLY : 0, text);
-  const fs = new l2p(sb);
-  return {
-    ukfs: new Ukfs(fs),
-    lump,
-    host,
-    image: () => cells.slice(),
-    settle() {
-      while (fs.background() >= 0) host.advance(1000);
-    },
-  };
+  return { ukfs: new Ukfs(new l2p(sb)), lump, host };
 }

@@ -5,6 +5,9 @@ import type { Ukfs } from '../../src/ukfs/ukfs.js';
 import { noise, text } from '../images/material.js';
 import type { MountedImage } from '../images/mount.js';
 
+/** Where the work is done: the clock moves on between its steps. */
+type Workplace = Pick<MountedImage, 'ukfs' | 'host'>;
+
 const S_IFSOCK = 0o140000;
 const S_IFBLK = 0o060000;
 const S_IFCHR = 0o020000;
@@ -13,7 +16,7 @@ const S_IFIFO = 0o010000;
 const latin1 = (name: string): Uint8Array => Buffer.from(name, 'latin1');
 
 /** Every kind of entry that jffs2 can hold, and every way of writing a file, below `top`. */
-export function populate({ ukfs, host }: MountedImage, top = ''): void {
+export function populate({ ukfs, host }: Workplace, top = ''): void {
   const at = (path: string): Uint8Array => latin1(`${top}/${path}`);
   if (top !== '') ukfs.mkdir(top);
   for (const directory of [
@@ -185,7 +188,7 @@ export interface ChurnOptions {
 }
 
 /** Small random changes: enough of them and every erase block was collected. */
-export function churn({ ukfs, host }: MountedImage, options: ChurnOptions): void {
+export function churn({ ukfs, host }: Workplace, options: ChurnOptions): void {
   const random = new Prng(options.seed);
   const material = { text: text(1 << 20), noise: noise(1 << 20) };
   ukfs.mkdir('/quiet');
@@ -236,7 +239,7 @@ export function churn({ ukfs, host }: MountedImage, options: ChurnOptions): void
 }
 
 /** Files until no space is left, some deleted, filled again, some deleted again. */
-export function fill({ ukfs, host }: MountedImage, seed: number): void {
+export function fill({ ukfs, host }: Workplace, seed: number): void {
   const random = new Prng(seed);
   const material = noise(1 << 20);
   const fillUp = (prefix: string): number => {
@@ -254,13 +257,13 @@ export function fill({ ukfs, host }: MountedImage, seed: number): void {
   const first = fillUp('first');
   for (let i = 0; i < first; i += 2) ukfs.unlink(`/first.${i}`);
   const second = fillUp('second');
-  for (let i = 0; i < second; i += 3) ukfs.unlink(`/second.${i}`);
+  for (let i = 0; i < second; i += 2) ukfs.unlink(`/second.${i}`);
   ukfs.writeFile('/after', 'there is space again');
   ukfs.sync();
 }
 
 /** Many small files in many directories. */
-export function plant({ ukfs, host }: MountedImage, directories: number, files: number): void {
+export function plant({ ukfs, host }: Workplace, directories: number, files: number): void {
   const material = text(1 << 16);
   for (let d = 0; d < directories; d++) {
     ukfs.mkdir(`/d${d}`);

@@ -1,14 +1,7 @@
-/**
- * Both directions between lump and the Linux kernel: what the kernel wrote is read by lump, what
- * lump wrote is read by the kernel, written on by it, and read by lump again. Run by
- * `npm run test:kernel`; it needs what scripts/kernel-setup.ts installs, and says so without it.
- */
 import { expect } from 'chai';
-import { COLLECTED, collectAll } from '../images/collect.js';
-import type { MadeImage } from '../images/images.js';
 import { IMAGE_ROWS, ImageFactory } from '../images/images.js';
 import { noise, text } from '../images/material.js';
-import type { MountedImage, MountImageOptions } from '../images/mount.js';
+import type { MountedImage } from '../images/mount.js';
 import { mountImage } from '../images/mount.js';
 import type { ByteOrder } from '../images/swap_byte_order.js';
 import { swapByteOrder } from '../images/swap_byte_order.js';
@@ -17,97 +10,11 @@ import { assertSameTree } from '../images/tree.js';
 import { ukfsTree } from '../images/ukfs_tree.js';
 import { parseListing } from './listing.js';
 import type { KernelJob, KernelJobResult } from './qemu.js';
-import { judgeUnavailable, runBatch } from './qemu.js';
-import type { GuestFlash, Recording, Scenario } from './scenarios.js';
-import {
-  SCENARIOS,
-  flashCommands,
-  listImageJob,
-  recordScenarios,
-  workloadFile,
-} from './scenarios.js';
+import { runBatch } from './qemu.js';
+import type { GuestFlash, Recording } from './scenarios.js';
+import { SCENARIOS, flashCommands, recordScenarios, workloadFile } from './scenarios.js';
+import { BATCH_TIMEOUT_MS, needsJudge, treeOf } from './suite.js';
 import { churn, fill, plant, populate } from './workloads.js';
-
-/** Recording all scenarios takes minutes where .cache/ has none of them. */
-const BATCH_TIMEOUT_MS = 1_800_000;
-
-/** Ends a suite aloud where the judge cannot run. */
-function needsJudge(context: Mocha.Context): void {
-  const reason = judgeUnavailable();
-  if (reason === undefined) return;
-  console.log(`      skipped: the kernel judge cannot run here: ${reason}`);
-  context.skip();
-}
-
-/** What lump finds in an image that it must not change. */
-function treeOf(image: Uint8Array, options: Omit<MountImageOptions, 'readOnly'>): Tree {
-  const mounted = mountImage(image, { ...options, readOnly: true });
-  const tree = ukfsTree(mounted.ukfs);
-  mounted.ukfs.unmount();
-  expect(mounted.lump.warnings).to.equal(0);
-  return tree;
-}
-
-describe('what the Linux kernel wrote is read exactly', function () {
-  this.timeout(BATCH_TIMEOUT_MS);
-  const scenarios = SCENARIOS.filter(({ flash }) => flash.kind === 'nor');
-  let recordings: Map<Scenario, Recording>;
-
-  before(async function () {
-    needsJudge(this);
-    const list = await recordScenarios(scenarios);
-    recordings = new Map(list.map((recording) => [recording.scenario, recording]));
-  });
-
-  for (const scenario of scenarios) {
-    const eraseSizeBytes = scenario.flash.eraseKib * 1024;
-    for (const state of ['mounted', 'unmounted'] as const) {
-      const copied = state === 'mounted' ? 'copied while it was mounted' : 'after umount';
-      it(`${scenario.name}, ${copied}`, () => {
-        const { bytes, tree } = (recordings.get(scenario) as Recording)[state];
-        assertSameTree('read by lump', tree, treeOf(bytes, { eraseSizeBytes }));
-        const turned = swapByteOrder(bytes, 'le', eraseSizeBytes);
-        const big = treeOf(turned, { eraseSizeBytes, byteOrder: 'be' });
-        assertSameTree('turned to big-endian, read by lump', tree, big);
-      });
-    }
-
-    it(`${scenario.name}, collected and written on by lump`, () => {
-      const { bytes, tree } = (recordings.get(scenario) as Recording).unmounted;
-      const mounted = mountImage(bytes, { eraseSizeBytes });
-      collectAll(mounted);
-      mounted.ukfs.unmount();
-      const after = treeOf(mounted.image(), { eraseSizeBytes });
-      assertSameTree('after lump collected all of it', tree, after, COLLECTED);
-    });
-  }
-});
-
-describe('mkfs.jffs2 and sumtool: the expectations of test/images, judged by the kernel', function () {
-  this.timeout(BATCH_TIMEOUT_MS);
-  const rows = IMAGE_ROWS.filter((row) => row.byteOrder === 'le');
-  let made: Map<string, MadeImage>;
-  let results: Map<string, KernelJobResult>;
-
-  before(async function () {
-    needsJudge(this);
-    const factory = new ImageFactory();
-    made = new Map(rows.map((row) => [row.name, factory.make(row)]));
-    factory.close();
-    results = await runBatch(
-      [...made.values()].map(({ row, bytes }) =>
-        listImageJob(row.name, norOf(bytes, row.eraseKib), bytes),
-      ),
-    );
-  });
-
-  for (const { name } of rows) {
-    it(name, () => {
-      const tree = parseListing('tree', (results.get(name) as KernelJobResult).outputs);
-      assertSameTree('listed by the kernel', (made.get(name) as MadeImage).expected, tree);
-    });
-  }
-});
 
 interface WrittenRow {
   readonly name: string;
@@ -224,6 +131,8 @@ interface WrittenImage {
   readonly bytes: Uint8Array;
   readonly live: Tree;
   readonly remounted: Tree;
+  /** Blocks of 4 KiB that lump reports free after mounting again. */
+  readonly freeBlocks: number;
 }
 
 /**
@@ -292,6 +201,14 @@ describe('what lump wrote is read and written on by the Linux kernel', function 
         assertSameTree('by the kernel', image.remounted, parseListing('first', result.outputs));
       });
 
+      it('has as much free space for the kernel', () => {
+        const [blockSize, , free] = String(result.outputs.get('first.statfs')).split(' ');
+        expect({ blockSize, free }).to.deep.equal({
+          blockSize: '4096',
+          free: String(image.freeBlocks),
+        });
+      });
+
       it('gives the kernel no reason to complain', () => {
         const lines = result.dmesg.split('\n');
         expect(
@@ -350,7 +267,9 @@ function write(
   mounted.ukfs.unmount();
   expect(mounted.lump.warnings).to.equal(0);
   const bytes = mounted.image();
-  return { bytes, live, remounted: treeOf(bytes, { eraseSizeBytes, byteOrder }) };
+  const again = mountImage(bytes, { eraseSizeBytes, byteOrder, readOnly: true });
+  const freeBlocks = again.ukfs.statvfs().f_bfree;
+  return { bytes, live, remounted: ukfsTree(again.ukfs), freeBlocks };
 }
 
 /** Lists the image, writes on it in a folder of its own, lists the outcome from a fresh mount. */
@@ -372,6 +291,7 @@ function continueJob(row: WrittenRow, bytes: Uint8Array): KernelJob {
       create,
       `${load} "$IN/image"`,
       "flash_mount ro || die 'the kernel refuses the image'",
+      'free_space first',
       'list_tree /mnt first',
       'flash_umount',
       "flash_mount || die 'the kernel refuses to write on the image'",
@@ -385,9 +305,4 @@ function continueJob(row: WrittenRow, bytes: Uint8Array): KernelJob {
       'list_tree /mnt second',
     ].join('\n'),
   };
-}
-
-function norOf(bytes: Uint8Array, eraseKib: number): GuestFlash {
-  const blocks = Math.max(Math.ceil(bytes.length / 1024 / eraseKib), 5);
-  return { kind: 'nor', totalKib: blocks * eraseKib, eraseKib };
 }
