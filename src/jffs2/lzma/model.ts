@@ -19,7 +19,6 @@ export interface LzmaProperties {
  * take what bounds the work per call.
  */
 export const LC_LP_MAX = 4;
-const PB_MAX = 4;
 
 export const PROB_BITS = 11;
 export const PROB_INIT = 1 << (PROB_BITS - 1);
