@@ -22,6 +22,7 @@ import {
   getattr,
   interrupt,
   ioctl,
+  notify_reply,
   readlink,
   setattr,
   statfs,
@@ -74,6 +75,7 @@ export const HANDLERS = table([
   [op.FUSE_INTERRUPT, interrupt],
   [op.FUSE_DESTROY, destroy],
   [op.FUSE_IOCTL, ioctl],
+  [op.FUSE_NOTIFY_REPLY, notify_reply],
   [op.FUSE_BATCH_FORGET, batch_forget],
   [op.FUSE_FALLOCATE, fallocate],
   [op.FUSE_READDIRPLUS, readdirplus],
@@ -86,7 +88,10 @@ export const HANDLERS = table([
 
 /** Requests that are never answered, whatever happens. */
 export const isAnswerless = (opcode: number): boolean =>
-  opcode === op.FUSE_FORGET || opcode === op.FUSE_BATCH_FORGET || opcode === op.FUSE_INTERRUPT;
+  opcode === op.FUSE_FORGET ||
+  opcode === op.FUSE_BATCH_FORGET ||
+  opcode === op.FUSE_INTERRUPT ||
+  opcode === op.FUSE_NOTIFY_REPLY;
 
 const QUIET: ReadonlySet<number> = new Set([
   op.FUSE_LOOKUP,
@@ -103,6 +108,7 @@ const QUIET: ReadonlySet<number> = new Set([
   op.FUSE_RELEASEDIR,
   op.FUSE_ACCESS,
   op.FUSE_INTERRUPT,
+  op.FUSE_NOTIFY_REPLY,
   op.FUSE_IOCTL,
   op.FUSE_READDIRPLUS,
   op.FUSE_LSEEK,

@@ -175,7 +175,7 @@ export function inherited({ fd, mountpoint }: InheritedConnection): Attachment {
   const mount = mountpoint === undefined ? connectionOf(fd) : findMount(mountpoint);
   return {
     fd,
-    // Without a mount point it cannot be unmounted from here, nor its doorbell be rung.
+    // Without a mount point it cannot be unmounted from here.
     mountpoint: mount?.mountpoint ?? mountpoint ?? '',
     minor: mount?.minor,
     by: 'fusermount',

@@ -29,7 +29,7 @@ const KERNEL_TIMES = FATTR_MTIME | FATTR_CTIME;
 
 /** FUSE_FORGET: lookups are given back; the file system may drop the node when none is left. */
 export function forget(s: FuseSession): number {
-  reclaim(s, s.node, s.request.u64(IN + fuse_forget_in.at.nlookup));
+  s.reclaim(s.node, s.request.u64(IN + fuse_forget_in.at.nlookup));
   return NO_REPLY;
 }
 
@@ -39,13 +39,9 @@ export function batch_forget(s: FuseSession): number {
   const one = fuse_forget_one.at;
   for (let i = 0; i < count; i++) {
     const at = IN + fuse_batch_forget_in.bytes + i * fuse_forget_one.bytes;
-    reclaim(s, s.cookieOf(s.request.u64(at + one.nodeid)), s.request.u64(at + one.nlookup));
+    s.reclaim(s.cookieOf(s.request.u64(at + one.nodeid)), s.request.u64(at + one.nlookup));
   }
   return NO_REPLY;
-}
-
-function reclaim(s: FuseSession, node: number, nlookup: number): void {
-  if (node !== s.fs.rootCookie) s.fs.node_reclaim(node, nlookup);
 }
 
 /** FUSE_GETATTR */
@@ -131,7 +127,7 @@ const statvfs: puffs_statvfs = {
   f_fstypename: '',
 };
 
-/** FUSE_STATFS. The kernel never caches it, hence its second use as the transport's doorbell. */
+/** FUSE_STATFS */
 export function statfs(s: FuseSession): number {
   const error = s.fs.fs_statvfs(statvfs);
   if (error !== 0) return s.fail(error);
@@ -157,5 +153,10 @@ export function syncfs(s: FuseSession): number {
 
 /** FUSE_INTERRUPT: a request is served before the next is read, so there is nothing to interrupt. */
 export function interrupt(): number {
+  return NO_REPLY;
+}
+
+/** FUSE_NOTIFY_REPLY: the doorbell has rung; no bytes were asked for. */
+export function notify_reply(): number {
   return NO_REPLY;
 }

@@ -56,6 +56,8 @@ export const FUSE_CREATE = 35;
 export const FUSE_INTERRUPT = 36;
 export const FUSE_DESTROY = 38;
 export const FUSE_IOCTL = 39;
+/** A request in form only: data that the server asked for by a notice; it is not answered. */
+export const FUSE_NOTIFY_REPLY = 41;
 export const FUSE_BATCH_FORGET = 42;
 export const FUSE_FALLOCATE = 43;
 export const FUSE_READDIRPLUS = 44;
@@ -118,8 +120,9 @@ export const FUSE_SETXATTR_ACL_KILL_SGID = 1 << 0;
 export const SEEK_DATA = 3;
 export const SEEK_HOLE = 4;
 
-/** fuse_out_header.error of a message that the server sends unasked; its `unique` is 0. */
+// fuse_out_header.error of a message that the server sends unasked; its `unique` is 0.
 export const FUSE_NOTIFY_INVAL_INODE = 2;
+export const FUSE_NOTIFY_RETRIEVE = 5;
 
 export const fuse_in_header = structure('fuse_in_header', [
   ['len', 'u32', 'bytes of the whole request'],
@@ -403,4 +406,12 @@ export const fuse_notify_inval_inode_out = structure('fuse_notify_inval_inode_ou
   ['ino', 'u64', 'node id'],
   ['off', 's64', 'first byte whose cached pages are dropped; negative: attributes only'],
   ['len', 's64', 'bytes; 0: up to the end'],
+]);
+
+export const fuse_notify_retrieve_out = structure('fuse_notify_retrieve_out', [
+  ['notify_unique', 'u64', 'comes back as `unique` of the FUSE_NOTIFY_REPLY'],
+  ['nodeid', 'u64', ''],
+  ['offset', 'u64', ''],
+  ['size', 'u32', 'bytes wanted from the page cache; 0 is allowed'],
+  ['padding', 'u32', ''],
 ]);

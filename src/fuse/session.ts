@@ -21,6 +21,7 @@ import {
   MNT_FORCE,
   MNT_WAIT,
   NAMEI_LOOKUP,
+  VREG,
   type Cookie,
   type puffs_cn,
   type puffs_cred,
@@ -119,6 +120,8 @@ export class FuseSession {
   readonly link = { value: '' };
   readonly directory = new DirectoryReader();
 
+  /** Node id of a regular file that the kernel knows, for the doorbell. 0: none. */
+  knownFile = 0;
   /** Its attributes changed in a way that the reply in hand does not tell. 0: none. */
   staleNode: Cookie = 0;
 
@@ -195,7 +198,7 @@ export class FuseSession {
 
   /** The last reply reached nobody (its request was aborted): takes its lookups back. */
   undelivered(): void {
-    while (this.grantedCount > 0) this.fs.node_reclaim(this.granted[--this.grantedCount]!, 1);
+    while (this.grantedCount > 0) this.reclaim(this.granted[--this.grantedCount]!, 1);
   }
 
   /** True after a panic: every request is answered EIO. */
@@ -239,6 +242,13 @@ export class FuseSession {
   }
 
   // ---- for the handlers -------------------------------------------------------------------------
+
+  /** The kernel gives lookups back. The root is never given up. */
+  reclaim(node: Cookie, nlookup: number): void {
+    if (node === this.fs.rootCookie) return;
+    if (this.nodeidOf(node) === this.knownFile) this.knownFile = 0;
+    this.fs.node_reclaim(node, nlookup);
+  }
 
   /** Root cookie ↔ FUSE_ROOT_ID; a bijection, whatever the root's cookie is. */
   cookieOf(nodeid: number): Cookie {
@@ -296,6 +306,7 @@ export class FuseSession {
     this.putTimeout(at + e.attr_valid, at + e.attr_valid_nsec, this.options.attrTimeoutSeconds);
     putAttr(wire, at + e.attr, va);
     this.granted[this.grantedCount++] = cookie;
+    if (va.va_type === VREG) this.knownFile = this.nodeidOf(cookie);
   }
 
   /** Writes `this.va` as the whole reply. @returns its length. */

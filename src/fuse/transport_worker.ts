@@ -6,8 +6,9 @@
  * read(2): process.exit() would hang until the next request. Every way out therefore unmounts first,
  * whereupon the worker reads ENODEV, closes the file system and ends by itself.
  */
-import { closeSync, statfs } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import { ringDoorbell } from './doorbell.js';
 import {
   abortConnection,
   attach,
@@ -95,6 +96,7 @@ class ServingThread {
   readonly ended: Promise<MountEnd>;
   private readonly worker: Worker;
   private attachment: Attachment | undefined;
+  private readonly knownFile = new Float64Array(new SharedArrayBuffer(8));
   private doorbell: NodeJS.Timeout | undefined;
   private isOver = false;
 
@@ -103,6 +105,7 @@ class ServingThread {
       module: request.module,
       moduleOptions: request.moduleOptions,
       session: request.session,
+      knownFile: this.knownFile.buffer,
     };
     this.worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
     let resolveOpened!: (value: { report: readonly string[]; readOnly: boolean }) => void;
@@ -177,13 +180,11 @@ class ServingThread {
     this.worker.postMessage(message);
   }
 
-  /** Wakes the worker by a request that the kernel neither caches nor takes a lock for. */
   private ringAfter(delayMs: number): void {
     clearTimeout(this.doorbell);
     this.doorbell = setTimeout(() => {
       if (this.isOver || this.attachment === undefined) return;
-      // An error means that the mount is on its way out.
-      statfs(this.attachment.mountpoint, () => {});
+      ringDoorbell(this.attachment.fd, this.knownFile[0]!, this.attachment.mountpoint);
     }, delayMs);
   }
 }

@@ -1,8 +1,8 @@
 /**
  * The thread that serves: opens the file system, then blocks in read(2) and write(2) on /dev/fuse
  * until the connection ends. Two system calls per request, as in C. Nothing else runs in this thread
- * meanwhile, neither timers nor messages; the main thread rings the doorbell (a statfs of the mount)
- * when background work is due.
+ * meanwhile, neither timers nor messages; the main thread rings the doorbell when background work
+ * is due.
  */
 import { readSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -22,6 +22,11 @@ export interface WorkerData {
   readonly module: string;
   readonly moduleOptions: unknown;
   readonly session: MountRequest['session'];
+  /**
+   * One float64: a file for ringDoorbell(), always up to date. (An aligned store of eight bytes; were
+   * it torn, the kernel would not know the file and the bell be rung in another way.)
+   */
+  readonly knownFile: SharedArrayBuffer;
 }
 
 export type ToWorker =
@@ -59,6 +64,7 @@ function serve(session: FuseSession, fd: number): void {
     work: () => session.background(),
     ring: (delayMs) => send({ type: 'wake', delayMs }),
   });
+  const knownFile = new Float64Array(data.knownFile);
   let announced = false;
   for (;;) {
     let length: number;
@@ -87,6 +93,7 @@ function serve(session: FuseSession, fd: number): void {
       announced = true;
       send({ type: 'initialized' });
     }
+    knownFile[0] = session.knownFile;
     background.served(session.opcode);
   }
 }

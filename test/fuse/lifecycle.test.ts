@@ -322,6 +322,16 @@ describe('a mounting command', () => {
       expect(readFileSync(work, 'utf8')).to.equal('worked\n');
     });
 
+    it('background work also where the mount is out of sight', async () => {
+      const work = workspace.path('work');
+      const running = await serve(`work=${work}`);
+      const fd = openSync(`${mountpoint}/file`, 'w');
+      umount(mountpoint, '-l');
+      await until(() => existsSync(work));
+      closeSync(fd);
+      expect((await running.ended).status).to.equal(0);
+    });
+
     it('its messages on the terminal', async () => {
       const running = await serve('log_at=trap');
       expect(errorCode(() => statSync(`${mountpoint}/trap`))).to.equal('ENOENT');

@@ -40,6 +40,7 @@ const SIZES: Readonly<Record<string, number>> = {
   fuse_lseek_out: 8,
   fuse_copy_file_range_in: 56,
   fuse_notify_inval_inode_out: 24,
+  fuse_notify_retrieve_out: 32,
 };
 
 const OFFSETS: Readonly<Record<string, Readonly<Record<string, number>>>> = {

@@ -272,6 +272,21 @@ describe('session: lookups are counted', () => {
     expect(held(fs)).to.deep.equal([1, 1]);
   });
 
+  it('the session knows a file that the kernel knows, for the doorbell', () => {
+    const { client } = start();
+    expect(client.session.knownFile).to.equal(0);
+    ok(client.send(p.FUSE_MKDIR, ROOT, p.fuse_mkdir_in, { mode: 0o755 }, 'dir'));
+    expect(client.session.knownFile).to.equal(0);
+    const { nodeid } = create(client, 'file');
+    expect(client.session.knownFile).to.equal(nodeid);
+    client.send(p.FUSE_FORGET, nodeid, p.fuse_forget_in, { nlookup: 1 });
+    expect(client.session.knownFile).to.equal(0);
+    lookup(client, 'file');
+    expect(client.session.knownFile).to.equal(nodeid);
+    client.session.undelivered();
+    expect(client.session.knownFile).to.equal(0);
+  });
+
   it('the root is never given back', () => {
     const { client, fs } = start();
     client.send(p.FUSE_FORGET, ROOT, p.fuse_forget_in, { nlookup: 1 });
