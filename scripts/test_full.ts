@@ -11,7 +11,12 @@ import { installWanted } from './debian.js';
 import { appendResults, readResults, resultsLine, totalOf } from './results.js';
 
 /** How much longer randomized tests are than in `npm test`; TESTING.md explains each. */
-const COUNTS = { LUMP_FUZZ: '10', LUMP_OPS: '5000' };
+const COUNTS = {
+  LUMP_FUZZ: '30',
+  LUMP_IMAGES: '50000',
+  LUMP_OPS: '20000',
+  LUMP_SEEDS: '80',
+};
 
 const LINTERS: readonly (readonly string[])[] = [
   ['biome', 'check'],
@@ -31,7 +36,7 @@ function runPackaged(program: string, args: readonly string[], env = process.env
 
 function main(): number {
   const folder = mkdtempSync(join(tmpdir(), 'lump-full-'));
-  const results = process.env['LUMP_TEST_RESULTS'] ?? join(folder, 'results');
+  const results = process.env.LUMP_TEST_RESULTS ?? join(folder, 'results');
   const before = readResults(results).length;
   try {
     installWanted();

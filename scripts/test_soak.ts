@@ -9,28 +9,37 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
+/** Operations and hostile images per seed. */
 const OPERATIONS = '20000';
+const IMAGES = 5000;
 
-/** Compiled tests whose source reads LUMP_SEED, itself or through test/mtd/util.ts. */
+/** Compiled tests whose source takes a seed, itself or through test/mtd/util.ts. */
 function randomizedTests(): string[] {
   return readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.test.ts'))
     .filter((file) => {
-      return /LUMP_SEED|randomized\(/.test(readFileSync(join(root, 'test', file), 'utf8'));
+      return /LUMP_SEED\b|LUMP_FIRST|randomized\(/.test(
+        readFileSync(join(root, 'test', file), 'utf8'),
+      );
     })
     .map((file) => join('dist/test', file.replace(/\.ts$/, '.js')))
     .sort();
 }
 
 function main(): number {
-  const minutes = Number(process.env['LUMP_MINUTES'] ?? 60);
+  const minutes = Number(process.env.LUMP_MINUTES ?? 60);
   const end = performance.now() + minutes * 60_000;
-  const first = Number(process.env['LUMP_SEED'] ?? Math.floor(Date.now() / 1000));
+  const first = Number(process.env.LUMP_SEED ?? Math.floor(Date.now() / 1000));
   const tests = randomizedTests();
   console.log(`${tests.join(' ')}\nfor ${minutes} minutes, from LUMP_SEED=${first} on`);
   let seed = first;
   do {
-    const again = { LUMP_SEED: String(seed), LUMP_OPS: process.env['LUMP_OPS'] ?? OPERATIONS };
+    const again = {
+      LUMP_SEED: String(seed),
+      LUMP_OPS: process.env.LUMP_OPS ?? OPERATIONS,
+      LUMP_FIRST: String(seed * IMAGES),
+      LUMP_IMAGES: String(IMAGES),
+    };
     const mocha = join(root, 'node_modules/.bin/mocha');
     const { status } = spawnSync(mocha, ['--reporter', 'dot', '--timeout', '0', ...tests], {
       cwd: root,

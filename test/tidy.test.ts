@@ -188,6 +188,16 @@ describe('tidy: documents', () => {
     expect(missing).to.deep.equal([]);
   });
 
+  it('TESTING.md names every variable that tests and scripts read', () => {
+    const known = read('TESTING.md');
+    const pattern = /process\.env(?:\.|\[')(LUMP_\w+)/g;
+    const unknown = sources
+      .filter((file) => !file.startsWith('src/'))
+      .flatMap((file) => [...read(file).matchAll(pattern)].map(([, name]) => `${file}: ${name}`))
+      .filter((place) => !known.includes(`\`${place.split(' ')[1]}\``));
+    expect(unknown).to.deep.equal([]);
+  });
+
   function hasProgram(name: string): boolean {
     if (name === 'lump' || name in bin || name in dependencies || name in devDependencies) {
       return true;
