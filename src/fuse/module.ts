@@ -30,3 +30,43 @@ export interface OpenedFileSystem {
   /** Granularity of its times in nanoseconds, a power of ten. */
   readonly timeGranularityNs: number;
 }
+
+/** How long a locked image is waited for. */
+const LOCK_PATIENCE_MS = 2000;
+const LOCK_PAUSE_MS = 50;
+
+/**
+ * Opens a file system. umount(8) returns as soon as the kernel is done; the server that was behind the
+ * mount may then still be closing the image, and holds its lock. Whoever mounts again at once shall
+ * not be refused.
+ * @param url of a {@link FileSystemModule}.
+ * @throws Error whose message is for the user.
+ */
+export async function openFileSystem(
+  url: string,
+  options: unknown,
+  hooks: ModuleHooks,
+): Promise<OpenedFileSystem> {
+  try {
+    const module = (await import(url)) as FileSystemModule;
+    const end = performance.now() + LOCK_PATIENCE_MS;
+    for (;;) {
+      try {
+        return await module.open(options, hooks);
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code !== 'EWOULDBLOCK' || performance.now() >= end) throw error;
+        await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE_MS));
+      }
+    }
+  } catch (error) {
+    throw new Error(failureText(error));
+  }
+}
+
+/** What the user should read: a bug brings its stack along, an operating error does not. */
+function failureText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const isBug = ['TypeError', 'ReferenceError', 'RangeError', 'KernelPanic'].includes(error.name);
+  return isBug ? (error.stack ?? error.message) : error.message;
+}

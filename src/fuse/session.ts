@@ -11,15 +11,9 @@
  * - There is no state per open file: OPEN and OPENDIR are answered ENOSYS, by which the kernel learns
  *   to spare them, and RELEASE with them. An unlinked file lives until its lookups are given back.
  *
- * When the file system panics (an exception named KernelPanic), its state can no longer be trusted.
- * As a forced shutdown in XFS, the session is then dead: every request is answered EIO, the file
- * system is not called again, not even to flush, and what is on the medium stays as it is, as after a
- * power cut. Any other exception is a bug as well; it costs its own request (EIO) and is reported
- * once per message.
+ * What the file system's exceptions mean is said in {@link ./containment.ts}.
  */
 import {
-  MNT_FORCE,
-  MNT_WAIT,
   NAMEI_LOOKUP,
   VREG,
   type Cookie,
@@ -33,9 +27,9 @@ import {
 } from '../puffs/puffs.js';
 import { vattr_new, vattr_null } from '../puffs/vattr.js';
 import { putAttr } from './attributes.js';
+import { Containment } from './containment.js';
 import { DirectoryReader } from './directories.js';
 import { HANDLERS, isAnswerless } from './dispatch.js';
-import { netbsdErrnoName } from '../puffs/errno.js';
 import { netbsdToLinuxErrno } from './errno.js';
 import { MAX_WRITE_BYTES } from './init.js';
 import {
@@ -128,12 +122,12 @@ export class FuseSession {
   /** Lookups that the last reply handed out, to be taken back when it cannot be delivered. */
   private readonly granted: Cookie[] = [];
   private grantedCount = 0;
-  private dead = false;
-  private readonly reported = new Set<string>();
+  private readonly containment: Containment;
 
   constructor(fs: puffs_ops, options: SessionOptions) {
     this.fs = fs;
     this.options = options;
+    this.containment = new Containment(fs, options.console);
   }
 
   /**
@@ -156,13 +150,13 @@ export class FuseSession {
     let result: number;
     if (handler === undefined) {
       result = -ENOSYS;
-    } else if (this.dead && opcode !== FUSE_INIT) {
+    } else if (this.containment.isDead && opcode !== FUSE_INIT) {
       result = isAnswerless(opcode) ? NO_REPLY : -EIO;
     } else {
       try {
         result = handler(this);
       } catch (error) {
-        this.reportException(error, opcode);
+        this.containment.caught(error, opcode);
         result = isAnswerless(opcode) ? NO_REPLY : -EIO;
       }
     }
@@ -203,7 +197,7 @@ export class FuseSession {
 
   /** True after a panic: every request is answered EIO. */
   get isDead(): boolean {
-    return this.dead;
+    return this.containment.isDead;
   }
 
   /**
@@ -211,13 +205,7 @@ export class FuseSession {
    *   before the next request.
    */
   background(): number {
-    if (this.dead) return -1;
-    try {
-      return this.fs.background();
-    } catch (error) {
-      this.reportException(error, 0);
-      return -1;
-    }
+    return this.containment.background();
   }
 
   /**
@@ -225,20 +213,8 @@ export class FuseSession {
    * @returns whether that succeeded.
    */
   close(): boolean {
-    if (this.dead) return false;
     this.setCred(0, 0, 0);
-    let isClean = true;
-    try {
-      for (const error of [this.fs.fs_sync(MNT_WAIT, this.cred), this.fs.fs_unmount(MNT_FORCE)]) {
-        if (error === 0) continue;
-        isClean = false;
-        this.options.console(3, `unmounting failed: ${netbsdErrnoName(error)}`);
-      }
-    } catch (error) {
-      isClean = false;
-      this.reportException(error, 0);
-    }
-    return isClean;
+    return this.containment.close(this.cred);
   }
 
   // ---- for the handlers -------------------------------------------------------------------------
@@ -328,24 +304,6 @@ export class FuseSession {
     const { cred } = this;
     if (cred.uid === uid && cred.gid === gid && cred.umask === umask) return;
     this.cred = makeCred(uid, gid, umask);
-  }
-
-  private reportException(error: unknown, opcode: number): void {
-    const { name, message, stack } =
-      error instanceof Error
-        ? error
-        : { name: 'exception', message: String(error), stack: undefined };
-    if (name === 'KernelPanic') {
-      this.dead = true;
-      this.options.console(
-        0,
-        `kernel panic: ${message}; the mount answers EIO from now on\n${stack}`,
-      );
-      return;
-    }
-    if (this.reported.has(message)) return;
-    this.reported.add(message);
-    this.options.console(2, `bug while serving request ${opcode}: ${stack ?? message}`);
   }
 }
 

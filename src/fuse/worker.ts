@@ -7,7 +7,7 @@
 import { readSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { BackgroundClock } from './background.js';
-import type { FileSystemModule, OpenedFileSystem } from './module.js';
+import { openFileSystem, type OpenedFileSystem } from './module.js';
 import {
   FuseSession,
   NOTICE_BUFFER_BYTES,
@@ -44,10 +44,6 @@ export type FromWorker =
   | { readonly type: 'console'; readonly level: number; readonly line: string }
   /** The connection is gone; `clean` when everything is on stable storage. */
   | { readonly type: 'ended'; readonly clean: boolean };
-
-/** How long a locked image is waited for. */
-const LOCK_PATIENCE_MS = 2000;
-const LOCK_PAUSE_MS = 50;
 
 const port = parentPort!;
 const data = workerData as WorkerData;
@@ -134,37 +130,12 @@ function sessionOptions(opened: OpenedFileSystem): SessionOptions {
   };
 }
 
-/** What the user should read: a bug brings its stack along, an operating error does not. */
-function failureText(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const isBug = ['TypeError', 'ReferenceError', 'RangeError', 'KernelPanic'].includes(error.name);
-  return isBug ? (error.stack ?? error.message) : error.message;
-}
-
-/**
- * umount(8) returns as soon as the kernel is done; the server that was behind the mount may then still
- * be closing the image, and holds its lock. Whoever mounts again at once shall not be refused.
- */
-async function openPatiently(module: FileSystemModule): Promise<OpenedFileSystem> {
-  const end = performance.now() + LOCK_PATIENCE_MS;
-  for (;;) {
-    try {
-      return await module.open(data.moduleOptions, { console: toConsole });
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'EWOULDBLOCK' || performance.now() >= end) throw error;
-      await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE_MS));
-    }
-  }
-}
-
 async function main(): Promise<void> {
   let opened: OpenedFileSystem;
   try {
-    const module = (await import(data.module)) as FileSystemModule;
-    opened = await openPatiently(module);
+    opened = await openFileSystem(data.module, data.moduleOptions, { console: toConsole });
   } catch (error) {
-    send({ type: 'failed', message: failureText(error) });
+    send({ type: 'failed', message: (error as Error).message });
     return;
   }
   const session = new FuseSession(opened.fs, sessionOptions(opened));
