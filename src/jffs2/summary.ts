@@ -6,19 +6,21 @@ import { bytesToName, type ByteName, putName } from '../lump/types.js';
 import { crc32_le } from '../lump/crc32.js';
 import { Errno } from '../lump/errno.js';
 import {
-  DIRENT_SIZE, HEADER_SIZE, H_CRC, H_TOTLEN, H_TYPE, JFFS2_COMPAT_MASK, JFFS2_FEATURE_INCOMPAT,
-  JFFS2_MAGIC_BITMASK, JFFS2_NODETYPE_DIRENT, JFFS2_NODETYPE_INODE, JFFS2_NODETYPE_SUMMARY,
-  JFFS2_NODETYPE_XATTR, JFFS2_NODETYPE_XREF, JFFS2_SUMMARY_DIRENT_SIZE, JFFS2_SUMMARY_FRAME_SIZE,
-  JFFS2_SUMMARY_INODE_SIZE, JFFS2_SUMMARY_XATTR_SIZE, JFFS2_SUMMARY_XREF_SIZE, JFFS2_SUM_MAGIC,
-  PAD, SUMMARY_SIZE, SUM_MARKER_SIZE, S_CLN_MKR, S_NODE_CRC, S_PADDED, S_SUM_CRC, S_SUM_NUM,
-  INODE_SIZE, XATTR_SIZE, X_VERSION, X_XID,
+  DIRENT_SIZE, HEADER_SIZE, H_CRC, H_TOTLEN, H_TYPE, JFFS2_COMPAT_MASK, JFFS2_EMPTY_BITMASK,
+  INODE_SIZE, JFFS2_FEATURE_INCOMPAT, JFFS2_MAGIC_BITMASK, JFFS2_NODETYPE_DIRENT,
+  JFFS2_NODETYPE_INODE, JFFS2_NODETYPE_SUMMARY, JFFS2_NODETYPE_XATTR, JFFS2_NODETYPE_XREF,
+  JFFS2_SUMMARY_DIRENT_SIZE, JFFS2_SUMMARY_FRAME_SIZE, JFFS2_SUMMARY_INODE_SIZE,
+  JFFS2_SUMMARY_XATTR_SIZE, JFFS2_SUMMARY_XREF_SIZE, JFFS2_SUM_MAGIC, PAD, SUMMARY_SIZE,
+  SUM_MARKER_SIZE, S_CLN_MKR, S_NODE_CRC, S_PADDED, S_SUM_CRC, S_SUM_NUM, XATTR_SIZE, X_VERSION,
+  X_XID,
 } from './medium.js';
 import {
   jffs2_link_node_ref, jffs2_scan_dirty_space, REF_NORMAL, REF_UNCHECKED,
   type jffs2_eraseblock, type jffs2_sb_info,
 } from './nodelist.js';
 import {
-  isUsableName, jffs2_scan_classify_jeb, jffs2_scan_add_dirent, jffs2_scan_make_ino_cache, type BlockState,
+  isUsableName, jffs2_scan_classify_jeb, jffs2_scan_add_dirent, jffs2_scan_make_ino_cache,
+  type BlockState,
 } from './scan.js';
 import { jffs2_build_xattr_datum, jffs2_build_xattr_ref } from './xattr.js';
 
@@ -287,8 +289,9 @@ function jffs2_sum_check_entries(
   const end = at + (c.sector_size - sumofs) - SUM_MARKER_SIZE;
   const count = e.u32(buf, at + S_SUM_NUM);
   let sp = at + SUMMARY_SIZE;
-  let after = PAD(e.u32(buf, at + S_CLN_MKR));
-  if (after > sumofs) return 'cleanmarker larger than the block';
+  const marker = e.u32(buf, at + S_CLN_MKR);
+  if (marker > sumofs) return 'cleanmarker larger than the block';
+  let after = PAD(marker);
   for (let n = 0; n < count; n++) {
     if (sp + JFFS2_SUMMARY_XREF_SIZE > end) return `entry ${n} is cut off`;
     const type = e.u16(buf, sp);
@@ -325,6 +328,8 @@ function jffs2_sum_check_entries(
         offset = e.u32(buf, sp + 2);
         totlen = 28;
         break;
+      case JFFS2_EMPTY_BITMASK:
+        return `entry ${n} of ${count} is not there`;
       default:
         if ((type & JFFS2_COMPAT_MASK) === JFFS2_FEATURE_INCOMPAT) {
           throw new Errno(
