@@ -61,7 +61,12 @@ export function jffs2_reserve_space(
           if (prio !== ALLOC_DELETION) throw new Errno('ENOSPC');
           if (c.nr_free_blocks + c.nr_erasing_blocks >= c.resv_blocks_deletion) break;
           // As after a cut of the power, which may cost a block's tail. Linux gives up here.
-          if (jffs2_lacks_space(c, c.resv_blocks_deletion)) throw new Errno('ENOSPC');
+          if (jffs2_lacks_space(c, c.resv_blocks_deletion)) {
+            // What costs no block is allowed as long as collecting has one to move to.
+            const reserve = c.nr_free_blocks + c.nr_erasing_blocks;
+            if (reserve > 0 && fitsNextblock(c, want, sumsize)) break;
+            throw new Errno('ENOSPC');
+          }
         }
         if (passes-- === 0) throw new Errno('ENOSPC');
         c.alloc_sem.unlock();
@@ -145,6 +150,15 @@ function jffs2_find_nextblock(c: jffs2_sb_info): boolean {
   return true;
 }
 
+/** Bytes at the end of nextblock that a summary will need after one more entry. */
+function summaryTail(c: jffs2_sb_info, sumsize: number): number {
+  return c.summary.disabled ? 0 : PAD(sumsize + c.summary.sum_size + JFFS2_SUMMARY_FRAME_SIZE);
+}
+
+function fitsNextblock(c: jffs2_sb_info, minsize: number, sumsize: number): boolean {
+  return c.nextblock !== null && minsize + summaryTail(c, sumsize) <= c.nextblock.free_size;
+}
+
 /** Makes nextblock fit for a node of `minsize` bytes. @returns the room, 0 = try again. */
 function jffs2_do_reserve_space(c: jffs2_sb_info, minsize: number, sumsize: number): number {
   const { summary } = c;
@@ -154,8 +168,13 @@ function jffs2_do_reserve_space(c: jffs2_sb_info, minsize: number, sumsize: numb
     if (sumsize === JFFS2_SUMMARY_NOSUM_SIZE) {
       summary.disable();
     } else {
-      reserved = PAD(sumsize + summary.sum_size + JFFS2_SUMMARY_FRAME_SIZE);
-      if (minsize + reserved > jeb.free_size) {
+      reserved = summaryTail(c, sumsize);
+      const last = c.nr_free_blocks + c.nr_erasing_blocks === 0 && c.erasable_list.empty;
+      if (last && minsize <= jeb.free_size) {
+        // There is no block to go on in: space is worth more than a summary.
+        if (minsize + reserved > jeb.free_size) summary.disable();
+        reserved = 0;
+      } else if (minsize + reserved > jeb.free_size) {
         jffs2_sum_write_sumnode(c);
         // Without a summary after all: nodes may go on to the end of the block.
         reserved = 0;
