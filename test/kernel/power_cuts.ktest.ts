@@ -24,7 +24,7 @@ import { churn } from './workloads.js';
 
 const FLASH = { kind: 'nor', totalKib: 256, eraseKib: 8 } as const satisfies GuestFlash;
 const ERASE_SIZE_BYTES = FLASH.eraseKib * 1024;
-const SEED = 7;
+const SEED = Number(process.env.LUMP_SEED ?? 7);
 const CUTS = 40;
 
 interface CutImage {

@@ -62,7 +62,7 @@ export class JudgeError extends Error {
 }
 
 const DEFAULT_JOB_TIMEOUT_MS = 120_000;
-const CONSOLE_TAIL_LINES = 40;
+const CONSOLE_TAIL_LINES = 80;
 
 /** Why the judge cannot run here, as one line, or undefined when it can. */
 export function judgeUnavailable(): string | undefined {
