@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { EXIT_USAGE, runMountCommand } from '../src/fuse/command.js';
 import {
   GENERIC_MOUNT_OPTIONS,
@@ -54,13 +54,19 @@ const optionLines = (rows: readonly MountOptionRow[]): string =>
     })
     .join('\n');
 
+/** An empty path would be the current folder. */
+function notEmpty(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It is empty.');
+  return text;
+}
+
 function commandOf(program: MountProgram): Command {
   const { name } = program;
   return new Command(name)
     .description(program.description)
     .usage('[-f] [-o options] image mountpoint')
-    .argument('<image>', 'file with the content of the medium')
-    .argument('<mountpoint>', 'directory to mount on')
+    .argument('<image>', 'file with the content of the medium', notEmpty)
+    .argument('<mountpoint>', 'directory to mount on', notEmpty)
     .option('-f', 'stay in the foreground, with messages on the terminal')
     .option<string[]>('-o <options>', 'mount options, separated by commas', (text, before) => [
       ...(before ?? []),
@@ -91,7 +97,9 @@ In /etc/fstab:
     )
     .configureOutput({
       outputError: (text, write) => {
-        write(`${text.replace(/^error: /, `${name}: `).trimEnd()}; see ${name} --help\n`);
+        write(
+          `${text.replace(/^error: /, `${name}: `).replace(/\.?\s*$/, '')}; see ${name} --help\n`,
+        );
       },
     })
     .exitOverride();

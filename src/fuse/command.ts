@@ -13,10 +13,15 @@ import { spawn } from 'node:child_process';
 import { closeSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { FD_VARIABLE, MOUNTPOINT_VARIABLE, throughFusermount } from './fusermount.js';
-import { mountedBy, prepareMountpoint, type InheritedConnection } from './mount.js';
+import { mountedBy, prepareMountpoint } from './mount.js';
 import { SystemLog } from './system_log.js';
 import { mountInWorker } from './transport_worker.js';
-import { MountError, type Mount, type MountRequest } from './transport.js';
+import {
+  MountError,
+  type InheritedConnection,
+  type Mount,
+  type MountRequest,
+} from './transport.js';
 
 /** mount(8)'s exit status. */
 export const EXIT_USAGE = 1;

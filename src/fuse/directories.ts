@@ -38,6 +38,9 @@ export class DirectoryReader {
   }
 
   readonly emit: puffs_nextdent = (name, fileid, dtype, nextOffset) => {
+    // A damaged or hostile medium. Nobody could reach such a name, and the kernel would refuse the
+    // whole directory for it.
+    if (name.length === 0 || name.includes('/')) return true;
     const bytes = this.bytes + recordBytes(this.headBytes, name);
     if (bytes > this.bytesMax) return false;
     this.bytes = bytes;

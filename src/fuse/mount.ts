@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { MAX_WRITE_BYTES } from './init.js';
 import { findConnection, findMount, type MountInfo } from './mountinfo.js';
-import { MountError, type MountRequest } from './transport.js';
+import { MountError, type InheritedConnection, type MountRequest } from './transport.js';
 
 /** One attached connection. */
 export interface Attachment {
@@ -160,17 +160,7 @@ export async function attach(
   return { fd, mountpoint, minor: findMount(mountpoint)?.minor, by: 'mount' };
 }
 
-/** A connection that was mounted before this process began. */
-export interface InheritedConnection {
-  /** Of /dev/fuse. */
-  readonly fd: number;
-  /**
-   * Absolute and free of links, since looking at it would ask the server that does not run yet;
-   * undefined when nobody told, as by mount.fuse3 with drop_privileges, which gives /dev/fd/N.
-   */
-  readonly mountpoint: string | undefined;
-}
-
+/** Takes a connection over that was mounted before. */
 export function inherited({ fd, mountpoint }: InheritedConnection): Attachment {
   const mount = mountpoint === undefined ? connectionOf(fd) : findMount(mountpoint);
   return {

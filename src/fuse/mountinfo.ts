@@ -7,9 +7,6 @@ export interface MountInfo {
   readonly mountpoint: string;
   /** "fuse.lump_jffs2". */
   readonly type: string;
-  readonly source: string;
-  /** Per mount and per file system, together. */
-  readonly options: readonly string[];
 }
 
 /** Parses the file's text, read as latin1 so that no byte of a path is lost. */
@@ -24,8 +21,6 @@ export function parseMountInfo(text: string): MountInfo[] {
       minor: Number(fields[2]!.split(':')[1]),
       mountpoint: unescapeField(fields[4]!),
       type: fields[dash + 1]!,
-      source: unescapeField(fields[dash + 2]!),
-      options: [...fields[5]!.split(','), ...(fields[dash + 3] ?? '').split(',')],
     });
   }
   return mounts;

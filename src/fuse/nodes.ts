@@ -21,7 +21,7 @@ import {
   fuse_kstatfs,
   fuse_setattr_in,
 } from './protocol.js';
-import { ENOTTY, IN, NO_REPLY, OUT } from './reply.js';
+import { ENAMETOOLONG, ENOTTY, IN, NO_REPLY, OUT } from './reply.js';
 import type { FuseSession } from './session.js';
 
 /** FATTR bits of a file's times coming back from the kernel that kept them. */
@@ -91,10 +91,14 @@ export function killSetId(s: FuseSession): number {
   return s.fs.node_setattr(s.node, va, s.cred);
 }
 
+/** What the kernel has room for: a page and its NUL. */
+const TARGET_BYTES_MAX = 4095;
+
 /** FUSE_READLINK */
 export function readlink(s: FuseSession): number {
   const error = s.fs.node_readlink(s.node, s.cred, s.link);
   if (error !== 0) return s.fail(error);
+  if (s.link.value.length > TARGET_BYTES_MAX) return -ENAMETOOLONG;
   return s.reply.bytes.write(s.link.value, OUT, 'latin1');
 }
 

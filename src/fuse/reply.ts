@@ -22,6 +22,7 @@ export const NO_REPLY = -0x10000;
 
 export const EINVAL = linuxErrno('EINVAL');
 export const EIO = linuxErrno('EIO');
+export const ENAMETOOLONG = linuxErrno('ENAMETOOLONG');
 export const ENOSYS = linuxErrno('ENOSYS');
 export const ENOTTY = linuxErrno('ENOTTY');
 export const EPROTO = linuxErrno('EPROTO');

@@ -58,7 +58,7 @@ export interface SessionOptions {
   readonly requestTimeoutSeconds: number;
   /** Granularity of the medium's times in nanoseconds, a power of ten. */
   readonly timeGranularityNs: number;
-  /** Milliseconds since 1970, fractional. */
+  /** Milliseconds since 1970, possibly fractional. */
   wallClockMs(): number;
   /** One line for whoever runs the server; levels as printk's. */
   console(level: number, line: string): void;

@@ -46,12 +46,23 @@ export interface Mount {
   abort(): Promise<void>;
 }
 
+/** A connection that was mounted before this process began. */
+export interface InheritedConnection {
+  /** Of /dev/fuse. */
+  readonly fd: number;
+  /**
+   * Absolute and free of links, since looking at it would ask the server that does not run yet;
+   * undefined when nobody told, as by mount.fuse3 with drop_privileges, which gives /dev/fd/N.
+   */
+  readonly mountpoint: string | undefined;
+}
+
 /**
- * Opens the file system and mounts it.
+ * Opens the file system and mounts it, or takes over the connection `given`.
  * @returns when the mount is usable.
  * @throws MountError
  */
-export type Transport = (request: MountRequest) => Promise<Mount>;
+export type Transport = (request: MountRequest, given?: InheritedConnection) => Promise<Mount>;
 
 /** Mounting failed; the message is for the user. Nothing stays mounted, open or locked. */
 export class MountError extends Error {

@@ -18,17 +18,18 @@ import {
   prepareMountpoint,
   raiseReadAhead,
   type Attachment,
-  type InheritedConnection,
 } from './mount.js';
-import { MountError, type Mount, type MountEnd, type MountRequest } from './transport.js';
+import {
+  MountError,
+  type Mount,
+  type MountEnd,
+  type MountRequest,
+  type Transport,
+} from './transport.js';
 import { startWatchdog, type Watchdog } from './watchdog.js';
 import type { FromWorker, ToWorker, WorkerData } from './worker.js';
 
-/** Mounts through a worker thread, unless `given` is mounted already. @throws MountError */
-export async function mountInWorker(
-  request: MountRequest,
-  given?: InheritedConnection,
-): Promise<Mount> {
+export const mountInWorker: Transport = async (request, given) => {
   const server = new ServingThread(request);
   let attachment: Attachment | undefined;
   let watchdog: Watchdog | undefined;
@@ -54,7 +55,7 @@ export async function mountInWorker(
     watchdog?.dismiss();
     throw error instanceof MountError ? error : new MountError((error as Error).message);
   }
-}
+};
 
 class WorkerMount implements Mount {
   readonly report: readonly string[];

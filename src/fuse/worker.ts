@@ -110,6 +110,11 @@ function deliver(session: FuseSession, fd: number, reply: Uint8Array, bytes: num
         case 'ENOENT':
           session.undelivered();
           return true;
+        // Our mistake: the reply does not fit the request, which the kernel has ended with EIO.
+        case 'EINVAL':
+          session.undelivered();
+          toConsole(2, `bug: the kernel refuses the reply to request ${session.opcode}`);
+          return true;
         case 'ENODEV':
         case 'ECONNABORTED':
           return false;
@@ -125,7 +130,8 @@ function sessionOptions(opened: OpenedFileSystem): SessionOptions {
     ...SESSION_DEFAULTS,
     ...data.session,
     timeGranularityNs: opened.timeGranularityNs,
-    wallClockMs: () => performance.timeOrigin + performance.now(),
+    // Not performance.now(), which stands still while a computer sleeps.
+    wallClockMs: () => Date.now(),
     console: toConsole,
   };
 }

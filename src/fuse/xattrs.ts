@@ -2,7 +2,14 @@
  * Extended attributes, with their sizes probed. Linux's "user." is NetBSD's user name space; every
  * other name keeps its prefix in the system name space.
  */
-import { EXTATTR_NAMESPACE_SYSTEM, EXTATTR_NAMESPACE_USER, type ByteName } from '../puffs/puffs.js';
+import {
+  EXTATTR_NAMESPACE_SYSTEM,
+  EXTATTR_NAMESPACE_USER,
+  type ByteName,
+  type Cookie,
+  type puffs_cred,
+  type puffs_ops,
+} from '../puffs/puffs.js';
 import { NETBSD_ERRNO } from '../puffs/errno.js';
 import { MAX_WRITE_BYTES } from './init.js';
 import {
@@ -18,9 +25,9 @@ import type { FuseSession } from './session.js';
 const USER_PREFIX = 'user.';
 const S_ISGID = 0o2000;
 
-const namespaceOf = (name: ByteName): number =>
+export const namespaceOf = (name: ByteName): number =>
   name.startsWith(USER_PREFIX) ? EXTATTR_NAMESPACE_USER : EXTATTR_NAMESPACE_SYSTEM;
-const nameInNamespace = (name: ByteName): ByteName =>
+export const nameInNamespace = (name: ByteName): ByteName =>
   name.startsWith(USER_PREFIX) ? name.slice(USER_PREFIX.length) : name;
 
 /** FUSE_GETXATTR */
@@ -41,22 +48,35 @@ export function getxattr(s: FuseSession): number {
   return buf === null ? putSize(s, s.size.value) : s.size.value;
 }
 
-/** FUSE_LISTXATTR: names with their prefixes, each ended by a NUL. */
+/** FUSE_LISTXATTR */
 export function listxattr(s: FuseSession): number {
   const room = s.request.u32(IN + fuse_getxattr_in.at.size);
+  const out = { value: '' };
+  const error = listNames(s.fs, s.node, s.cred, out);
+  if (error !== 0) return s.fail(error);
+  if (room === 0) return putSize(s, out.value.length);
+  if (out.value.length > room) return -ERANGE;
+  return s.reply.bytes.write(out.value, OUT, 'latin1');
+}
+
+/** Names with their prefixes, each ended by a NUL. @returns 0 or a NetBSD errno. */
+export function listNames(
+  fs: puffs_ops,
+  node: Cookie,
+  cred: puffs_cred,
+  out: { value: ByteName },
+): number {
   const list = { names: [] as ByteName[] };
-  let text = '';
+  out.value = '';
   for (const ns of [EXTATTR_NAMESPACE_USER, EXTATTR_NAMESPACE_SYSTEM]) {
-    const error = s.fs.node_listextattr(s.node, ns, list, s.cred);
+    const error = fs.node_listextattr(node, ns, list, cred);
     // A file system without a name space has no names in it.
     if (error === NETBSD_ERRNO.EOPNOTSUPP) continue;
-    if (error !== 0) return s.fail(error);
+    if (error !== 0) return error;
     const prefix = ns === EXTATTR_NAMESPACE_USER ? USER_PREFIX : '';
-    for (const name of list.names) text += `${prefix}${name}\0`;
+    for (const name of list.names) out.value += `${prefix}${name}\0`;
   }
-  if (room === 0) return putSize(s, text.length);
-  if (text.length > room) return -ERANGE;
-  return s.reply.bytes.write(text, OUT, 'latin1');
+  return 0;
 }
 
 /** FUSE_SETXATTR */

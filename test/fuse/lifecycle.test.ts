@@ -339,6 +339,23 @@ describe('a mounting command', () => {
       expect((await running.ended).stderr).to.equal('lump_memfs: as demanded\n');
     });
 
+    it('its messages to logger(1), in the background', async () => {
+      const bin = workspace.directory('bin');
+      const log = workspace.path('log');
+      writeFileSync(`${bin}/logger`, `#!/bin/sh\necho "$@" > ${log}\ncat >> ${log}\n`, {
+        mode: 0o755,
+      });
+      const [file, ...args] = memfsCommand(mountpoint, '-o', 'log_at=trap');
+      execFileSync(file!, args, { env: { ...process.env, PATH: `${bin}:${process.env.PATH}` } });
+      expect(errorCode(() => statSync(`${mountpoint}/trap`))).to.equal('ENOENT');
+      umount(mountpoint);
+      await until(() => processesWith(workspace.folder).length === 0);
+      // 28: facility daemon, level warning.
+      expect(readFileSync(log, 'utf8')).to.match(
+        /^--prio-prefix -t lump_memfs\[\d+\]\n<28>as demanded\n$/,
+      );
+    });
+
     it('without handing /dev/fuse to its children', async () => {
       const running = await serve();
       const others = processesWith(mountpoint).filter((pid) => pid !== running.child.pid);

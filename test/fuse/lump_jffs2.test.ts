@@ -13,6 +13,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import {
@@ -66,6 +67,19 @@ describe('lump_jffs2', () => {
       status: 1,
       stderr: "lump_jffs2: missing required argument 'mountpoint'; see lump_jffs2 --help\n",
     });
+  });
+
+  it('that was not built says what to do', () => {
+    const workspace = new Workspace();
+    const bin = workspace.directory('bin');
+    copyFileSync(LAUNCHER, `${bin}/lump_jffs2`);
+    copyFileSync(join(dirname(LAUNCHER), 'package.json'), `${bin}/package.json`);
+    const { status, stderr } = refusal([process.execPath, `${bin}/lump_jffs2`, 'image', 'mnt']);
+    expect({ status, stderr }).to.deep.equal({
+      status: 1,
+      stderr: 'lump_jffs2: not built yet; run "npm ci" in the project first\n',
+    });
+    workspace.remove();
   });
 
   if (NO_MOUNTS !== undefined) {

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { expect } from 'chai';
 import { KernelPanic } from '../../src/lump/bug.js';
 import * as p from '../../src/fuse/protocol.js';
-import { Memfs, NETBSD_ERRNO, VNOVAL, type vattr } from '../../src/puffs/index.js';
+import { IO_SYNC, Memfs, NETBSD_ERRNO, VNOVAL, type vattr } from '../../src/puffs/index.js';
 import { ALL_FLAGS, Client, direntsOf, entryAt, type Entry, type Reply } from './client.js';
 
 const E = constants.errno;
@@ -173,6 +173,22 @@ describe('session: names', () => {
     const { body } = ok(client.send(p.FUSE_READLINK, link.nodeid));
     expect([...body.bytes]).to.deep.equal([0x80, 0xff]);
     expect(nodeid).to.be.greaterThan(1);
+  });
+
+  it('a target that the kernel has no room for is refused', () => {
+    const { client, fs } = start();
+    ok(client.send(p.FUSE_SYMLINK, ROOT, null, {}, 'link', 'x'));
+    const { nodeid } = entryAt(lookup(client, 'link').body);
+    const readlinkOf = (length: number): Reply => {
+      fs.node_readlink = (_node, _cred, out) => {
+        out.value = 'x'.repeat(length);
+        return 0;
+      };
+      return client.send(p.FUSE_READLINK, nodeid);
+    };
+    expect(ok(readlinkOf(4095)).bytes).to.equal(16 + 4095);
+    expect(readlinkOf(4096).error).to.equal(-E.ENAMETOOLONG);
+    expect(readlinkOf(3 << 20).error).to.equal(-E.ENAMETOOLONG);
   });
 
   it('device numbers pass unchanged', () => {
@@ -345,6 +361,18 @@ describe('session: directories', () => {
     });
   }
 
+  it('names that no path can have are left out', () => {
+    const { client, fs } = start();
+    fs.node_readdir = (_dir, offset, _cred, emit, out) => {
+      const names = ['good', 'a/b', '', 'last'];
+      while (offset < names.length && emit(names[offset]!, 7, DT_REG, offset + 1)) offset++;
+      out.eof = offset === names.length;
+      return 0;
+    };
+    const reply = client.send(p.FUSE_READDIR, ROOT, p.fuse_read_in, { size: 4096 });
+    expect(direntsOf(reply, false).map(({ name }) => name)).to.deep.equal(['good', 'last']);
+  });
+
   it('types and inode numbers are those of the files', () => {
     const { client } = start();
     const file = create(client, 'file');
@@ -373,6 +401,20 @@ describe('session: attributes and data', () => {
     expect(read(client, nodeid, 0, 100)).to.equal('hello\0\0\0\0\0world');
     expect(read(client, nodeid, 13, 100)).to.equal('ld');
     expect(read(client, nodeid, 15, 100)).to.equal('');
+  });
+
+  it('with sync every write asks for stable storage', () => {
+    for (const sync of [true, false]) {
+      const { client, fs } = start({ sync });
+      const { nodeid } = create(client, 'file');
+      const flags: number[] = [];
+      fs.node_write = (node, uio, ioflag, cred) => {
+        flags.push(ioflag);
+        return Memfs.prototype.node_write.call(fs, node, uio, ioflag, cred);
+      };
+      ok(write(client, nodeid, 'text'));
+      expect(flags).to.deep.equal([sync ? IO_SYNC : 0]);
+    }
   });
 
   it('COPY_FILE_RANGE copies below', () => {
