@@ -8,7 +8,7 @@ import {
 import { Errno } from '../lump/errno.js';
 import {
   type dentry, type dir_context, DT_DIR, type file, type file_operations, type inode,
-  type inode_operations, RENAME_NOREPLACE, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISDIR,
+  type inode_operations, RENAME_NOREPLACE, S_IFDIR, S_IFLNK, S_IFREG, S_ISDIR,
 } from '../lump/fs.js';
 import {
   clear_nlink, drop_nlink, iget_failed, ihold, inc_nlink, init_special_inode, set_nlink,
@@ -27,11 +27,11 @@ import {
   INODE_SIZE, JFFS2_COMPR_NONE, JFFS2_MAX_NAME_LEN, JFFS2_SUMMARY_INODE_SIZE,
 } from './medium.js';
 import { jffs2_next_version } from './nodelist.js';
-import {
-  ALLOC_NORMAL, jffs2_complete_reservation, jffs2_mark_node_obsolete, jffs2_reserve_space,
-} from './nodemgmt.js';
+import { ALLOC_NORMAL, jffs2_complete_reservation, jffs2_reserve_space } from './nodemgmt.js';
 import { jffs2_symlink_inode_operations } from './symlink.js';
-import { jffs2_do_link, jffs2_do_unlink, jffs2_write_dnode, modeToType } from './write.js';
+import {
+  jffs2_do_link, jffs2_do_rename, jffs2_do_unlink, jffs2_drop_link, jffs2_write_dnode, modeToType,
+} from './write.js';
 import { jffs2_listxattr } from './xattr_handlers.js';
 
 /** New names: what every Linux can look up. (An older 255-byte name can be used and removed.) */
@@ -260,37 +260,38 @@ function jffs2_rename(
   if (victim && S_ISDIR(victim.i_mode) && !isEmpty(victim)) throw new Errno('ENOTEMPTY');
 
   const now = jffs2_now(c);
-  jffs2_do_link(
-    c, JFFS2_INODE_INFO(newDir), inode.i_ino, (inode.i_mode & S_IFMT) >> 12, target.d_name, now,
-  );
-  if (victim) {
-    const vf = JFFS2_INODE_INFO(victim);
-    if (S_ISDIR(victim.i_mode)) {
-      for (const fd of vf.dents?.values() ?? []) jffs2_mark_node_obsolete(c, fd.raw);
-      vf.dents = null;
-      vf.inocache.pino_nlink = 0;
-      clear_nlink(victim);
-      if (isDirectory) drop_nlink(newDir);
-    } else {
-      if (vf.inocache.pino_nlink > 0) vf.inocache.pino_nlink--;
-      set_nlink(victim, vf.inocache.pino_nlink);
-    }
-    victim.i_ctime_sec = now;
-  }
-  if (isDirectory && newDir !== oldDir) inc_nlink(newDir);
-  touch(newDir, now);
+  const f = JFFS2_INODE_INFO(inode);
+  let linked = false;
   try {
-    jffs2_do_unlink(c, JFFS2_INODE_INFO(oldDir), old.d_name, null, now);
+    jffs2_do_rename(
+      c, inode.i_ino, modeToType(inode.i_mode),
+      { f: JFFS2_INODE_INFO(newDir), name: target.d_name },
+      { f: JFFS2_INODE_INFO(oldDir), name: old.d_name }, now,
+      () => {
+        linked = true;
+        if (victim) {
+          const vf = JFFS2_INODE_INFO(victim);
+          jffs2_drop_link(c, vf);
+          if (S_ISDIR(victim.i_mode)) clear_nlink(victim);
+          else set_nlink(victim, vf.inocache.pino_nlink);
+          if (S_ISDIR(victim.i_mode) && isDirectory) drop_nlink(newDir);
+          victim.i_ctime_sec = now;
+        }
+        if (isDirectory && newDir !== oldDir) inc_nlink(newDir);
+        touch(newDir, now);
+      },
+    );
   } catch (error) {
-    // Both names exist now. Saying so by the link count is all that can be done.
-    const f = JFFS2_INODE_INFO(inode);
-    if (!isDirectory) set_nlink(inode, ++f.inocache.pino_nlink);
-    d_drop(target as Dentry);
-    c.lump.pr_notice(`jffs2: rename of inode ${inode.i_ino} left both names: ${String(error)}`);
+    if (linked) {
+      // Both names exist now. Saying so by the link count is all that can be done.
+      if (!isDirectory) set_nlink(inode, ++f.inocache.pino_nlink);
+      d_drop(target as Dentry);
+      c.lump.pr_notice(`jffs2: rename of inode ${inode.i_ino} left both names: ${String(error)}`);
+    }
     throw error;
   }
   if (isDirectory) {
-    JFFS2_INODE_INFO(inode).inocache.pino_nlink = newDir.i_ino;
+    f.inocache.pino_nlink = newDir.i_ino;
     if (newDir !== oldDir) drop_nlink(oldDir);
   }
   inode.i_ctime_sec = now;

@@ -323,6 +323,20 @@ export function jffs2_add_fd_to_dir(
   f.dents.set(fd.name, fd);
 }
 
+/** Writes an entry (or, with ino 0, a deletion) at the reserved place and puts it into the map. */
+function putDirent(
+  c: jffs2_sb_info, f: jffs2_inode_info, ino: number, type: number, name: ByteName, time: number,
+  alloc: number,
+): void {
+  f.sem.lock();
+  try {
+    const fd = jffs2_write_dirent(c, f, name, ino, type, time, jffs2_next_version(f), alloc);
+    jffs2_add_fd_to_dir(c, f, fd);
+  } finally {
+    f.sem.unlock();
+  }
+}
+
 /** Reserves, writes an entry into directory `f`, and puts it into the map. @throws ENOSPC, EIO */
 export function jffs2_do_link(
   c: jffs2_sb_info, f: jffs2_inode_info, ino: number, type: number, name: ByteName, time: number,
@@ -330,49 +344,77 @@ export function jffs2_do_link(
   jffs2_reserve_space(
     c, DIRENT_SIZE + name.length, ALLOC_NORMAL, JFFS2_SUMMARY_DIRENT_SIZE(name.length),
   );
-  f.sem.lock();
   try {
-    const fd = jffs2_write_dirent(
-      c, f, name, ino, type, time, jffs2_next_version(f), ALLOC_NORMAL,
-    );
-    jffs2_add_fd_to_dir(c, f, fd);
+    putDirent(c, f, ino, type, name, time, ALLOC_NORMAL);
   } finally {
-    f.sem.unlock();
+    jffs2_complete_reservation(c);
+  }
+}
+
+/**
+ * Gives an inode a new name and takes the old one. Space for both entries is reserved at once, so
+ * that a full medium refuses before anything is written. (Linux reserves twice, and may leave both
+ * names.)
+ * @param linked called when the new name is there; the old one is still to be removed.
+ * @throws ENOSPC nothing has changed; EIO before or after `linked`.
+ */
+export function jffs2_do_rename(
+  c: jffs2_sb_info, ino: number, type: number, to: { f: jffs2_inode_info; name: ByteName },
+  from: { f: jffs2_inode_info; name: ByteName }, time: number, linked: () => void,
+): void {
+  const second = PAD(DIRENT_SIZE + from.name.length);
+  const secondEntry = JFFS2_SUMMARY_DIRENT_SIZE(from.name.length);
+  jffs2_reserve_space(
+    c, PAD(DIRENT_SIZE + to.name.length) + second, ALLOC_NORMAL,
+    JFFS2_SUMMARY_DIRENT_SIZE(to.name.length) + secondEntry,
+  );
+  try {
+    putDirent(c, to.f, ino, type, to.name, time, ALLOC_NORMAL);
+    linked();
+    // After a failed write the first entry went to another place than the one reserved.
+    if (!c.nextblock || c.nextblock.free_size < second) {
+      jffs2_complete_reservation(c);
+      try {
+        jffs2_reserve_space(c, second, ALLOC_DELETION, secondEntry);
+      } catch (error) {
+        c.alloc_sem.lock();
+        throw error;
+      }
+    }
+    putDirent(c, from.f, 0, 0, from.name, time, ALLOC_DELETION);
+  } finally {
     jffs2_complete_reservation(c);
   }
 }
 
 /**
  * Removes a name from directory `f` by writing a deletion, and takes the link from the inode.
- * @param child the inode in memory, or null (a name that rename has replaced).
  * @throws ENOSPC, EIO
  */
 export function jffs2_do_unlink(
-  c: jffs2_sb_info, f: jffs2_inode_info, name: ByteName, child: jffs2_inode_info | null,
-  time: number,
+  c: jffs2_sb_info, f: jffs2_inode_info, name: ByteName, child: jffs2_inode_info, time: number,
 ): void {
   jffs2_reserve_space(
     c, DIRENT_SIZE + name.length, ALLOC_DELETION, JFFS2_SUMMARY_DIRENT_SIZE(name.length),
   );
-  f.sem.lock();
   try {
-    const fd = jffs2_write_dirent(
-      c, f, name, 0, 0, time, jffs2_next_version(f), ALLOC_DELETION,
-    );
-    jffs2_add_fd_to_dir(c, f, fd);
-    if (child?.inocache) {
-      if (child.inocache.is_dir) {
-        // Deletions that it holds are of no use to anybody any more.
-        for (const entry of child.dents?.values() ?? []) jffs2_mark_node_obsolete(c, entry.raw);
-        child.dents = null;
-        child.inocache.pino_nlink = 0;
-      } else if (child.inocache.pino_nlink > 0) {
-        child.inocache.pino_nlink--;
-      }
-    }
+    putDirent(c, f, 0, 0, name, time, ALLOC_DELETION);
+    jffs2_drop_link(c, child);
   } finally {
-    f.sem.unlock();
     jffs2_complete_reservation(c);
+  }
+}
+
+/** An inode has lost a name; a directory its only one. */
+export function jffs2_drop_link(c: jffs2_sb_info, child: jffs2_inode_info): void {
+  const { inocache } = child;
+  if (inocache.is_dir) {
+    // Deletions that it holds are of no use to anybody any more.
+    for (const entry of child.dents?.values() ?? []) jffs2_mark_node_obsolete(c, entry.raw);
+    child.dents = null;
+    inocache.pino_nlink = 0;
+  } else if (inocache.pino_nlink > 0) {
+    inocache.pino_nlink--;
   }
 }
 
