@@ -10,8 +10,8 @@ export interface FileSystemModule {
    * Opens the file system.
    * @param options as given to the transport; structured-cloned.
    * @throws Error whose message is for the user: what is wrong, where, what to do. Nothing stays
-   *   open or locked then. With code EWOULDBLOCK, somebody else has the image locked, and it is
-   *   tried again for a while.
+   *   open or locked then. With code EBUSY, somebody else has the image locked, and it is tried
+   *   again for a while.
    */
   open(options: unknown, hooks: ModuleHooks): OpenedFileSystem | Promise<OpenedFileSystem>;
 }
@@ -32,7 +32,7 @@ export interface OpenedFileSystem {
 }
 
 /** How long a locked image is waited for. */
-const LOCK_PATIENCE_MS = 2000;
+const LOCK_PATIENCE_MS = 3000;
 const LOCK_PAUSE_MS = 50;
 
 /**
@@ -55,7 +55,7 @@ export async function openFileSystem(
         return await module.open(options, hooks);
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
-        if (code !== 'EWOULDBLOCK' || performance.now() >= end) throw error;
+        if (code !== 'EBUSY' || performance.now() >= end) throw error;
         await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE_MS));
       }
     }

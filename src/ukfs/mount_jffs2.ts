@@ -76,6 +76,8 @@ export interface MountedJffs2 {
 /** jffs2 refuses fewer erase blocks; a smaller image is shown with blank flash behind it. */
 const BLOCKS_MIN = 5;
 const ERASESIZE_DEFAULT = 65536;
+/** mkfs.jffs2 makes no smaller ones. */
+const ERASESIZE_MIN = 4096;
 /** The chip's id in mtdparts=. */
 const CHIP_NAME = 'flash';
 
@@ -106,16 +108,29 @@ export function mountJffs2(
   } catch (error) {
     if (error instanceof MountError) throw error;
     if (error instanceof HostError || error instanceof Errno) {
-      const text = error.message.replace(`${error.code}: `, '');
-      throw new MountError(
-        error.code, text.includes(options.image) ? text : `${options.image}: ${text}`,
-      );
+      throw new MountError(error.code, explain(error, options.image));
     }
     throw error;
   }
 }
 
+/** What hosts refuse most often, in words for a person. */
+const HOST_REFUSALS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  EACCES: 'permission denied; it must be readable, and writable unless mounted with ro',
+  EROFS: 'its file system is read-only; mount with ro',
+};
+
+function explain({ code, message }: HostError | Errno, image: string): string {
+  const refusal = HOST_REFUSALS[code];
+  // As Node words it; the chip's description beside the image can be refused as well.
+  if (refusal !== undefined && message.endsWith(`'${image}'`)) return `${image}: ${refusal}`;
+  const text = message.replace(`${code}: `, '');
+  return text.includes(image) ? text : `${image}: ${text}`;
+}
+
 function mount(options: MountJffs2Options, host: Rumpuser): MountedJffs2 {
+  checkOptions(options);
   const report: string[] = [];
   const doubts: string[] = [];
   const wantReadOnly = options.readOnly ?? false;
@@ -176,6 +191,19 @@ function mount(options: MountJffs2Options, host: Rumpuser): MountedJffs2 {
   }
 }
 
+/** What can be told from the options alone. @throws MountError EINVAL */
+function checkOptions({ erasesize, part, mtdparts }: MountJffs2Options): void {
+  if (erasesize !== undefined && (erasesize < ERASESIZE_MIN || erasesize % 4 !== 0)) {
+    throw new MountError(
+      'EINVAL',
+      `erasesize=${erasesize}: an erase block has at least ${ERASESIZE_MIN} bytes, a multiple of 4`,
+    );
+  }
+  if (part !== undefined && mtdparts === undefined) {
+    throw new MountError('EINVAL', `part=${part}: mtdparts= must say which partitions there are`);
+  }
+}
+
 /** Looks at the file: where the flash lies in it, and in which form. */
 function examine(
   options: MountJffs2Options, host: Rumpuser, report: string[], doubts: string[],
@@ -221,7 +249,7 @@ function examine(
     let size = options.size ?? described?.size ?? Math.ceil(rest / erasesize) * erasesize;
     if (size % erasesize !== 0) {
       throw new MountError(
-        'EINVAL', `size=${size} is no whole number of erase blocks of ${erasesize} bytes`,
+        'EINVAL', `a flash of ${size} bytes has no whole number of erase blocks of ${erasesize}`,
       );
     }
     if (options.size === undefined && size < BLOCKS_MIN * erasesize && !parted) {
