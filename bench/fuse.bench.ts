@@ -4,9 +4,9 @@
  *
  *     node dist/bench/fuse.bench.js [rounds]
  *
- * Needs root and /dev/fuse. Clients are Node's synchronous calls, coreutils' ls and dd. The settings
- * take turns within a round; the fastest round counts (other programs on the machine only ever make
- * a round slower). Prints a table and, as its last line, JSON.
+ * Needs root and /dev/fuse. Clients are Node's synchronous calls, coreutils' ls and dd. The
+ * settings take turns within a round; the fastest round counts (other programs on the machine only
+ * ever make a round slower). Prints a table and, as its last line, JSON.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import {

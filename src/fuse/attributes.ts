@@ -1,5 +1,6 @@
 /**
- * vattr ↔ fuse_attr. Device numbers need no translation: va_rdev and FUSE's rdev are the same 32 bits.
+ * vattr ↔ fuse_attr. Device numbers need no translation: va_rdev and FUSE's rdev are the same 32
+ * bits.
  */
 import { VA_UTIMES_NULL, VNOVAL, VREG, type vattr } from '../puffs/puffs.js';
 import { vattr_mode } from '../puffs/vattr.js';
@@ -107,9 +108,9 @@ function nanoseconds(ms: number): number {
 }
 
 /**
- * The permission bits without those that Linux drops when a file's bytes or owner change: set-user-id,
- * and set-group-id of a file that its group may execute (without that it once meant mandatory
- * locking). @returns the same bits when nothing is dropped.
+ * The permission bits without those that Linux drops when a file's bytes or owner change:
+ * set-user-id, and set-group-id of a file that its group may execute (without that it once meant
+ * mandatory locking). @returns the same bits when nothing is dropped.
  */
 export function withoutSetId(va: Readonly<vattr>): number {
   const mode = va.va_mode;

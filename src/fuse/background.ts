@@ -1,6 +1,7 @@
 /**
  * When the file system's background work gets its turns. The serving thread is blocked in read(2)
- * whenever it is idle, so it asks to be woken by a request, the doorbell, and works in small slices.
+ * whenever it is idle, so it asks to be woken by a request, the doorbell, and works in small
+ * slices.
  */
 import { MAY_LEAVE_WORK } from './dispatch.js';
 import { FUSE_NOTIFY_REPLY, FUSE_STATFS } from './protocol.js';

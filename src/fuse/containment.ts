@@ -1,10 +1,12 @@
 /**
- * What a session does when the file system below it throws, which it never does for an operating error.
+ * What a session does when the file system below it throws, which it never does for an operating
+ * error.
  *
  * When it panics (an exception named KernelPanic), its state can no longer be trusted. As a forced
  * shutdown in XFS, the session is then dead: every request is answered EIO, the file system is not
- * called again, not even to flush, and what is on the medium stays as it is, as after a power cut. Any
- * other exception is a bug as well; it costs its own request (EIO) and is reported once per message.
+ * called again, not even to flush, and what is on the medium stays as it is, as after a power cut.
+ * Any other exception is a bug as well; it costs its own request (EIO) and is reported once per
+ * message.
  */
 import { MNT_FORCE, MNT_WAIT, type puffs_cred, type puffs_ops } from '../puffs/puffs.js';
 import { netbsdErrnoName } from '../puffs/errno.js';

@@ -39,8 +39,8 @@ function table(rows: readonly (readonly [number, Handler])[]): readonly (Handler
 }
 
 /**
- * Indexed by opcode. FLUSH is missing on purpose: the kernel writes its pages back at a close before
- * it would ask, and after one ENOSYS it asks no more.
+ * Indexed by opcode. FLUSH is missing on purpose: the kernel writes its pages back at a close
+ * before it would ask, and after one ENOSYS it asks no more.
  */
 export const HANDLERS = table([
   [op.FUSE_LOOKUP, lookup],

@@ -1,10 +1,11 @@
 /**
- * Wakes a server that is blocked in read(2) on /dev/fuse, from another thread of its process: asks the
- * kernel for zero bytes of some file's page cache, which it delivers as a request, FUSE_NOTIFY_REPLY.
+ * Wakes a server that is blocked in read(2) on /dev/fuse, from another thread of its process: asks
+ * the kernel for zero bytes of some file's page cache, which it delivers as a request,
+ * FUSE_NOTIFY_REPLY.
  *
- * A system call on the mount point would do as well, and does where no file is known; but it makes the
- * mount busy while it lasts, so that umount(8) fails once in a while, and it needs the mount to be in
- * sight, which after umount -l it is not.
+ * A system call on the mount point would do as well, and does where no file is known; but it makes
+ * the mount busy while it lasts, so that umount(8) fails once in a while, and it needs the mount to
+ * be in sight, which after umount -l it is not.
  */
 import { statfs, writeSync } from 'node:fs';
 import { FUSE_NOTIFY_RETRIEVE, fuse_notify_retrieve_out, fuse_out_header } from './protocol.js';

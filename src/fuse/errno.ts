@@ -1,8 +1,8 @@
 /**
  * NetBSD errno → the host's Linux errno, the one table of this border.
  *
- * The names decide: an error keeps its name and takes the number the host's kernel has for it (which
- * is not the same on every architecture). The few names that only NetBSD has are listed.
+ * The names decide: an error keeps its name and takes the number the host's kernel has for it
+ * (which is not the same on every architecture). The few names that only NetBSD has are listed.
  */
 import { constants } from 'node:os';
 import { ELAST, NETBSD_ERRNO, type NetbsdErrnoName } from '../puffs/errno.js';

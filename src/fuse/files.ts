@@ -23,8 +23,9 @@ import { EINVAL, ENOSYS, IN, OUT } from './reply.js';
 import type { FuseSession } from './session.js';
 
 /**
- * FUSE_OPEN. There is nothing to do at an open: ENOSYS tells the kernel to spare OPEN and RELEASE from
- * now on and to keep its page cache. An old kernel that did not offer that gets an empty handle.
+ * FUSE_OPEN. There is nothing to do at an open: ENOSYS tells the kernel to spare OPEN and RELEASE
+ * from now on and to keep its page cache. An old kernel that did not offer that gets an empty
+ * handle.
  */
 export function open(s: FuseSession): number {
   return s.statelessOpen ? -ENOSYS : putOpen(s, FOPEN_KEEP_CACHE);
@@ -57,9 +58,9 @@ export function read(s: FuseSession): number {
 }
 
 /**
- * FUSE_WRITE: straight from the request. A write(2) cut short is answered with what was written; pages
- * from the kernel's cache are answered with the error, since the kernel does not look at their count,
- * and fsync(2) and close(2) would report success.
+ * FUSE_WRITE: straight from the request. A write(2) cut short is answered with what was written;
+ * pages from the kernel's cache are answered with the error, since the kernel does not look at
+ * their count, and fsync(2) and close(2) would report success.
  */
 export function write(s: FuseSession): number {
   const w = fuse_write_in.at;
@@ -109,9 +110,10 @@ export function fallocate(s: FuseSession): number {
 /**
  * FUSE_LSEEK: SEEK_DATA and SEEK_HOLE; the others are the kernel's.
  *
- * Not with the write-back cache: the kernel does not write its dirty pages back before it asks, so an
- * answer from what has arrived here shows fresh data as a hole (on Linux 6.18, ENXIO for a file that
- * was just written), and cp would leave it out. ENOSYS makes the kernel treat the file as all data.
+ * Not with the write-back cache: the kernel does not write its dirty pages back before it asks, so
+ * an answer from what has arrived here shows fresh data as a hole (on Linux 6.18, ENXIO for a file
+ * that was just written), and cp would leave it out. ENOSYS makes the kernel treat the file as all
+ * data.
  */
 export function lseek(s: FuseSession): number {
   if (s.writebackCache) return -ENOSYS;
@@ -126,8 +128,8 @@ export function lseek(s: FuseSession): number {
 }
 
 /**
- * FUSE_COPY_FILE_RANGE: through the reply buffer, so that the bytes do not visit the kernel. Copies at
- * most one buffer; the caller asks again for the rest.
+ * FUSE_COPY_FILE_RANGE: through the reply buffer, so that the bytes do not visit the kernel. Copies
+ * at most one buffer; the caller asks again for the rest.
  */
 export function copy_file_range(s: FuseSession): number {
   const c = fuse_copy_file_range_in.at;

@@ -1,8 +1,8 @@
 /**
- * Mounting as an ordinary user. fusermount3 (set-user-ID root) mounts and hands the descriptor over a
- * Unix socket, as SCM_RIGHTS, which Node cannot receive: read() drops it, and stdio 'ipc' aborts the
- * process. So an interpreter that can, python3 or perl, runs fusermount3, takes the descriptor and then
- * *becomes* (execve) the Node process that serves.
+ * Mounting as an ordinary user. fusermount3 (set-user-ID root) mounts and hands the descriptor over
+ * a Unix socket, as SCM_RIGHTS, which Node cannot receive: read() drops it, and stdio 'ipc' aborts
+ * the process. So an interpreter that can, python3 or perl, runs fusermount3, takes the descriptor
+ * and then *becomes* (execve) the Node process that serves.
  */
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -32,8 +32,8 @@ os.execv(command[0], command)
 `;
 
 /**
- * recvmsg(2) by number, with its struct msghdr packed by hand for 64-bit hosts; perl-base has nothing
- * better. 47 on x86-64, 212 in the numbering of every newer architecture.
+ * recvmsg(2) by number, with its struct msghdr packed by hand for 64-bit hosts; perl-base has
+ * nothing better. 47 on x86-64, 212 in the numbering of every newer architecture.
  */
 const PERL = `
 use strict; use Socket;
@@ -76,8 +76,8 @@ const isInstalled = (command: string): boolean =>
 const escapeValue = (value: string): string => value.replace(/[\\,]/g, '\\$&');
 
 /**
- * The command that mounts through fusermount3 and then becomes `command`, with {@link FD_VARIABLE} in
- * its environment.
+ * The command that mounts through fusermount3 and then becomes `command`, with {@link FD_VARIABLE}
+ * in its environment.
  * @param mountpoint of prepareMountpoint.
  * @throws MountError naming the package that is missing.
  */

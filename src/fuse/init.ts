@@ -39,8 +39,8 @@ const PAGE_BYTES = 4096;
  * - HANDLE_KILLPRIV_V2: writes, truncation and chown drop set-id bits below. Without it the kernel
  *   asks for security.capability before *each* write(2);
  * - DONT_MASK, POSIX_ACL: see the session;
- * - NO_OPEN_SUPPORT, NO_OPENDIR_SUPPORT: there is no state per open file. ATOMIC_O_TRUNC must then be
- *   refused, since no OPEN would carry the truncation.
+ * - NO_OPEN_SUPPORT, NO_OPENDIR_SUPPORT: there is no state per open file. ATOMIC_O_TRUNC must then
+ *   be refused, since no OPEN would carry the truncation.
  */
 const WANTED =
   FUSE_ASYNC_READ |

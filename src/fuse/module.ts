@@ -1,6 +1,6 @@
 /**
- * How a file system comes into the thread that serves it: as a module of its own, named by URL, since
- * neither functions nor open files travel between threads.
+ * How a file system comes into the thread that serves it: as a module of its own, named by URL,
+ * since neither functions nor open files travel between threads.
  */
 import type { puffs_ops } from '../puffs/puffs.js';
 
@@ -36,9 +36,9 @@ const LOCK_PATIENCE_MS = 3000;
 const LOCK_PAUSE_MS = 50;
 
 /**
- * Opens a file system. umount(8) returns as soon as the kernel is done; the server that was behind the
- * mount may then still be closing the image, and holds its lock. Whoever mounts again at once shall
- * not be refused.
+ * Opens a file system. umount(8) returns as soon as the kernel is done; the server that was behind
+ * the mount may then still be closing the image, and holds its lock. Whoever mounts again at once
+ * shall not be refused.
  * @param url of a {@link FileSystemModule}.
  * @throws Error whose message is for the user.
  */

@@ -40,7 +40,7 @@ export function findConnection(minor: number): MountInfo | undefined {
   );
 }
 
-/** Space, tab, newline and backslash come as \ooo; the bytes are UTF-8 as far as we are concerned. */
+/** Space, tab, newline and backslash come as \ooo; the bytes are taken for UTF-8. */
 function unescapeField(field: string): string {
   const bytes = field.replace(/\\([0-7]{3})/g, (_, octal: string) =>
     String.fromCharCode(Number.parseInt(octal, 8)),

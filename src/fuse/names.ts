@@ -99,8 +99,8 @@ export function link(s: FuseSession): number {
   const cn = s.component(NAMEI_CREATE, s.nameAt(IN + fuse_link_in.bytes));
   const error = s.fs.node_link(s.node, targ, cn);
   if (error !== 0) return s.fail(error);
-  // The link was counted as a lookup but puffs's link answers no entry: a lookup does, and is counted
-  // as well.
+  // The link was counted as a lookup but puffs's link answers no entry: a lookup does, and is
+  // counted as well.
   const answer = entryOr(s, s.fs.node_lookup(s.node, s.info, s.component(NAMEI_LOOKUP, cn.name)));
   s.fs.node_reclaim(targ, 1);
   return answer;

@@ -51,9 +51,9 @@ export function getattr(s: FuseSession): number {
 }
 
 /**
- * FUSE_SETATTR. With the write-back cache this is also how the times of a written file arrive, after
- * each close; where the medium's times are coarse they are often those that the write has left there,
- * and then the medium is spared.
+ * FUSE_SETATTR. With the write-back cache this is also how the times of a written file arrive,
+ * after each close; where the medium's times are coarse they are often those that the write has
+ * left there, and then the medium is spared.
  */
 export function setattr(s: FuseSession): number {
   const valid = s.request.u32(IN + fuse_setattr_in.at.valid) & ~(FATTR_FH | FATTR_LOCKOWNER);
@@ -76,8 +76,8 @@ export function setattr(s: FuseSession): number {
 }
 
 /**
- * A write is about to change the node's bytes and the writer may not keep set-id bits. The reply to a
- * write carries no attributes, so the kernel is told that its own are stale.
+ * A write is about to change the node's bytes and the writer may not keep set-id bits. The reply to
+ * a write carries no attributes, so the kernel is told that its own are stale.
  * @returns 0 or a NetBSD errno.
  */
 export function killSetId(s: FuseSession): number {
@@ -92,7 +92,7 @@ export function killSetId(s: FuseSession): number {
 }
 
 /** What the kernel has room for: a page and its NUL. */
-const TARGET_BYTES_MAX = 4095;
+export const TARGET_BYTES_MAX = 4095;
 
 /** FUSE_READLINK */
 export function readlink(s: FuseSession): number {
@@ -155,7 +155,7 @@ export function syncfs(s: FuseSession): number {
   return error === 0 ? 0 : s.fail(error);
 }
 
-/** FUSE_INTERRUPT: a request is served before the next is read, so there is nothing to interrupt. */
+/** FUSE_INTERRUPT: a request is served before the next is read: nothing is to be interrupted. */
 export function interrupt(): number {
   return NO_REPLY;
 }

@@ -1,8 +1,8 @@
 /**
  * The FUSE protocol between the Linux kernel and a file server, as a wire format: numbers and
  * structures, no I/O, no behaviour. A request is a `fuse_in_header`, the structure of its opcode,
- * then NUL-terminated names or data; a reply is a `fuse_out_header` and a structure or data. Integers
- * are in the host's byte order.
+ * then NUL-terminated names or data; a reply is a `fuse_out_header` and a structure or data.
+ * Integers are in the host's byte order.
  *
  * Every number here is user-space ABI of Linux (protocol 7.23 of Linux 3.15 up to 7.45);
  * test/fuse/protocol.test.ts states sizes and offsets as literals. Deliberately absent: CUSE,

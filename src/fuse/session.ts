@@ -3,13 +3,14 @@
  * a transport brings the bytes.
  *
  * What a session decides once, at INIT:
- * - Permissions are the kernel's (default_permissions); the credential of a request names the owner of
- *   what is created and says permissionsChecked. The umask travels with it (FUSE_DONT_MASK), since a
- *   default ACL overrides it and only the file system knows those.
+ * - Permissions are the kernel's (default_permissions); the credential of a request names the owner
+ *   of what is created and says permissionsChecked. The umask travels with it (FUSE_DONT_MASK),
+ *   since a default ACL overrides it and only the file system knows those.
  * - Nobody else writes to the medium, so names and attributes may be cached for long, and with
  *   `writebackCache` the kernel owns size and mtime of regular files until it sends them.
- * - There is no state per open file: OPEN and OPENDIR are answered ENOSYS, by which the kernel learns
- *   to spare them, and RELEASE with them. An unlinked file lives until its lookups are given back.
+ * - There is no state per open file: OPEN and OPENDIR are answered ENOSYS, by which the kernel
+ *   learns to spare them, and RELEASE with them. An unlinked file lives until its lookups are given
+ *   back.
  *
  * What the file system's exceptions mean is said in {@link ./containment.ts}.
  */
@@ -170,8 +171,8 @@ export class FuseSession {
   }
 
   /**
-   * A message for the kernel that must be sent before the last reply, so that its receiver does not see
-   * what is cached wrongly.
+   * A message for the kernel that must be sent before the last reply, so that its receiver does not
+   * see what is cached wrongly.
    * @returns its bytes, written to `buffer` (aligned to 8); 0: there is none.
    */
   takeNotice(buffer: Uint8Array): number {

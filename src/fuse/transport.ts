@@ -1,7 +1,7 @@
 /**
- * The contract between whoever mounts (executables, tests) and a transport, which carries the requests
- * of one mount between the kernel and a file system. The one for Linux is
- * {@link ./transport_worker.ts}.
+ * The contract between whoever mounts (executables, tests) and a transport, which carries the
+ * requests of one mount between the kernel and a file system. The one for Linux is {@link
+ * ./transport_worker.ts}.
  */
 import type { SessionOptions } from './session.js';
 

@@ -1,10 +1,10 @@
 /**
- * The transport of Linux: the whole file system in a worker thread (src/fuse/worker.ts), this side in
- * the main thread, which mounts, rings the doorbell, watches, and unmounts.
+ * The transport of Linux: the whole file system in a worker thread (src/fuse/worker.ts), this side
+ * in the main thread, which mounts, rings the doorbell, watches, and unmounts.
  *
- * The main thread must never touch the mount synchronously, and must not end while the worker blocks in
- * read(2): process.exit() would hang until the next request. Every way out therefore unmounts first,
- * whereupon the worker reads ENODEV, closes the file system and ends by itself.
+ * The main thread must never touch the mount synchronously, and must not end while the worker
+ * blocks in read(2): process.exit() would hang until the next request. Every way out therefore
+ * unmounts first, whereupon the worker reads ENODEV, closes the file system and ends by itself.
  */
 import { closeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';

@@ -1,14 +1,14 @@
 /**
- * Cleans a mount up after its server was killed, when no handler of its own can run any more: a shell,
- * detached, that waits on a pipe which only the server holds open.
+ * Cleans a mount up after its server was killed, when no handler of its own can run any more: a
+ * shell, detached, that waits on a pipe which only the server holds open.
  */
 import { spawn } from 'node:child_process';
 import { unmountCommand, type MountedBy } from './mount.js';
 
 /**
- * $0: mount point; "$@": the command that unmounts. "ok" on the pipe says that all is well. The mount
- * may have been replaced by a living one in the meantime: only a dead one, on which statfs fails, is
- * taken away. (Not stat: attributes may be cached beyond the server's death.)
+ * $0: mount point; "$@": the command that unmounts. "ok" on the pipe says that all is well. The
+ * mount may have been replaced by a living one in the meantime: only a dead one, on which statfs
+ * fails, is taken away. (Not stat: attributes may be cached beyond the server's death.)
  */
 const SCRIPT = `trap '' INT TERM HUP
 read -r word

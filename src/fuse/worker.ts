@@ -1,8 +1,8 @@
 /**
  * The thread that serves: opens the file system, then blocks in read(2) and write(2) on /dev/fuse
- * until the connection ends. Two system calls per request, as in C. Nothing else runs in this thread
- * meanwhile, neither timers nor messages; the main thread rings the doorbell when background work
- * is due.
+ * until the connection ends. Two system calls per request, as in C. Nothing else runs in this
+ * thread meanwhile, neither timers nor messages; the main thread rings the doorbell when background
+ * work is due.
  */
 import { readSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -23,8 +23,8 @@ export interface WorkerData {
   readonly moduleOptions: unknown;
   readonly session: MountRequest['session'];
   /**
-   * One float64: a file for ringDoorbell(), always up to date. (An aligned store of eight bytes; were
-   * it torn, the kernel would not know the file and the bell be rung in another way.)
+   * One float64: a file for ringDoorbell(), always up to date. (An aligned store of eight bytes;
+   * were it torn, the kernel would not know the file and the bell be rung in another way.)
    */
   readonly knownFile: SharedArrayBuffer;
 }
@@ -105,8 +105,8 @@ function deliver(session: FuseSession, fd: number, reply: Uint8Array, bytes: num
         case 'EINTR':
         case 'EAGAIN':
           continue;
-        // The request was aborted: nobody wants the answer, or the node in it. (Of a notice: the kernel
-        // has forgotten the node.)
+        // The request was aborted: nobody wants the answer, or the node in it. (Of a notice: the
+        // kernel has forgotten the node.)
         case 'ENOENT':
           session.undelivered();
           return true;

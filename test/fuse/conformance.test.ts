@@ -1,6 +1,6 @@
 /**
- * The conformance cases through system calls on FUSE mounts, with and without the write-back cache. One
- * mount a row, since it is a process; each case gets a directory of its own.
+ * The conformance cases through system calls on FUSE mounts, with and without the write-back cache.
+ * One mount a row, since it is a process; each case gets a directory of its own.
  */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

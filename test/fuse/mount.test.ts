@@ -1,7 +1,7 @@
 /**
- * What the conformance cases do not reach through node:fs: bytes in names, xattrs and ACLs by their own
- * tools, flags of system calls, large and many files, several clients. With and without the write-back
- * cache.
+ * What the conformance cases do not reach through node:fs: bytes in names, xattrs and ACLs by their
+ * own tools, flags of system calls, large and many files, several clients. With and without the
+ * write-back cache.
  */
 import { createHash } from 'node:crypto';
 import { execFileSync, spawn } from 'node:child_process';

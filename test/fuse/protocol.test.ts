@@ -1,4 +1,4 @@
-/** Sizes and offsets of the protocol as literals: the ABI, not what our own arithmetic makes of it. */
+/** Sizes and offsets of the protocol as literals: the ABI, not what our arithmetic makes of it. */
 import { expect } from 'chai';
 import * as protocol from '../../src/fuse/protocol.js';
 import { structure, WireBuffer, type Structure } from '../../src/fuse/structure.js';

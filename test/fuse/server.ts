@@ -1,12 +1,13 @@
 /**
- * Servers for the tests, as processes of their own: whoever looks at a mount synchronously must not be
- * the one who serves it.
+ * Servers for the tests, as processes of their own: whoever looks at a mount synchronously must not
+ * be the one who serves it.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { loadFuseNative } from '../../src/fuse/native/package.js';
 
 /** Why nothing can be mounted here; undefined when it can. */
 export const NO_MOUNTS: string | undefined =
@@ -17,6 +18,18 @@ export const NO_MOUNTS: string | undefined =
       : process.getuid!() !== 0
         ? 'only root may mount'
         : undefined;
+
+/** Why nothing can be mounted through fuse-native; undefined when it can. */
+export const NO_FUSE_NATIVE: string | undefined =
+  NO_MOUNTS ??
+  (() => {
+    try {
+      loadFuseNative();
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  })();
 
 const MEMFS_PROGRAM = fileURLToPath(new URL('./lump_memfs.js', import.meta.url));
 const JFFS2_PROGRAM = fileURLToPath(new URL('../../bin/lump_jffs2.mjs', import.meta.url));
