@@ -52,11 +52,14 @@ export type GcOutcome = 'done' | 'nothing yet';
 
 /**
  * Which block to collect next. Mostly the dirtiest kinds, but a clean one now and then, so that
- * data which never changes does not spare its blocks from wear. (Linux goes by the clock alone: a
- * fast machine then collects clean blocks for a whole tick, and gains nothing.)
+ * data which never changes does not spare its blocks from wear. The clock decides, as in Linux; but
+ * where no tick has passed since the last choice, the next one counts as passed: a fast machine would
+ * collect clean blocks for a whole tick, and gain nothing.
  */
 function jffs2_find_gc_block(c: jffs2_sb_info): jffs2_eraseblock | null {
-  const n = (c.lump.jiffies + c.gc_picks++) % 128;
+  const { jiffies } = c.lump;
+  c.gc_tick = jiffies > c.gc_tick ? jiffies : c.gc_tick + 1;
+  const n = c.gc_tick % 128;
   let list: EraseblockList;
   if (!c.bad_used_list.empty && c.nr_free_blocks > c.resv_blocks_gcbad) list = c.bad_used_list;
   else if (n < 50 && !c.erasable_list.empty) list = c.erasable_list;

@@ -392,8 +392,8 @@ export class jffs2_sb_info {
   /** The block that writes go to, and the one that is being collected; on no list. */
   nextblock: jffs2_eraseblock | null = null;
   gcblock: jffs2_eraseblock | null = null;
-  /** Blocks chosen for collection so far. */
-  gc_picks = 0;
+  /** The tick that chose the last block to collect. */
+  gc_tick = 0;
 
   readonly refs = new NodeRefs();
   /** By slot; slot 0 is nobody. */
