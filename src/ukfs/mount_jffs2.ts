@@ -172,7 +172,6 @@ function mount(options: MountJffs2Options, host: Rumpuser): MountedJffs2 {
     if (!readOnly) remount(sb, flags, words);
     for (const doubt of doubts) report.push(`read-only: ${doubt}`);
     if (c.damage.total > 0) report.push(`damage: ${c.damage.summary()}`);
-    if (c.orphans > 0) report.push(`${c.orphans} inodes without a name`);
     // Whoever ends the mount, the session that serves FUSE or unmount(), ends with the image closed.
     const fs = new l2p(sb, () => chip.close());
     return {
