@@ -16,6 +16,8 @@ const SEEDS =
     ? Array.from({ length: Number(process.env.LUMP_SEEDS ?? 4) }, (_, index) => index + 1)
     : [Number(process.env.LUMP_SEED)];
 
+const SUMMARY_MARKER_BYTES = 8;
+
 interface DamagedImage {
   readonly name: string;
   readonly eraseSizeBytes: number;
@@ -57,10 +59,13 @@ const DAMAGES: Readonly<Record<string, (bytes: Buffer, random: Prng, block: numb
     const to = random.below(bytes.length / block) * block;
     bytes.copyWithin(to, from, from + block);
   },
-  'an older half of a block': (bytes, random, block) => {
+  // Not with a summary that speaks of the other block's nodes: by it Linux gives files the data of
+  // others, where lump sees that the lengths do not agree.
+  'half of another block': (bytes, random, block) => {
     const from = random.below(bytes.length / block) * block;
     const to = random.below(bytes.length / block) * block;
     bytes.copyWithin(to + block / 2, from + block / 2, from + block);
+    bytes.fill(0, to + block - SUMMARY_MARKER_BYTES, to + block);
   },
 };
 

@@ -106,7 +106,7 @@ describe('the kernel judge', function () {
   it('refuses a script that fails where one result is wanted', async () => {
     const error = await rejection(runInKernel({ name: 'one', script: 'echo why; exit 3' }));
     expect(error).to.be.instanceOf(JudgeError);
-    expect(error.message).to.match(/^job one ended with 3\n[^]*\nwhy$/);
+    expect(error.message).to.match(/^job one ended with 3\n[\s\S]*\nwhy$/);
   });
 
   it('names the job that took the kernel down, and shows its last words', async () => {
@@ -116,7 +116,7 @@ describe('the kernel judge', function () {
     ];
     const error = await rejection(runBatch(jobs));
     expect(error).to.be.instanceOf(JudgeError);
-    expect(error.message).to.match(/^the kernel did not survive job bad\n[^]*Kernel panic/);
+    expect(error.message).to.match(/^the kernel did not survive job bad\n[\s\S]*Kernel panic/);
   });
 });
 

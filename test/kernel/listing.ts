@@ -86,11 +86,18 @@ function parseErrors(text: string): Map<TreePath, string> {
     if (match === null || code === undefined) {
       throw new Error(`the guest's listing failed: ${line}`);
     }
-    const quoted = match[1] as string;
-    const inner = /^'(.*)'$/.exec(quoted)?.[1];
-    errors.set(clean(inner === undefined ? quoted : unquoteOctal(inner)), code);
+    errors.set(clean(unquoteShell(match[1] as string)), code);
   }
   return errors;
+}
+
+/** GNU's ways of quoting: plain, '…' with C escapes (find), or '…' and $'…' in turn (stat). */
+function unquoteShell(text: string): string {
+  if (!text.includes("'")) return text;
+  if (!text.includes("$'")) return unquoteOctal(text.replace(/^'(.*)'$/, '$1'));
+  return text.replace(/(\$?)'([^']*)'/g, (_, dollar: string, inner: string) =>
+    dollar === '' ? inner : unquoteOctal(inner),
+  );
 }
 
 function pairs(text: string): [string, string][] {
