@@ -12,7 +12,7 @@ import {
   parseMountOptions,
   type MountOptionRow,
 } from '../src/fuse/mount_options.js';
-import { kernelWords, sessionOptions } from '../src/fuse/session_options.js';
+import { kernelWords, sessionOptions, transportName } from '../src/fuse/session_options.js';
 
 export interface MountProgram {
   /** Of the executable; the mount shows as fuse.NAME. */
@@ -25,7 +25,7 @@ export interface MountProgram {
   readonly notes: string;
   /** Command lines. */
   readonly examples: readonly string[];
-  /** URL of the file system's module; its open() gets the options by name, and {@link ImageOptions}. */
+  /** URL of the file system's module; open() gets the options by name, and {@link ImageOptions}. */
   readonly module: string;
 }
 
@@ -126,6 +126,7 @@ export async function mountProgram(program: MountProgram): Promise<number> {
       name,
       foreground: flags.f === true,
       readOnly: parsed.readOnly,
+      transport: transportName(parsed),
       request: {
         module: program.module,
         moduleOptions: { ...parsed.fileSystem, ...imageOptions },

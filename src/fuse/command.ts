@@ -6,21 +6,24 @@
  *   front ──spawn──▶ python3|perl ──exec──▶ server         ordinary user
  *   front is the server                                    root, -f
  *
- * In the background, server and front are joined by a pipe on which the server writes one JSON value
- * per line until it is usable.
+ * In the background, server and front are joined by a pipe on which the server writes one JSON
+ * value per line until it is usable.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { FD_VARIABLE, MOUNTPOINT_VARIABLE, throughFusermount } from './fusermount.js';
 import { mountedBy, prepareMountpoint } from './mount.js';
+import type { TransportName } from './mount_options.js';
 import { SystemLog } from './system_log.js';
+import { mountThroughFuseNative } from './transport_native.js';
 import { mountInWorker } from './transport_worker.js';
 import {
   MountError,
   type InheritedConnection,
   type Mount,
   type MountRequest,
+  type Transport,
 } from './transport.js';
 
 /** mount(8)'s exit status. */
@@ -32,8 +35,14 @@ export interface MountCommand {
   readonly name: string;
   readonly foreground: boolean;
   readonly readOnly: boolean;
+  readonly transport: TransportName;
   readonly request: Omit<MountRequest, 'console'>;
 }
+
+const TRANSPORTS: Readonly<Record<TransportName, Transport>> = {
+  kernel: mountInWorker,
+  'fuse-native': mountThroughFuseNative,
+};
 
 /** Set in a server that was started by a front. */
 const ROLE_VARIABLE = 'LUMP_FUSE_ROLE';
@@ -66,7 +75,8 @@ export async function runMountCommand(command: MountCommand): Promise<number> {
   delete process.env[MOUNTPOINT_VARIABLE];
   try {
     if (role === 'background') return await serveInBackground(command, given);
-    const isReady = given !== undefined || mountedBy() === 'mount';
+    const isReady =
+      given !== undefined || mountedBy() === 'mount' || command.transport === 'fuse-native';
     if (role === 'foreground' || (command.foreground && isReady)) {
       return await serveInForeground(command, given);
     }
@@ -91,7 +101,7 @@ const complain = (command: MountCommand, message: string): void => {
 
 // ---- the front ----------------------------------------------------------------------------------
 
-/** Starts the server as another process and waits for it to be usable, or in the foreground to end. */
+/** Starts the server as another process; waits until it is usable, or in the foreground ends. */
 async function startServer(
   command: MountCommand,
   isReady: boolean,
@@ -158,7 +168,9 @@ async function startServer(
         server.unref();
         resolve(0);
       } else if (--pending === 0) {
-        if (!hasError) complain(command, said.trim() || 'the server ended without a word');
+        // Beside an error of ours: what libfuse and its helper print.
+        if (hasError) process.stderr.write(said);
+        else complain(command, said.trim() || 'the server ended without a word');
         resolve(EXIT_MOUNT_FAILED);
       }
     };
@@ -178,7 +190,7 @@ async function serveInForeground(
   command: MountCommand,
   given: InheritedConnection | undefined,
 ): Promise<number> {
-  const mounting = mountInWorker(
+  const mounting = TRANSPORTS[command.transport](
     {
       ...command.request,
       console: (level, line) => {
@@ -218,7 +230,7 @@ async function serveInBackground(
   };
   const stop = new StopOnSignals((line) => say(5, line));
   try {
-    const mount = await mountInWorker({ ...command.request, console: say }, given);
+    const mount = await TRANSPORTS[command.transport]({ ...command.request, console: say }, given);
     stop.mounted(mount);
     process.chdir('/');
     front?.({ report: mount.report });
@@ -237,9 +249,9 @@ async function serveInBackground(
 }
 
 /**
- * The first signal unmounts; when the mount is busy, it is out of sight then and served until its last
- * user is gone. The second aborts what is left. The third, or a server that does not end even so, is
- * the end of the process; the watchdog cleans up.
+ * The first signal unmounts; when the mount is busy, it is out of sight then and served until its
+ * last user is gone. The second aborts what is left. The third, or a server that does not end even
+ * so, is the end of the process; the watchdog cleans up.
  */
 class StopOnSignals {
   private readonly say: (message: string) => void;
@@ -253,7 +265,8 @@ class StopOnSignals {
         void this.stop();
       });
     }
-    // A bug in this thread must not end the process under the serving one: process.exit() would hang.
+    // A bug in this thread must not end the process under the serving one: process.exit() would
+    // hang.
     process.on('uncaughtException', (error) => {
       this.say(error.stack ?? error.message);
       process.exitCode = EXIT_MOUNT_FAILED;

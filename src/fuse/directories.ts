@@ -1,5 +1,10 @@
 /** READDIR and READDIRPLUS: directory records into a reply of limited size. */
-import { NAMEI_LOOKUP, type puffs_nextdent, type puffs_readdir_result } from '../puffs/puffs.js';
+import {
+  NAMEI_LOOKUP,
+  type ByteName,
+  type puffs_nextdent,
+  type puffs_readdir_result,
+} from '../puffs/puffs.js';
 import { putOpen } from './files.js';
 import { MAX_WRITE_BYTES } from './init.js';
 import {
@@ -13,6 +18,12 @@ import { ENOSYS, IN, OUT } from './reply.js';
 import type { FuseSession } from './session.js';
 
 const recordBytes = (headBytes: number, name: string): number => (headBytes + name.length + 7) & ~7;
+
+/**
+ * False for what only a damaged or hostile medium has. Nobody could reach such a name, and the kernel
+ * would refuse the whole directory for it.
+ */
+export const isReachable = (name: ByteName): boolean => name.length > 0 && !name.includes('/');
 
 /**
  * Collects what a file system emits until the reply would be full. Reused by all requests of a
@@ -38,9 +49,7 @@ export class DirectoryReader {
   }
 
   readonly emit: puffs_nextdent = (name, fileid, dtype, nextOffset) => {
-    // A damaged or hostile medium. Nobody could reach such a name, and the kernel would refuse the
-    // whole directory for it.
-    if (name.length === 0 || name.includes('/')) return true;
+    if (!isReachable(name)) return true;
     const bytes = this.bytes + recordBytes(this.headBytes, name);
     if (bytes > this.bytesMax) return false;
     this.bytes = bytes;

@@ -1,9 +1,9 @@
 /**
- * Attaching to the kernel without a compiled helper: open /dev/fuse, let mount(8) do the mount(2) with
- * the descriptor inherited, and every way to undo it.
+ * Attaching to the kernel without a compiled helper: open /dev/fuse, let mount(8) do the mount(2)
+ * with the descriptor inherited, and every way to undo it.
  *
- * With ordinary users the descriptor comes from fusermount3 through an exec wrapper and is inherited
- * by the whole process, see {@link ./fusermount.ts}.
+ * With ordinary users the descriptor comes from fusermount3 through an exec wrapper and is
+ * inherited by the whole process, see {@link ./fusermount.ts}.
  */
 import { spawn } from 'node:child_process';
 import {
@@ -20,9 +20,13 @@ import { findConnection, findMount, type MountInfo } from './mountinfo.js';
 import { MountError, type InheritedConnection, type MountRequest } from './transport.js';
 
 /** One attached connection. */
-export interface Attachment {
+export interface Attachment extends MountPlace {
   /** Of /dev/fuse. */
   readonly fd: number;
+}
+
+/** What is needed to undo a mount. */
+export interface MountPlace {
   /** Absolute, free of links. */
   readonly mountpoint: string;
   /** The connection's number in /sys/fs/fuse/connections, if it is known. */
@@ -31,7 +35,8 @@ export interface Attachment {
   readonly by: MountedBy;
 }
 
-export type MountedBy = 'mount' | 'fusermount';
+/** As root; as an ordinary user through fusermount3; so through the fusermount of libfuse 2. */
+export type MountedBy = 'mount' | 'fusermount' | 'libfuse2';
 
 /** A finished command. */
 interface Finished {
@@ -185,16 +190,21 @@ export function unmountCommand(
   how: 'now' | 'lazy',
   by: MountedBy,
 ): [string, string[]] {
-  if (by === 'mount') return ['umount', [...(how === 'lazy' ? ['-l'] : []), '--', mountpoint]];
-  return ['fusermount3', [how === 'lazy' ? '-uz' : '-u', '--', mountpoint]];
+  const isLazy = how === 'lazy';
+  // There whoever mounted may unmount, and nothing is lazy.
+  if (process.platform === 'darwin')
+    return ['umount', [...(isLazy ? ['-f'] : []), '--', mountpoint]];
+  if (by === 'mount') return ['umount', [...(isLazy ? ['-l'] : []), '--', mountpoint]];
+  const program = by === 'libfuse2' ? 'fusermount' : 'fusermount3';
+  return [program, [isLazy ? '-uz' : '-u', '--', mountpoint]];
 }
 
-/** Somebody's passing glance (df, an indexer) makes a mount busy as well: it is tried a few times. */
+/** A passing glance (df, an indexer) makes a mount busy as well: it is tried a few times. */
 const UNMOUNT_TRIES = 5;
 const UNMOUNT_PAUSE_MS = 50;
 
 /** @returns 'busy' when it had to be detached lazily. */
-export async function detach({ mountpoint, by }: Attachment): Promise<'unmounted' | 'busy'> {
+export async function detach({ mountpoint, by }: MountPlace): Promise<'unmounted' | 'busy'> {
   for (let i = 0; i < UNMOUNT_TRIES; i++) {
     if (i > 0)
       await new Promise((resolve) => {
@@ -211,10 +221,10 @@ const ABORT_SCRIPT =
   'mount -t fusectl none /sys/fs/fuse/connections && echo 1 >"/sys/fs/fuse/connections/$0/abort"';
 
 /**
- * Makes every request of the connection fail, then unmounts. The server reads ENODEV next. (umount -f
- * would do as well, but not for a mount that is detached already.)
+ * Makes every request of the connection fail, then unmounts. The server reads ENODEV next. (umount
+ * -f would do as well, but not for a mount that is detached already.)
  */
-export async function abortConnection(attachment: Attachment): Promise<void> {
+export async function abortConnection(attachment: MountPlace): Promise<void> {
   const { mountpoint, minor, by } = attachment;
   try {
     writeFileSync(`/sys/fs/fuse/connections/${minor}/abort`, '1');

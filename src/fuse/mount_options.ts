@@ -1,6 +1,6 @@
 /**
- * The words after -o: one table for what every mount understands, joined by each executable's own. The
- * tables are data; help texts and manual pages are made from them.
+ * The words after -o: one table for what every mount understands, joined by each executable's own.
+ * The tables are data; help texts and manual pages are made from them.
  */
 
 /** What becomes of a word. */
@@ -47,6 +47,15 @@ const seconds = (text: string): number => {
   if (!/^\d+(\.\d+)?$/.test(text)) throw new Error('expected seconds, as 60 or 0.5');
   return Number(text);
 };
+
+const TRANSPORTS = ['kernel', 'fuse-native'] as const;
+export type TransportName = (typeof TRANSPORTS)[number];
+
+function transport(text: string): TransportName {
+  const found = TRANSPORTS.find((name) => name === text);
+  if (found === undefined) throw new Error(`expected ${TRANSPORTS.join(' or ')}`);
+  return found;
+}
 
 /** The words of mount(8), fstab and FUSE. */
 export const GENERIC_MOUNT_OPTIONS: readonly MountOptionRow[] = [
@@ -109,6 +118,13 @@ export const GENERIC_MOUNT_OPTIONS: readonly MountOptionRow[] = [
     meaning: 'when the kernel gives up a server that does not answer; 0: never',
   },
   {
+    name: 'transport',
+    value: TRANSPORTS.join('|'),
+    fate: 'session',
+    parse: transport,
+    meaning: 'how requests come here; fuse-native is a package of its own (macOS: the default)',
+  },
+  {
     name: 'fsname',
     value: 'TEXT',
     fate: 'session',
@@ -146,8 +162,8 @@ export const GENERIC_MOUNT_OPTIONS: readonly MountOptionRow[] = [
 ];
 
 /**
- * Cuts an -o text into words. A comma inside double quotes, or after a backslash, belongs to the word;
- * mount(8) and libfuse have these two spellings.
+ * Cuts an -o text into words. A comma inside double quotes, or after a backslash, belongs to the
+ * word; mount(8) and libfuse have these two spellings.
  */
 export function splitMountOptions(text: string): string[] {
   const words: string[] = [];

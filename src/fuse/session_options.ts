@@ -1,5 +1,5 @@
 /** Parsed mount options → what a session and the kernel take. */
-import type { ParsedMountOptions } from './mount_options.js';
+import type { ParsedMountOptions, TransportName } from './mount_options.js';
 import { mountedBy } from './mount.js';
 import type { MountRequest } from './transport.js';
 
@@ -18,10 +18,15 @@ export function sessionOptions({ session }: ParsedMountOptions): MountRequest['s
   return options as MountRequest['session'];
 }
 
+/** The kernel's own protocol wherever there is such a kernel. */
+export const transportName = ({ session }: ParsedMountOptions): TransportName =>
+  (session.transport as TransportName | undefined) ??
+  (process.platform === 'darwin' ? 'fuse-native' : 'kernel');
+
 /**
- * The words for the kernel. As libfuse does, a mount is nosuid and nodev unless root says otherwise,
- * since an image may come from anywhere. A mount made by root is everybody's, as with mount(8); the
- * permission bits rule.
+ * The words for the kernel. As libfuse does, a mount is nosuid and nodev unless root says
+ * otherwise, since an image may come from anywhere. A mount made by root is everybody's, as with
+ * mount(8); the permission bits rule.
  */
 export function kernelWords({ kernel }: ParsedMountOptions): string[] {
   const words = [...kernel];

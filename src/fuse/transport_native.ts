@@ -1,14 +1,15 @@
 /**
- * The transport through the npm package fuse-native and its libfuse 2.9: for macOS, and for hosts where
- * {@link ./transport_worker.ts} cannot mount. What it cannot do is in {@link LIMITS}, in short, and in
- * DIFFERENCES.md.
+ * The transport through the npm package fuse-native and its libfuse 2.9: for macOS, and for hosts
+ * where {@link ./transport_worker.ts} cannot mount. What it cannot do is in {@link LIMITS}, in
+ * short, and in DIFFERENCES.md.
  *
- * Threads of libfuse read the requests; this process's main thread serves them, from its event loop. It
- * must therefore never touch the mount synchronously, and a file system that does not return takes the
- * handling of signals with it: only SIGKILL helps then, and the watchdog cleans up.
+ * Threads of libfuse read the requests; this process's main thread serves them, from its event
+ * loop. It must therefore never touch the mount synchronously, and a file system that does not
+ * return takes the handling of signals with it: only SIGKILL helps then, and the watchdog cleans
+ * up.
  *
- * The package's own unmount() is not used: it is a shell's command line with the path in it, and always
- * lazy. Nor does the package tell when libfuse's loop has ended; that is looked for.
+ * The package's own unmount() is not used: it is a shell's command line with the path in it, and
+ * always lazy. Nor does the package tell when libfuse's loop has ended; that is looked for.
  */
 import { readdirSync, readlinkSync, stat, statSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -18,8 +19,8 @@ import {
   detach,
   mountedBy,
   prepareMountpoint,
-  type Attachment,
   type MountedBy,
+  type MountPlace,
 } from './mount.js';
 import { findMount } from './mountinfo.js';
 import { openFileSystem } from './module.js';
@@ -28,11 +29,17 @@ import { loadFuseNative, type FuseInstance } from './native/package.js';
 import { PathSession } from './native/path_session.js';
 import { FUSE_STATFS } from './protocol.js';
 import { SESSION_DEFAULTS } from './session.js';
-import { MountError, type Mount, type MountEnd, type MountRequest } from './transport.js';
+import {
+  MountError,
+  type Mount,
+  type MountEnd,
+  type MountRequest,
+  type Transport,
+} from './transport.js';
 import { startWatchdog } from './watchdog.js';
 
 /** Said at each mount. */
-export const LIMITS =
+const LIMITS =
   'transport fuse-native: whoever makes a file, it belongs to the mounting user; setting mtime sets ' +
   'it to atime; times in milliseconds from 1970; names in UTF-8; no access lists, O_TMPFILE, ' +
   'fallocate, SEEK_HOLE, flags of rename; hard links do not share pages (see DIFFERENCES.md)';
@@ -48,8 +55,10 @@ const LOOK_SOON_MS = 10;
 /** mount(8)'s words that libfuse 2.9 takes; the others have no effect. */
 const LIBFUSE_WORDS = /^(allow_other|(no)?(suid|dev|exec|atime)|(dir)?sync)$/;
 
-/** Mounts through fuse-native. @throws MountError */
-export async function mountThroughFuseNative(request: MountRequest): Promise<Mount> {
+export const mountThroughFuseNative: Transport = async (request, given) => {
+  if (given !== undefined) {
+    throw new MountError('what is mounted already can be served with transport=kernel only');
+  }
   const Fuse = loadFuseNative();
   const mountpoint = await prepareMountpoint(request.mountpoint);
   const opened = await open(request);
@@ -98,7 +107,7 @@ export async function mountThroughFuseNative(request: MountRequest): Promise<Mou
     };
   });
   return new NativeMount(attachment, ending, ended, [...opened.report, LIMITS], opened.readOnly);
-}
+};
 
 async function open(request: MountRequest) {
   try {
@@ -116,8 +125,8 @@ function libfuseOptions(request: MountRequest, readOnly: boolean): string {
   const timeouts = {
     entry_timeout: session.entryTimeoutSeconds ?? SESSION_DEFAULTS.entryTimeoutSeconds,
     negative_timeout: session.negativeTimeoutSeconds ?? SESSION_DEFAULTS.negativeTimeoutSeconds,
-    // The names of one file are different nodes to libfuse: what is remembered of one is wrong as soon
-    // as the file is changed under another.
+    // The names of one file are different nodes to libfuse: what is remembered of one is wrong as
+    // soon as the file is changed under another.
     attr_timeout: session.attrTimeoutSeconds ?? 0,
   };
   const isLinux = process.platform === 'linux';
@@ -160,8 +169,8 @@ function mounted(fuse: FuseInstance): Promise<void> {
 }
 
 /**
- * When libfuse's loop has ended, no request is being served and none will come. On Linux it then closes
- * its descriptor; elsewhere the mount point is no other device any more.
+ * When libfuse's loop has ended, no request is being served and none will come. On Linux it then
+ * closes its descriptor; elsewhere the mount point is no other device any more.
  */
 class Ending {
   readonly seen: Promise<void>;
@@ -202,7 +211,7 @@ class Ending {
 
   private look(): void {
     if (process.platform === 'linux') {
-      if (openConnections().includes(this.descriptor)) this.later();
+      if (isConnection(this.descriptor)) this.later();
       else this.resolve();
       return;
     }
@@ -217,25 +226,26 @@ const DESCRIPTORS = '/proc/self/fd';
 
 /** This process's descriptors of /dev/fuse. */
 function openConnections(): string[] {
-  if (process.platform !== 'linux') return [];
-  return readdirSync(DESCRIPTORS).filter((fd) => {
-    try {
-      return readlinkSync(`${DESCRIPTORS}/${fd}`) === '/dev/fuse';
-    } catch {
-      return false;
-    }
-  });
+  return process.platform === 'linux' ? readdirSync(DESCRIPTORS).filter(isConnection) : [];
+}
+
+function isConnection(descriptor: string): boolean {
+  try {
+    return readlinkSync(`${DESCRIPTORS}/${descriptor}`) === '/dev/fuse';
+  } catch {
+    return false;
+  }
 }
 
 class NativeMount implements Mount {
   readonly report: readonly string[];
   readonly readOnly: boolean;
   readonly ended: Promise<MountEnd>;
-  private readonly attachment: Omit<Attachment, 'fd'>;
+  private readonly attachment: MountPlace;
   private readonly ending: Ending;
 
   constructor(
-    attachment: Omit<Attachment, 'fd'>,
+    attachment: MountPlace,
     ending: Ending,
     ended: Promise<MountEnd>,
     report: readonly string[],

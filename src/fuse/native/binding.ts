@@ -31,12 +31,11 @@ import {
   FUSE_WRITE,
 } from '../protocol.js';
 import { EINVAL } from '../reply.js';
-import type { FuseClass, FuseInstance, Handlers, Signal } from './package.js';
+import type { FuseClass, FuseInstance, Handlers, Signal, Stat } from './package.js';
 import type { DirectoryRecord, PathSession } from './path_session.js';
 
 const SECTOR_BYTES = 512;
-const UINT32 = 2 ** 32;
-const UINT32_MAX = UINT32 - 1;
+const UINT32_MAX = 0xffffffff;
 
 /**
  * Makes the object whose mount() mounts.
@@ -51,12 +50,6 @@ export function bindSession(
   class Binding extends Fuse {
     override _fuseOptions(): string {
       return `-o${options}`;
-    }
-
-    /** Its own makes link count 0 a 1. */
-    override _op_getattr(signal: Signal, path: string): void {
-      const result = session.serve(FUSE_GETATTR, () => session.getattr(path));
-      signal(result, statWords(session.found.va));
     }
 
     /** Its own copies what fits and lets libfuse send as many bytes as the value has. */
@@ -93,9 +86,14 @@ function handlersOf(s: PathSession): Handlers {
     throw new Error('overridden above');
   };
   return {
-    getattr: overridden,
     getxattr: overridden,
     listxattr: overridden,
+
+    getattr(path, done) {
+      const result = s.serve(FUSE_GETATTR, () => s.getattr(path));
+      if (result < 0) done(result);
+      else done(0, toStat(s.found.va));
+    },
 
     statfs(_path, done) {
       const out = {} as puffs_statvfs;
@@ -120,7 +118,12 @@ function handlersOf(s: PathSession): Handlers {
       const records: DirectoryRecord[] = [];
       const result = s.serve(FUSE_READDIR, () => s.readdir(path, records));
       if (result < 0) done(result);
-      else done(0, records.map(({ name }) => name), records.map(recordStat));
+      else
+        done(
+          0,
+          records.map(({ name }) => name),
+          records.map(recordStat),
+        );
     },
 
     readlink(path, done) {
@@ -131,8 +134,7 @@ function handlersOf(s: PathSession): Handlers {
     },
 
     truncate: (path, size, done) => done(s.serve(FUSE_SETATTR, () => s.truncate(path, size))),
-    ftruncate: (_path, fh, size, done) =>
-      done(s.serve(FUSE_SETATTR, () => s.ftruncate(fh, size))),
+    ftruncate: (_path, fh, size, done) => done(s.serve(FUSE_SETATTR, () => s.ftruncate(fh, size))),
     utimens: (path, atime, mtime, done) =>
       done(s.serve(FUSE_SETATTR, () => s.utimens(path, atime, mtime))),
     chown: (path, uid, gid, done) => done(s.serve(FUSE_SETATTR, () => s.chown(path, uid, gid))),
@@ -177,7 +179,8 @@ function handlersOf(s: PathSession): Handlers {
   };
 }
 
-const recordStat = ({ format, fileid }: DirectoryRecord) => ({
+/** Of a directory record only these two are looked at; the others must not cost anything. */
+const recordStat = ({ format, fileid }: DirectoryRecord): Stat => ({
   mode: format,
   ino: fileid,
   atime: 0,
@@ -185,30 +188,22 @@ const recordStat = ({ format, fileid }: DirectoryRecord) => ({
   ctime: 0,
 });
 
-/** The binding's struct stat: 32-bit words, the low half first; times in unsigned milliseconds. */
-function statWords(va: Readonly<vattr>): Uint32Array {
-  const words = new Uint32Array(18);
-  words[0] = vattr_mode(va);
-  words[1] = va.va_uid;
-  words[2] = va.va_gid;
-  putDouble(words, 3, va.va_size);
-  // [5] is st_dev, which the kernel fills in.
-  words[6] = va.va_nlink;
-  words[7] = va.va_fileid;
-  words[8] = Math.max(va.va_rdev, 0);
-  words[9] = va.va_blocksize;
-  putDouble(words, 10, Math.ceil(va.va_bytes / SECTOR_BYTES));
-  putDouble(words, 12, milliseconds(va.va_atime_sec, va.va_atime_nsec));
-  putDouble(words, 14, milliseconds(va.va_mtime_sec, va.va_mtime_nsec));
-  putDouble(words, 16, milliseconds(va.va_ctime_sec, va.va_ctime_nsec));
-  return words;
-}
+/** st_dev is the kernel's. */
+const toStat = (va: Readonly<vattr>): Stat => ({
+  mode: vattr_mode(va),
+  ino: va.va_fileid,
+  nlink: va.va_nlink,
+  uid: va.va_uid,
+  gid: va.va_gid,
+  size: va.va_size,
+  rdev: Math.max(va.va_rdev, 0),
+  blksize: va.va_blocksize,
+  blocks: Math.ceil(va.va_bytes / SECTOR_BYTES),
+  atime: milliseconds(va.va_atime_sec, va.va_atime_nsec),
+  mtime: milliseconds(va.va_mtime_sec, va.va_mtime_nsec),
+  ctime: milliseconds(va.va_ctime_sec, va.va_ctime_nsec),
+});
 
-function putDouble(words: Uint32Array, at: number, value: number): void {
-  words[at] = value % UINT32;
-  words[at + 1] = Math.floor(value / UINT32);
-}
-
-/** A time before 1970 cannot be told: it shows as 1970. */
+/** Times are unsigned on their way; one before 1970 shows as 1970. */
 const milliseconds = (sec: number, nsec: number): number =>
   Math.max(0, sec * 1000 + Math.floor(nsec / 1e6));

@@ -12,10 +12,18 @@ import { MountError } from '../transport.js';
 /** Answers a request: 0 or more is success, a negated errno of the host is not. */
 export type Done = (result: number) => void;
 
-/** Attributes of a directory record; of the rest nothing is looked at. Times in milliseconds. */
-export interface RecordStat {
+/** Numbers of struct stat, 32 bits but for size and blocks; what is missing is 0, of links 1. */
+export interface Stat {
   readonly mode: number;
   readonly ino: number;
+  readonly nlink?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly size?: number;
+  readonly rdev?: number;
+  readonly blksize?: number;
+  readonly blocks?: number;
+  /** Milliseconds since 1970. */
   readonly atime: number;
   readonly mtime: number;
   readonly ctime: number;
@@ -38,14 +46,14 @@ export interface Statfs {
  * is answered by libfuse.
  */
 export interface Handlers {
-  /** Present, these say that the overridden methods of {@link FuseInstance} serve the request. */
-  getattr(): never;
+  /** These two are only announced here; methods of {@link FuseInstance} serve them. */
   getxattr(): never;
   listxattr(): never;
+  getattr(path: string, done: (result: number, stat?: Stat) => void): void;
   statfs(path: string, done: (result: number, statfs?: Statfs) => void): void;
   readdir(
     path: string,
-    done: (result: number, names?: readonly string[], stats?: readonly RecordStat[]) => void,
+    done: (result: number, names?: readonly string[], stats?: readonly Stat[]) => void,
   ): void;
   readlink(path: string, done: (result: number, target?: string) => void): void;
   truncate(path: string, size: number, done: Done): void;
@@ -85,7 +93,7 @@ export interface Handlers {
 }
 
 /** Answers a request in the binding's own form: the result, then what it wants to have back. */
-export type Signal = (result: number, payload: Uint32Array | ArrayBufferLike) => void;
+export type Signal = (result: number, payload: ArrayBufferLike) => void;
 
 /** One mount. The underscored methods are the package's own; we override them. */
 export interface FuseInstance {
@@ -93,7 +101,6 @@ export interface FuseInstance {
   mount(opened: (error: Error | null) => void): void;
   /** The text of libfuse's -o. */
   _fuseOptions(): string;
-  _op_getattr(signal: Signal, path: string): void;
   _op_getxattr(signal: Signal, path: string, name: string, buffer: Buffer, position: number): void;
   _op_listxattr(signal: Signal, path: string, buffer: Buffer): void;
 }
@@ -104,7 +111,7 @@ export type FuseClass = new (
   options: { readonly timeout: false },
 ) => FuseInstance;
 
-const OVERRIDDEN = ['_fuseOptions', '_op_getattr', '_op_getxattr', '_op_listxattr'] as const;
+const OVERRIDDEN = ['_fuseOptions', '_op_getxattr', '_op_listxattr'] as const;
 const PACKAGE = 'fuse-native';
 /** glibc's; `os.constants.dlopen` leaves it out. */
 const RTLD_NODELETE = 0x1000;

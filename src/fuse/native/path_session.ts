@@ -38,7 +38,9 @@ import {
 import { mode_to_vtype, vattr_new, vattr_null, vtype_to_mode } from '../../puffs/vattr.js';
 import { Containment } from '../containment.js';
 import { netbsdToLinuxErrno } from '../errno.js';
-import { EINVAL, EIO, ERANGE } from '../reply.js';
+import { isReachable } from '../directories.js';
+import { TARGET_BYTES_MAX } from '../nodes.js';
+import { EINVAL, EIO, ENAMETOOLONG, ERANGE } from '../reply.js';
 import { listNames, nameInNamespace, namespaceOf } from '../xattrs.js';
 import { Paths } from './paths.js';
 
@@ -300,8 +302,9 @@ export class PathSession {
   readlink(path: string, out: { target: string }): number {
     const error =
       this.paths.node(path) || this.fs.node_readlink(this.found.cookie, this.cred, this.text);
-    if (error === 0) out.target = nameToText(this.text.value);
-    return answer(error);
+    if (error !== 0) return answer(error);
+    out.target = nameToText(this.text.value);
+    return Buffer.byteLength(out.target) > TARGET_BYTES_MAX ? -ENAMETOOLONG : 0;
   }
 
   /** All records of a directory, "." and ".." too. */
@@ -311,19 +314,19 @@ export class PathSession {
     const result: puffs_readdir_result = { eof: false };
     let at = 0;
     while (error === 0 && !result.eof) {
-      const countBefore = out.length;
+      const before = at;
       error = this.fs.node_readdir(
         cookie,
         at,
         this.cred,
         (name, fileid, dtype, nextOffset) => {
-          out.push({ name: nameToText(name), format: dtype << 12, fileid });
           at = nextOffset;
+          if (isReachable(name)) out.push({ name: nameToText(name), format: dtype << 12, fileid });
           return true;
         },
         result,
       );
-      if (out.length === countBefore) break;
+      if (at === before) break;
     }
     return answer(error);
   }

@@ -64,10 +64,14 @@ export class Paths {
   /** Finds the node of a path: `info`. @returns 0 or a NetBSD errno. */
   node(path: string): number {
     const { fs, info } = this;
-    const cookie = path === '/' ? fs.rootCookie : this.nameless.get(path);
+    const nameless = this.nameless.get(path);
+    const cookie = path === '/' ? fs.rootCookie : nameless;
     if (cookie !== undefined) {
       info.cookie = cookie;
-      return fs.node_getattr(cookie, info.va, this.cred);
+      const error = fs.node_getattr(cookie, info.va, this.cred);
+      // libfuse takes the name that it believes in off again.
+      if (nameless !== undefined) info.va.va_nlink++;
+      return error;
     }
     const error = this.parent(path);
     // A name that cannot be said names nothing.
