@@ -34,7 +34,10 @@ const random = (limit: number): number => {
   seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
   return Math.floor((seed / 2 ** 32) * limit);
 };
-const WORDS = 'the flash erase block of a node is written once and then kept until it is not needed any more by file system or user data in kernel memory page cache write read while this that with from'.split(' ');
+const WORDS =
+  'the flash erase block of a node is written once and then kept until it is not needed any more by file system or user data in kernel memory page cache write read while this that with from'.split(
+    ' ',
+  );
 
 function text(buf: Buffer, from: number, to: number): void {
   let at = from;
@@ -70,7 +73,8 @@ for (let n = 0; n < FILES; n++) {
 }
 const treeBytes = tree.reduce((sum, file) => sum + file.data.length, 0);
 const big = Buffer.alloc(BIG_BYTES);
-for (let at = 0, n = 0; at < BIG_BYTES; at += 65536, n++) (n % 2 ? noise : text)(big, at, at + 65536);
+for (let at = 0, n = 0; at < BIG_BYTES; at += 65536, n++)
+  (n % 2 ? noise : text)(big, at, at + 65536);
 
 // ---- measuring ----------------------------------------------------------------------------------
 
@@ -143,22 +147,34 @@ function readBig(u: Ukfs): void {
 
 // ---- calibration --------------------------------------------------------------------------------
 
-time('calibration: deflate level 3 of the tree, 4 KiB chunks', () => {
-  for (const { data } of tree) {
-    for (let at = 0; at < data.length; at += 4096) {
-      deflateSync(data.subarray(at, at + 4096), { level: 3 });
+time(
+  'calibration: deflate level 3 of the tree, 4 KiB chunks',
+  () => {
+    for (const { data } of tree) {
+      for (let at = 0; at < data.length; at += 4096) {
+        deflateSync(data.subarray(at, at + 4096), { level: 3 });
+      }
     }
-  }
-}, treeBytes);
+  },
+  treeBytes,
+);
 const hostDir = join(base, 'host');
-time('calibration: tree in, host file system', () => {
-  mkdirSync(hostDir);
-  for (let n = 0; n < 100; n++) mkdirSync(join(hostDir, `d${n}`));
-  for (const file of tree) writeFileSync(join(hostDir, file.path), file.data);
-}, treeBytes);
-time('calibration: read all of tree, host file system', () => {
-  for (const file of tree) readFileSync(join(hostDir, file.path));
-}, treeBytes);
+time(
+  'calibration: tree in, host file system',
+  () => {
+    mkdirSync(hostDir);
+    for (let n = 0; n < 100; n++) mkdirSync(join(hostDir, `d${n}`));
+    for (const file of tree) writeFileSync(join(hostDir, file.path), file.data);
+  },
+  treeBytes,
+);
+time(
+  'calibration: read all of tree, host file system',
+  () => {
+    for (const file of tree) readFileSync(join(hostDir, file.path));
+  },
+  treeBytes,
+);
 rmSync(hostDir, { recursive: true });
 
 // ---- jffs2 --------------------------------------------------------------------------------------

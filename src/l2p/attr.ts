@@ -6,7 +6,14 @@
 import { new_iattr } from '../lump/attr.js';
 import { Errno } from '../lump/errno.js';
 import {
-  ATTR_ATIME, ATTR_ATIME_SET, ATTR_GID, ATTR_MODE, ATTR_MTIME, ATTR_MTIME_SET, ATTR_SIZE, ATTR_UID,
+  ATTR_ATIME,
+  ATTR_ATIME_SET,
+  ATTR_GID,
+  ATTR_MODE,
+  ATTR_MTIME,
+  ATTR_MTIME_SET,
+  ATTR_SIZE,
+  ATTR_UID,
   type iattr,
 } from '../lump/fs.js';
 import type { kstat } from '../lump/inode.js';

@@ -11,29 +11,70 @@
 import { dput, d_obtain_alias, type Dentry } from '../dcache/dcache.js';
 import { remount, root_of, umount } from '../dcache/mount.js';
 import {
-  lookup_positive, vfs_create, vfs_link, vfs_mkdir, vfs_mknod, vfs_readlink, vfs_rename, vfs_rmdir,
-  vfs_symlink, vfs_tmpfile, vfs_unlink,
+  lookup_positive,
+  vfs_create,
+  vfs_link,
+  vfs_mkdir,
+  vfs_mknod,
+  vfs_readlink,
+  vfs_rename,
+  vfs_rmdir,
+  vfs_symlink,
+  vfs_tmpfile,
+  vfs_unlink,
 } from '../dcache/namei.js';
 import { inode_permission, notify_change } from '../lump/attr.js';
 import { BUG_ON } from '../lump/bug.js';
 import { Errno } from '../lump/errno.js';
 import {
-  fput, vfs_fsync, vfs_iterate_dir, vfs_open, vfs_read, vfs_seek, vfs_write,
+  fput,
+  vfs_fsync,
+  vfs_iterate_dir,
+  vfs_open,
+  vfs_read,
+  vfs_seek,
+  vfs_write,
 } from '../lump/file.js';
 import {
-  O_ACCMODE, O_RDONLY, O_WRONLY, PAGE_SIZE, SB_RDONLY, type cred, type dir_context, type file,
-  type inode, type super_block,
+  O_ACCMODE,
+  O_RDONLY,
+  O_WRONLY,
+  PAGE_SIZE,
+  SB_RDONLY,
+  type cred,
+  type dir_context,
+  type file,
+  type inode,
+  type super_block,
 } from '../lump/fs.js';
 import { generic_fillattr, ihold, new_kstat } from '../lump/inode.js';
 import { new_kstatfs, sync_filesystem, vfs_statfs } from '../lump/super.js';
 import { vfs_getxattr, vfs_listxattr, vfs_removexattr, vfs_setxattr } from '../lump/xattr.js';
 import { PUFFS_CRED_KERNEL } from '../puffs/cred.js';
 import {
-  FSYNC_DATAONLY, MNT_FORCE, MNT_WAIT, PC_CHOWN_RESTRICTED, PC_FILESIZEBITS, PC_LINK_MAX,
-  PC_NAME_MAX, PC_NO_TRUNC, PC_PATH_MAX, PC_SYMLINK_MAX, PC_SYNC_IO,
-  type ByteName, type Cookie, type puffs_cn, type puffs_cred, type puffs_newinfo,
-  type puffs_nextdent, type puffs_ops, type puffs_readdir_result, type puffs_size,
-  type puffs_statvfs, type puffs_uio, type vattr,
+  FSYNC_DATAONLY,
+  MNT_FORCE,
+  MNT_WAIT,
+  PC_CHOWN_RESTRICTED,
+  PC_FILESIZEBITS,
+  PC_LINK_MAX,
+  PC_NAME_MAX,
+  PC_NO_TRUNC,
+  PC_PATH_MAX,
+  PC_SYMLINK_MAX,
+  PC_SYNC_IO,
+  type ByteName,
+  type Cookie,
+  type puffs_cn,
+  type puffs_cred,
+  type puffs_newinfo,
+  type puffs_nextdent,
+  type puffs_ops,
+  type puffs_readdir_result,
+  type puffs_size,
+  type puffs_statvfs,
+  type puffs_uio,
+  type vattr,
 } from '../puffs/puffs.js';
 import { vattr_mode } from '../puffs/vattr.js';
 import { kstat_to_vattr, vattr_to_iattr } from './attr.js';
@@ -196,7 +237,11 @@ export class l2p implements puffs_ops {
   }
 
   node_symlink(
-    dir: Cookie, out: puffs_newinfo, cn: puffs_cn, _va: vattr, target: ByteName,
+    dir: Cookie,
+    out: puffs_newinfo,
+    cn: puffs_cn,
+    _va: vattr,
+    target: ByteName,
   ): number {
     try {
       const parent = this.nodes.directory(dir);
@@ -265,8 +310,13 @@ export class l2p implements puffs_ops {
 
   /** `flags` has Linux's numbers already. */
   node_rename(
-    sdir: Cookie, src: Cookie, scn: puffs_cn,
-    tdir: Cookie, targ: Cookie | null, tcn: puffs_cn, flags: number,
+    sdir: Cookie,
+    src: Cookie,
+    scn: puffs_cn,
+    tdir: Cookie,
+    targ: Cookie | null,
+    tcn: puffs_cn,
+    flags: number,
   ): number {
     try {
       const from = this.nodes.directory(sdir);
@@ -282,7 +332,10 @@ export class l2p implements puffs_ops {
   }
 
   node_readdir(
-    dir: Cookie, offset: number, cred: puffs_cred, emit: puffs_nextdent,
+    dir: Cookie,
+    offset: number,
+    cred: puffs_cred,
+    emit: puffs_nextdent,
     out: puffs_readdir_result,
   ): number {
     try {
@@ -382,7 +435,8 @@ export class l2p implements puffs_ops {
       const node = this.nodes.get(cookie);
       this.enter(cred);
       uio.resid -= this.with_file(node, O_RDONLY, (file) =>
-        vfs_read(file, uio.buf, uio.off, uio.resid, uio.offset));
+        vfs_read(file, uio.buf, uio.off, uio.resid, uio.offset),
+      );
       return 0;
     } catch (error) {
       return l2p_errno(error);
@@ -430,7 +484,8 @@ export class l2p implements puffs_ops {
       this.enter(cred);
       const datasync = (flags & FSYNC_DATAONLY) !== 0;
       this.with_file(node, node.reader === undefined ? O_WRONLY : O_RDONLY, (file) =>
-        vfs_fsync(file, datasync));
+        vfs_fsync(file, datasync),
+      );
       return 0;
     } catch (error) {
       return l2p_errno(error);
@@ -491,8 +546,10 @@ export class l2p implements puffs_ops {
     try {
       const { inode, nlookup } = this.nodes.get(cookie);
       const { i_ino, i_count, i_nlink, i_size } = inode;
-      this.sb.s_lump.pr_info(`l2p: node ${cookie}: inode ${i_ino}, ${nlookup} lookups, ` +
-        `${i_count} references, ${i_nlink} links, ${i_size} bytes`);
+      this.sb.s_lump.pr_info(
+        `l2p: node ${cookie}: inode ${i_ino}, ${nlookup} lookups, ` +
+          `${i_count} references, ${i_nlink} links, ${i_size} bytes`,
+      );
       return 0;
     } catch (error) {
       return l2p_errno(error);
@@ -516,7 +573,11 @@ export class l2p implements puffs_ops {
   // ---- extended attributes ----------------------------------------------------------------------
 
   node_getextattr(
-    cookie: Cookie, ns: number, name: ByteName, size: puffs_size, buf: Uint8Array | null,
+    cookie: Cookie,
+    ns: number,
+    name: ByteName,
+    size: puffs_size,
+    buf: Uint8Array | null,
     cred: puffs_cred,
   ): number {
     try {
@@ -534,7 +595,12 @@ export class l2p implements puffs_ops {
   }
 
   node_setextattr(
-    cookie: Cookie, ns: number, name: ByteName, value: Uint8Array, flags: number, cred: puffs_cred,
+    cookie: Cookie,
+    ns: number,
+    name: ByteName,
+    value: Uint8Array,
+    flags: number,
+    cred: puffs_cred,
   ): number {
     try {
       const { inode } = this.nodes.get(cookie);
@@ -547,7 +613,10 @@ export class l2p implements puffs_ops {
   }
 
   node_listextattr(
-    cookie: Cookie, ns: number, out: { names: ByteName[] }, cred: puffs_cred,
+    cookie: Cookie,
+    ns: number,
+    out: { names: ByteName[] },
+    cred: puffs_cred,
   ): number {
     try {
       const { inode } = this.nodes.get(cookie);

@@ -20,7 +20,9 @@ export function kstatfs_to_statvfs(from: kstatfs, to: puffs_statvfs): void {
 
 /** super_block.s_flags → f_flag. */
 export function sb_flags_to_mnt(flags: number): number {
-  return ((flags & SB_RDONLY) !== 0 ? MNT_RDONLY : 0)
-    | ((flags & SB_SYNCHRONOUS) !== 0 ? MNT_SYNCHRONOUS : 0)
-    | ((flags & SB_NOATIME) !== 0 ? MNT_NOATIME : 0);
+  return (
+    ((flags & SB_RDONLY) !== 0 ? MNT_RDONLY : 0) |
+    ((flags & SB_SYNCHRONOUS) !== 0 ? MNT_SYNCHRONOUS : 0) |
+    ((flags & SB_NOATIME) !== 0 ? MNT_NOATIME : 0)
+  );
 }

@@ -4,6 +4,7 @@
  * Source of the numbers: Linux's generic and x86 errno lists, checked against `errno -l` (moreutils)
  * and `os.constants.errno` of Node on Linux by test/lump/errno.test.ts.
  */
+// biome-ignore format: a table
 export const LINUX_ERRNO = {
   EPERM: 1, ENOENT: 2, ESRCH: 3, EINTR: 4, EIO: 5, ENXIO: 6, E2BIG: 7, ENOEXEC: 8, EBADF: 9,
   ECHILD: 10, EAGAIN: 11, ENOMEM: 12, EACCES: 13, EFAULT: 14, ENOTBLK: 15, EBUSY: 16, EEXIST: 17,

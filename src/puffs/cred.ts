@@ -11,16 +11,29 @@ const S_ISVTX = 0o1000;
 
 /** The server's own work: may do everything. */
 export const PUFFS_CRED_KERNEL: puffs_cred = Object.freeze({
-  kind: 'kernel', uid: 0, gid: 0, groups: [], permissionsChecked: false, umask: 0,
+  kind: 'kernel',
+  uid: 0,
+  gid: 0,
+  groups: [],
+  permissionsChecked: false,
+  umask: 0,
 });
 
 export const PUFFS_CRED_ROOT: puffs_cred = Object.freeze({
-  kind: 'user', uid: 0, gid: 0, groups: [], permissionsChecked: false, umask: 0,
+  kind: 'user',
+  uid: 0,
+  gid: 0,
+  groups: [],
+  permissionsChecked: false,
+  umask: 0,
 });
 
 /** A user's credential; umask 0 (the caller has applied it). */
 export function puffs_cred_user(
-  uid: number, gid: number, groups: readonly number[] = [], umask = 0,
+  uid: number,
+  gid: number,
+  groups: readonly number[] = [],
+  umask = 0,
 ): puffs_cred {
   return { kind: 'user', uid, gid, groups, permissionsChecked: false, umask };
 }
@@ -44,7 +57,12 @@ export function puffs_cred_hasgroup(cred: puffs_cred, gid: number): boolean {
  * @returns 0 or EACCES.
  */
 export function puffs_access(
-  type: number, mode: number, owner: number, group: number, wanted: number, cred: puffs_cred,
+  type: number,
+  mode: number,
+  owner: number,
+  group: number,
+  wanted: number,
+  cred: puffs_cred,
 ): number {
   if (puffs_cred_isjuggernaut(cred)) {
     const unexecutable = (wanted & PUFFS_VEXEC) !== 0 && type !== VDIR && (mode & 0o111) === 0;
@@ -52,7 +70,9 @@ export function puffs_access(
   }
   const bits = puffs_cred_isuid(cred, owner)
     ? mode >> 6
-    : puffs_cred_hasgroup(cred, group) ? mode >> 3 : mode;
+    : puffs_cred_hasgroup(cred, group)
+      ? mode >> 3
+      : mode;
   return (bits & wanted) === wanted ? 0 : E.EACCES;
 }
 
@@ -62,7 +82,11 @@ export function puffs_access(
  * @returns 0 or EPERM.
  */
 export function puffs_access_chown(
-  owner: number, group: number, newOwner: number, newGroup: number, cred: puffs_cred,
+  owner: number,
+  group: number,
+  newOwner: number,
+  newGroup: number,
+  cred: puffs_cred,
 ): number {
   if (puffs_cred_isjuggernaut(cred)) return 0;
   if (!puffs_cred_isuid(cred, owner) || newOwner !== owner) return E.EPERM;
@@ -75,7 +99,11 @@ export function puffs_access_chown(
  *   sticky bit on something else than a directory by a user.
  */
 export function puffs_access_chmod(
-  owner: number, group: number, type: number, mode: number, cred: puffs_cred,
+  owner: number,
+  group: number,
+  type: number,
+  mode: number,
+  cred: puffs_cred,
 ): number {
   if (puffs_cred_isjuggernaut(cred)) return 0;
   if (!puffs_cred_isuid(cred, owner)) return E.EPERM;
@@ -90,7 +118,11 @@ export function puffs_access_chmod(
  * @returns 0, EPERM for explicit times by a stranger, EACCES for "now" without write permission.
  */
 export function puffs_access_times(
-  owner: number, group: number, mode: number, vaflags: number, cred: puffs_cred,
+  owner: number,
+  group: number,
+  mode: number,
+  vaflags: number,
+  cred: puffs_cred,
 ): number {
   if (puffs_cred_isjuggernaut(cred) || puffs_cred_isuid(cred, owner)) return 0;
   if ((vaflags & VA_UTIMES_NULL) === 0) return E.EPERM;

@@ -37,7 +37,10 @@ export function dirent_size(nameLength: number): number {
  * @returns false when it does not fit: stop, no error.
  */
 export function puffs_nextdent_encode(
-  room: dirent_room, name: ByteName, fileno: number, dtype: number,
+  room: dirent_room,
+  name: ByteName,
+  fileno: number,
+  dtype: number,
 ): boolean {
   const length = dirent_size(name.length);
   if (name.length > DIRENT_NAME_MAX) throw new RangeError(`directory record: ${name.length} bytes`);
@@ -62,7 +65,7 @@ export function puffs_nextdent_encode(
 export function dirents_decode(buf: Uint8Array, end = buf.length): dirent[] {
   const records: dirent[] = [];
   const view = new DataView(buf.buffer, buf.byteOffset, end);
-  for (let at = 0; at < end;) {
+  for (let at = 0; at < end; ) {
     if (end - at < dirent_size(0)) throw new RangeError(`directory record cut off at ${at}`);
     const length = view.getUint16(at + 8, true);
     const nameLength = view.getUint16(at + 10, true);

@@ -4,6 +4,7 @@
  *
  * Source: reference rump.md §1.18; 1–34 are those of every Unix but for 11.
  */
+// biome-ignore format: a table
 export const NETBSD_ERRNO = {
   EPERM: 1, ENOENT: 2, ESRCH: 3, EINTR: 4, EIO: 5, ENXIO: 6, E2BIG: 7, ENOEXEC: 8, EBADF: 9,
   ECHILD: 10, EDEADLK: 11, ENOMEM: 12, EACCES: 13, EFAULT: 14, ENOTBLK: 15, EBUSY: 16, EEXIST: 17,

@@ -12,23 +12,65 @@
  * Two mistakes of a caller are thrown, not answered: giving back lookups or opens it never had.
  */
 import {
-  puffs_access, puffs_access_chmod, puffs_access_chown, puffs_cred_hasgroup,
-  puffs_cred_isjuggernaut, puffs_cred_isuid,
+  puffs_access,
+  puffs_access_chmod,
+  puffs_access_chown,
+  puffs_cred_hasgroup,
+  puffs_cred_isjuggernaut,
+  puffs_cred_isuid,
 } from './cred.js';
 import { NETBSD_ERRNO as E } from './errno.js';
-import { aclAccess, aclChmod, aclEncode, aclInherit, aclIsMinimal, aclMode, aclOf }
-  from './memfs_acl.js';
+import {
+  aclAccess,
+  aclChmod,
+  aclEncode,
+  aclInherit,
+  aclIsMinimal,
+  aclMode,
+  aclOf,
+} from './memfs_acl.js';
 import { MEMFS_PAGE_BYTES, type MemfsSpace } from './memfs_data.js';
 import { MemfsNode, type Timespec } from './memfs_node.js';
 import { ACL_ACCESS, ACL_DEFAULT, MemfsXattrs } from './memfs_xattr.js';
 import {
-  FREAD, FWRITE, IO_APPEND, MNT_FORCE, PC_CHOWN_RESTRICTED, PC_FILESIZEBITS,
-  PC_LINK_MAX, PC_NAME_MAX, PC_NO_TRUNC, PC_PATH_MAX, PC_SYMLINK_MAX, PC_SYNC_IO,
-  PUFFS_RENAME_EXCHANGE, PUFFS_RENAME_NOREPLACE, PUFFS_VEXEC, PUFFS_VREAD, PUFFS_VWRITE,
-  VA_UTIMES_NULL, VBLK, VCHR, VDIR, VFIFO, VLNK, VNOVAL, VREG, VSOCK,
-  type ByteName, type Cookie, type puffs_cn, type puffs_cred, type puffs_newinfo,
-  type puffs_nextdent, type puffs_ops, type puffs_readdir_result, type puffs_size,
-  type puffs_statvfs, type puffs_uio, type vattr,
+  FREAD,
+  FWRITE,
+  IO_APPEND,
+  MNT_FORCE,
+  PC_CHOWN_RESTRICTED,
+  PC_FILESIZEBITS,
+  PC_LINK_MAX,
+  PC_NAME_MAX,
+  PC_NO_TRUNC,
+  PC_PATH_MAX,
+  PC_SYMLINK_MAX,
+  PC_SYNC_IO,
+  PUFFS_RENAME_EXCHANGE,
+  PUFFS_RENAME_NOREPLACE,
+  PUFFS_VEXEC,
+  PUFFS_VREAD,
+  PUFFS_VWRITE,
+  VA_UTIMES_NULL,
+  VBLK,
+  VCHR,
+  VDIR,
+  VFIFO,
+  VLNK,
+  VNOVAL,
+  VREG,
+  VSOCK,
+  type ByteName,
+  type Cookie,
+  type puffs_cn,
+  type puffs_cred,
+  type puffs_newinfo,
+  type puffs_nextdent,
+  type puffs_ops,
+  type puffs_readdir_result,
+  type puffs_size,
+  type puffs_statvfs,
+  type puffs_uio,
+  type vattr,
 } from './puffs.js';
 import { vattr_has_atime, vattr_has_mtime, vtype_to_dt } from './vattr.js';
 
@@ -190,7 +232,11 @@ export class Memfs implements puffs_ops {
   }
 
   node_symlink(
-    dir: Cookie, out: puffs_newinfo, cn: puffs_cn, _va: vattr, target: ByteName,
+    dir: Cookie,
+    out: puffs_newinfo,
+    cn: puffs_cn,
+    _va: vattr,
+    target: ByteName,
   ): number {
     return this.#make(dir, out, cn, VLNK, 0o777, 0, target);
   }
@@ -250,8 +296,13 @@ export class Memfs implements puffs_ops {
   }
 
   node_rename(
-    sdir: Cookie, src: Cookie, scn: puffs_cn,
-    tdir: Cookie, _targ: Cookie | null, tcn: puffs_cn, flags: number,
+    sdir: Cookie,
+    src: Cookie,
+    scn: puffs_cn,
+    tdir: Cookie,
+    _targ: Cookie | null,
+    tcn: puffs_cn,
+    flags: number,
   ): number {
     const from = this.#nodes.get(sdir);
     const to = this.#nodes.get(tdir);
@@ -274,11 +325,12 @@ export class Memfs implements puffs_ops {
     if (victim === node) return 0;
 
     const isExchange = flags === PUFFS_RENAME_EXCHANGE;
-    const refused = this.#mayDelete(from, node, scn)
-      || (victim === undefined ? this.#mayCreate(to, tcn) : this.#mayDelete(to, victim, tcn))
-      || (isExchange ? 0 : node.mayReplace(victim))
-      || this.#mayMove(node, from, to, scn.cred)
-      || (isExchange ? this.#mayMove(victim!, to, from, scn.cred) : 0);
+    const refused =
+      this.#mayDelete(from, node, scn) ||
+      (victim === undefined ? this.#mayCreate(to, tcn) : this.#mayDelete(to, victim, tcn)) ||
+      (isExchange ? 0 : node.mayReplace(victim)) ||
+      this.#mayMove(node, from, to, scn.cred) ||
+      (isExchange ? this.#mayMove(victim!, to, from, scn.cred) : 0);
     if (refused !== 0) return refused;
     if (isExchange) {
       this.#exchange(from, node, scn.name, to, victim!, tcn.name);
@@ -299,7 +351,10 @@ export class Memfs implements puffs_ops {
   }
 
   node_readdir(
-    dir: Cookie, offset: number, _cred: puffs_cred, emit: puffs_nextdent,
+    dir: Cookie,
+    offset: number,
+    _cred: puffs_cred,
+    emit: puffs_nextdent,
     out: puffs_readdir_result,
   ): number {
     const node = this.#nodes.get(dir);
@@ -346,8 +401,8 @@ export class Memfs implements puffs_ops {
     const node = this.#nodes.get(cookie);
     if (node === undefined) return E.ESTALE;
     if (node.directory !== null && (mode & FWRITE) !== 0) return E.EISDIR;
-    const wanted = ((mode & FREAD) !== 0 ? PUFFS_VREAD : 0)
-      | ((mode & FWRITE) !== 0 ? PUFFS_VWRITE : 0);
+    const wanted =
+      ((mode & FREAD) !== 0 ? PUFFS_VREAD : 0) | ((mode & FWRITE) !== 0 ? PUFFS_VWRITE : 0);
     const denied = this.#access(node, wanted, cred);
     if (denied !== 0) return denied;
     node.opens++;
@@ -545,7 +600,11 @@ export class Memfs implements puffs_ops {
   // ---- extended attributes ----------------------------------------------------------------------
 
   node_getextattr(
-    cookie: Cookie, ns: number, name: ByteName, size: puffs_size, buf: Uint8Array | null,
+    cookie: Cookie,
+    ns: number,
+    name: ByteName,
+    size: puffs_size,
+    buf: Uint8Array | null,
     cred: puffs_cred,
   ): number {
     const node = this.#nodes.get(cookie);
@@ -553,7 +612,12 @@ export class Memfs implements puffs_ops {
   }
 
   node_setextattr(
-    cookie: Cookie, ns: number, name: ByteName, value: Uint8Array, flags: number, cred: puffs_cred,
+    cookie: Cookie,
+    ns: number,
+    name: ByteName,
+    value: Uint8Array,
+    flags: number,
+    cred: puffs_cred,
   ): number {
     const node = this.#nodes.get(cookie);
     if (node === undefined) return E.ESTALE;
@@ -562,7 +626,10 @@ export class Memfs implements puffs_ops {
   }
 
   node_listextattr(
-    cookie: Cookie, ns: number, out: { names: ByteName[] }, cred: puffs_cred,
+    cookie: Cookie,
+    ns: number,
+    out: { names: ByteName[] },
+    cred: puffs_cred,
   ): number {
     const node = this.#nodes.get(cookie);
     if (node === undefined) return E.ESTALE;
@@ -586,7 +653,12 @@ export class Memfs implements puffs_ops {
   }
 
   #newNode(
-    type: number, parent: MemfsNode | null, mode: number, uid: number, gid: number, now: Timespec,
+    type: number,
+    parent: MemfsNode | null,
+    mode: number,
+    uid: number,
+    gid: number,
+    now: Timespec,
   ): MemfsNode {
     const cookie = ++this.#lastCookie;
     const node = new MemfsNode(cookie, type, parent, this.#space, mode, uid, gid, now);
@@ -645,9 +717,12 @@ export class Memfs implements puffs_ops {
     const denied = this.#access(parent, PUFFS_VWRITE, cn.cred);
     if (denied !== 0) return denied;
     const { cred } = cn;
-    const isTrusted = (parent.mode & S_ISVTX) === 0 || cred.permissionsChecked
-      || puffs_cred_isjuggernaut(cred) || puffs_cred_isuid(cred, node.uid)
-      || puffs_cred_isuid(cred, parent.uid);
+    const isTrusted =
+      (parent.mode & S_ISVTX) === 0 ||
+      cred.permissionsChecked ||
+      puffs_cred_isjuggernaut(cred) ||
+      puffs_cred_isuid(cred, node.uid) ||
+      puffs_cred_isuid(cred, parent.uid);
     return isTrusted ? 0 : E.EPERM;
   }
 
@@ -657,7 +732,12 @@ export class Memfs implements puffs_ops {
   }
 
   #make(
-    dir: Cookie, out: puffs_newinfo, cn: puffs_cn, type: number, mode: number, rdev: number,
+    dir: Cookie,
+    out: puffs_newinfo,
+    cn: puffs_cn,
+    type: number,
+    mode: number,
+    rdev: number,
     target: ByteName,
   ): number {
     const parent = this.#nodes.get(dir);
@@ -678,9 +758,7 @@ export class Memfs implements puffs_ops {
   }
 
   /** A node with what a new one takes from its directory: group, set-group-id, access lists. */
-  #inherit(
-    type: number, parent: MemfsNode, mode: number, cred: puffs_cred,
-  ): MemfsNode | null {
+  #inherit(type: number, parent: MemfsNode, mode: number, cred: puffs_cred): MemfsNode | null {
     if (this.#nodes.size >= this.#nodesMax) return null;
     let bits = mode;
     let gid = cred.gid;
@@ -731,8 +809,12 @@ export class Memfs implements puffs_ops {
   }
 
   #exchange(
-    from: MemfsNode, node: MemfsNode, name: ByteName,
-    to: MemfsNode, other: MemfsNode, otherName: ByteName,
+    from: MemfsNode,
+    node: MemfsNode,
+    name: ByteName,
+    to: MemfsNode,
+    other: MemfsNode,
+    otherName: ByteName,
   ): void {
     const now = this.#now();
     from.directory!.set(name, other);
@@ -792,6 +874,7 @@ function withoutPrivileges(node: MemfsNode, cred: puffs_cred): number {
 }
 
 function mayKeepGroup(node: MemfsNode, cred: puffs_cred): boolean {
-  return cred.permissionsChecked || puffs_cred_isjuggernaut(cred)
-    || puffs_cred_hasgroup(cred, node.gid);
+  return (
+    cred.permissionsChecked || puffs_cred_isjuggernaut(cred) || puffs_cred_hasgroup(cred, node.gid)
+  );
 }

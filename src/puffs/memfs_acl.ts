@@ -86,7 +86,7 @@ const permOf = (acl: MemfsAcl, tag: number): number | undefined =>
   acl.find((entry) => entry.tag === tag)?.perm;
 
 /** The group class of the mode is the mask where there is one. */
-const groupClass = (acl: MemfsAcl): number => permOf(acl, MASK) === undefined ? GROUP_OBJ : MASK;
+const groupClass = (acl: MemfsAcl): number => (permOf(acl, MASK) === undefined ? GROUP_OBJ : MASK);
 
 /** Permission bits that a list stands for. */
 export function aclMode(acl: MemfsAcl): number {

@@ -109,7 +109,8 @@ export class MemfsData {
  * @returns the bytes of the pieces that were accepted.
  */
 function forEachPiece(
-  position: number, length: number,
+  position: number,
+  length: number,
   piece: (index: number, start: number, count: number, done: number) => boolean,
 ): number {
   let done = 0;

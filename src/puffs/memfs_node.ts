@@ -103,8 +103,14 @@ export class MemfsNode {
   linkable = false;
 
   constructor(
-    cookie: Cookie, type: number, parent: MemfsNode | null, space: MemfsSpace,
-    mode: number, uid: number, gid: number, now: Timespec,
+    cookie: Cookie,
+    type: number,
+    parent: MemfsNode | null,
+    space: MemfsSpace,
+    mode: number,
+    uid: number,
+    gid: number,
+    now: Timespec,
   ) {
     this.cookie = cookie;
     this.type = type;

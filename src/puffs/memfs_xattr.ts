@@ -2,15 +2,21 @@
  * Extended attributes of memfs: Linux's rules for the prefixes, and the access list that stands
  * behind "system.posix_acl_access". A node keeps its attributes under Linux's full names.
  */
-import {
-  puffs_cred_hasgroup, puffs_cred_isjuggernaut, puffs_cred_isuid,
-} from './cred.js';
+import { puffs_cred_hasgroup, puffs_cred_isjuggernaut, puffs_cred_isuid } from './cred.js';
 import { NETBSD_ERRNO as E } from './errno.js';
 import { aclDecode, aclEncode, aclIsMinimal, aclIsValid, aclMode } from './memfs_acl.js';
 import type { MemfsNode, Timespec } from './memfs_node.js';
 import {
-  EXTATTR_NAMESPACE_SYSTEM, EXTATTR_NAMESPACE_USER, PUFFS_VREAD, PUFFS_VWRITE, VDIR, VLNK, VREG,
-  type ByteName, type puffs_cred, type puffs_size,
+  EXTATTR_NAMESPACE_SYSTEM,
+  EXTATTR_NAMESPACE_USER,
+  PUFFS_VREAD,
+  PUFFS_VWRITE,
+  VDIR,
+  VLNK,
+  VREG,
+  type ByteName,
+  type puffs_cred,
+  type puffs_size,
 } from './puffs.js';
 
 export const ACL_ACCESS = 'system.posix_acl_access';
@@ -37,7 +43,11 @@ export class MemfsXattrs {
   }
 
   get(
-    node: MemfsNode, ns: number, name: ByteName, size: puffs_size, buf: Uint8Array | null,
+    node: MemfsNode,
+    ns: number,
+    name: ByteName,
+    size: puffs_size,
+    buf: Uint8Array | null,
     cred: puffs_cred,
   ): number {
     const full = fullName(ns, name);
@@ -53,7 +63,11 @@ export class MemfsXattrs {
   }
 
   set(
-    node: MemfsNode, ns: number, name: ByteName, value: Uint8Array, flags: number,
+    node: MemfsNode,
+    ns: number,
+    name: ByteName,
+    value: Uint8Array,
+    flags: number,
     cred: puffs_cred,
   ): number {
     const full = fullName(ns, name);
@@ -120,9 +134,7 @@ export class MemfsXattrs {
   }
 
   /** The access list also is the mode; one that says no more than the mode is not kept. */
-  #setAcl(
-    node: MemfsNode, full: ByteName, value: Uint8Array | null, cred: puffs_cred,
-  ): number {
+  #setAcl(node: MemfsNode, full: ByteName, value: Uint8Array | null, cred: puffs_cred): number {
     const acl = value === null ? null : aclDecode(value);
     if (typeof acl === 'number') return acl;
     if (full === ACL_DEFAULT && node.type !== VDIR) return acl === null ? 0 : E.EACCES;

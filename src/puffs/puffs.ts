@@ -174,7 +174,10 @@ export interface puffs_uio {
  * `nextOffset` is the cookie of the NEXT record (BSD's convention).
  */
 export type puffs_nextdent = (
-  name: ByteName, fileid: number, dtype: number, nextOffset: number,
+  name: ByteName,
+  fileid: number,
+  dtype: number,
+  nextOffset: number,
 ) => boolean;
 
 export interface puffs_readdir_result {
@@ -249,21 +252,28 @@ export interface puffs_ops {
    * itself, or flags the file system does not serve).
    */
   node_rename(
-    sdir: Cookie, src: Cookie, scn: puffs_cn,
-    tdir: Cookie, targ: Cookie | null, tcn: puffs_cn, flags: number,
+    sdir: Cookie,
+    src: Cookie,
+    scn: puffs_cn,
+    tdir: Cookie,
+    targ: Cookie | null,
+    tcn: puffs_cn,
+    flags: number,
   ): number;
   node_mkdir(dir: Cookie, out: puffs_newinfo, cn: puffs_cn, va: vattr): number;
   /** @returns ENOTEMPTY, ENOTDIR, ENOENT. */
   node_rmdir(dir: Cookie, targ: Cookie, cn: puffs_cn): number;
-  node_symlink(
-    dir: Cookie, out: puffs_newinfo, cn: puffs_cn, va: vattr, target: ByteName,
-  ): number;
+  node_symlink(dir: Cookie, out: puffs_newinfo, cn: puffs_cn, va: vattr, target: ByteName): number;
   /**
    * Emits "." and ".." too. `offset` 0 starts; any value handed out as nextOffset continues, also
    * after entries were removed (none that stayed is left out or doubled).
    */
   node_readdir(
-    dir: Cookie, offset: number, cred: puffs_cred, emit: puffs_nextdent, out: puffs_readdir_result,
+    dir: Cookie,
+    offset: number,
+    cred: puffs_cred,
+    emit: puffs_nextdent,
+    out: puffs_readdir_result,
   ): number;
   /** The target is put into out.value. @returns EINVAL for another kind of node. */
   node_readlink(node: Cookie, cred: puffs_cred, out: { value: ByteName }): number;
@@ -280,12 +290,21 @@ export interface puffs_ops {
    * `buf` null asks for the size only. @returns ENOATTR (93), ERANGE when buf is too small.
    */
   node_getextattr(
-    node: Cookie, ns: number, name: ByteName, size: puffs_size, buf: Uint8Array | null,
+    node: Cookie,
+    ns: number,
+    name: ByteName,
+    size: puffs_size,
+    buf: Uint8Array | null,
     cred: puffs_cred,
   ): number;
   /** Extension: `flags` 1 create only (EEXIST), 2 replace only (ENOATTR). */
   node_setextattr(
-    node: Cookie, ns: number, name: ByteName, value: Uint8Array, flags: number, cred: puffs_cred,
+    node: Cookie,
+    ns: number,
+    name: ByteName,
+    value: Uint8Array,
+    flags: number,
+    cred: puffs_cred,
   ): number;
   /** Names of one name space into out.names. */
   node_listextattr(node: Cookie, ns: number, out: { names: ByteName[] }, cred: puffs_cred): number;

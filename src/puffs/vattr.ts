@@ -4,9 +4,7 @@
  *
  * Source: reference rump.md §1.4, §1.11.
  */
-import {
-  VBLK, VCHR, VDIR, VFIFO, VLNK, VNON, VNOVAL, VREG, VSOCK, type vattr,
-} from './puffs.js';
+import { VBLK, VCHR, VDIR, VFIFO, VLNK, VNON, VNOVAL, VREG, VSOCK, type vattr } from './puffs.js';
 
 /** Preferred I/O size that a reset record states. */
 export const VATTR_BLOCKSIZE = 4096;
@@ -66,8 +64,19 @@ export function vattr_copy(to: vattr, from: Readonly<vattr>): void {
 }
 
 const PLAIN_FIELDS = [
-  'va_mode', 'va_nlink', 'va_uid', 'va_gid', 'va_fsid', 'va_fileid', 'va_size', 'va_blocksize',
-  'va_gen', 'va_flags', 'va_rdev', 'va_bytes', 'va_filerev',
+  'va_mode',
+  'va_nlink',
+  'va_uid',
+  'va_gid',
+  'va_fsid',
+  'va_fileid',
+  'va_size',
+  'va_blocksize',
+  'va_gen',
+  'va_flags',
+  'va_rdev',
+  'va_bytes',
+  'va_filerev',
 ] as const;
 const TIME_FIELDS = [
   ['va_atime_sec', 'va_atime_nsec'],

@@ -67,8 +67,13 @@ export interface HostCodecs {
    *   fill the capacity to the last byte may be refused too.
    */
   deflate(
-    src: Uint8Array, srcOffset: number, srcLength: number,
-    dst: Uint8Array, dstOffset: number, dstCapacity: number, level: number,
+    src: Uint8Array,
+    srcOffset: number,
+    srcLength: number,
+    dst: Uint8Array,
+    dstOffset: number,
+    dstCapacity: number,
+    level: number,
   ): number;
   /**
    * Decompresses raw DEFLATE data (RFC 1951: no header, no checksum) made with any window size.
@@ -77,8 +82,12 @@ export interface HostCodecs {
    *   `dstCapacity` bytes. What was written up to then stays.
    */
   inflateRaw(
-    src: Uint8Array, srcOffset: number, srcLength: number,
-    dst: Uint8Array, dstOffset: number, dstCapacity: number,
+    src: Uint8Array,
+    srcOffset: number,
+    srcLength: number,
+    dst: Uint8Array,
+    dstOffset: number,
+    dstCapacity: number,
   ): number;
 }
 

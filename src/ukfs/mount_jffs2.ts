@@ -101,7 +101,8 @@ interface Geometry {
  * @throws MountError; nothing is open or locked then.
  */
 export function mountJffs2(
-  options: MountJffs2Options, host: Rumpuser = new NodeHost(),
+  options: MountJffs2Options,
+  host: Rumpuser = new NodeHost(),
 ): MountedJffs2 {
   try {
     return mount(options, host);
@@ -175,7 +176,14 @@ function mount(options: MountJffs2Options, host: Rumpuser): MountedJffs2 {
     // Whoever ends the mount, the session that serves FUSE or unmount(), ends with the image closed.
     const fs = new l2p(sb, () => chip.close());
     return {
-      fs, lump, sb, mtd, c, detection, readOnly, report,
+      fs,
+      lump,
+      sb,
+      mtd,
+      c,
+      detection,
+      readOnly,
+      report,
       unmount(force = false): void {
         const error = fs.fs_unmount(force ? MNT_FORCE : 0);
         if (error === 0) return;
@@ -205,14 +213,18 @@ function checkOptions({ erasesize, part, mtdparts }: MountJffs2Options): void {
 
 /** Looks at the file: where the flash lies in it, and in which form. */
 function examine(
-  options: MountJffs2Options, host: Rumpuser, report: string[], doubts: string[],
+  options: MountJffs2Options,
+  host: Rumpuser,
+  report: string[],
+  doubts: string[],
 ): { geometry: Geometry; detection: Jffs2Detection | null } {
   const file = host.open(options.image, 'read');
   try {
     const fileBytes = file.size();
     if (fileBytes === 0 && options.size === undefined) {
       throw new MountError(
-        'EINVAL', `${options.image} is empty: to make a blank flash of it, give size=`,
+        'EINVAL',
+        `${options.image} is empty: to make a blank flash of it, give size=`,
       );
     }
     const parted = options.mtdparts !== undefined;
@@ -231,7 +243,8 @@ function examine(
       ...(erasesizeGiven !== undefined && { erasesize: erasesizeGiven }),
     };
     const detection = jffs2_detect(
-      { sizeBytes: fileBytes, read: (buf, off, len, at) => file.read(buf, off, len, at) }, known,
+      { sizeBytes: fileBytes, read: (buf, off, len, at) => file.read(buf, off, len, at) },
+      known,
     );
     if (detection) {
       report.push(...detection.evidence);
@@ -248,7 +261,8 @@ function examine(
     let size = options.size ?? described?.size ?? Math.ceil(rest / erasesize) * erasesize;
     if (size % erasesize !== 0) {
       throw new MountError(
-        'EINVAL', `a flash of ${size} bytes has no whole number of erase blocks of ${erasesize}`,
+        'EINVAL',
+        `a flash of ${size} bytes has no whole number of erase blocks of ${erasesize}`,
       );
     }
     if (options.size === undefined && size < BLOCKS_MIN * erasesize && !parted) {
@@ -267,7 +281,8 @@ function examine(
 
 /** What a chip's description beside the image says, if there is one. */
 function describedGeometry(
-  options: MountJffs2Options, host: Rumpuser,
+  options: MountJffs2Options,
+  host: Rumpuser,
 ): { path: string; size: number; erasesize: number } | null {
   if (options.sidecar === false) return null;
   const path = sidecar_path(options.image, options.offset ?? 0);
@@ -277,7 +292,8 @@ function describedGeometry(
 
 /** Without any node, only erased flash may be taken for a file system. */
 function examineBlank(
-  options: MountJffs2Options, fileBytes: number,
+  options: MountJffs2Options,
+  fileBytes: number,
   read: (buf: Uint8Array, position: number) => number,
 ): void {
   const buf = new Uint8Array(1 << 20);
@@ -298,7 +314,9 @@ function examineBlank(
 
 /** Divides the chip and picks the part that was asked for. */
 function choosePartition(
-  host: Rumpuser, master: mtd_info, options: MountJffs2Options,
+  host: Rumpuser,
+  master: mtd_info,
+  options: MountJffs2Options,
 ): mtd_partition {
   let text = options.mtdparts!;
   // A person leaves out what is the same for everybody: the word and the chip's id.
@@ -314,9 +332,11 @@ function choosePartition(
   const { part } = options;
   const chosen =
     part === undefined
-      ? parts.length === 1 ? parts[0] : undefined
-      : parts.find((candidate) => candidate.name === part) ??
-        (/^\d+$/.test(part) ? parts[Number(part)] : undefined);
+      ? parts.length === 1
+        ? parts[0]
+        : undefined
+      : (parts.find((candidate) => candidate.name === part) ??
+        (/^\d+$/.test(part) ? parts[Number(part)] : undefined));
   if (!chosen) {
     throw new MountError(
       'EINVAL',
@@ -338,7 +358,8 @@ function jffs2Options(options: MountJffs2Options, detection: Jffs2Detection | nu
 
 /** For the thread that serves FUSE: see FileSystemModule in src/fuse/module.ts. */
 export function open(
-  options: unknown, hooks: { console(level: number, line: string): void },
+  options: unknown,
+  hooks: { console(level: number, line: string): void },
 ): {
   fs: l2p;
   report: readonly string[];

@@ -1,6 +1,15 @@
 /** What stat answers: node:fs's fields, with the times also to the nanosecond. */
 import {
-  VBLK, VCHR, VDIR, VFIFO, VLNK, VNOVAL, VREG, VSOCK, vattr_mode, type vattr,
+  VBLK,
+  VCHR,
+  VDIR,
+  VFIFO,
+  VLNK,
+  VNOVAL,
+  VREG,
+  VSOCK,
+  vattr_mode,
+  type vattr,
 } from '../puffs/index.js';
 
 /** Seconds and nanoseconds since 1970. */

@@ -7,17 +7,57 @@
  * bytes, a Uint8Array for itself.
  */
 import {
-  FREAD, FWRITE, IO_APPEND, IO_SYNC, MNT_FORCE, MNT_WAIT, EXTATTR_NAMESPACE_SYSTEM,
-  EXTATTR_NAMESPACE_USER, FSYNC_DATAONLY, FSYNC_WAIT, NAMEI_CREATE, NAMEI_DELETE, NAMEI_RENAME,
-  NETBSD_ERRNO as E, PUFFS_CRED_ROOT, PUFFS_VWRITE, VA_UTIMES_NULL, VBLK, VCHR, VDIR, VLNK, VREG,
-  bytesToName, mode_to_vtype, nameToBytes, nameToText, textToName, vattr_new,
-  type ByteName, type Cookie, type puffs_cn, type puffs_cred, type puffs_newinfo, type puffs_ops,
-  type puffs_statvfs, type puffs_uio, type vattr,
+  FREAD,
+  FWRITE,
+  IO_APPEND,
+  IO_SYNC,
+  MNT_FORCE,
+  MNT_WAIT,
+  EXTATTR_NAMESPACE_SYSTEM,
+  EXTATTR_NAMESPACE_USER,
+  FSYNC_DATAONLY,
+  FSYNC_WAIT,
+  NAMEI_CREATE,
+  NAMEI_DELETE,
+  NAMEI_RENAME,
+  NETBSD_ERRNO as E,
+  PUFFS_CRED_ROOT,
+  PUFFS_VWRITE,
+  VA_UTIMES_NULL,
+  VBLK,
+  VCHR,
+  VDIR,
+  VLNK,
+  VREG,
+  bytesToName,
+  mode_to_vtype,
+  nameToBytes,
+  nameToText,
+  textToName,
+  vattr_new,
+  type ByteName,
+  type Cookie,
+  type puffs_cn,
+  type puffs_cred,
+  type puffs_newinfo,
+  type puffs_ops,
+  type puffs_statvfs,
+  type puffs_uio,
+  type vattr,
 } from '../puffs/index.js';
 import { check, UkfsError, type PathLike } from './error.js';
 import {
-  O_ACCMODE, O_APPEND, O_CREAT, O_DIRECTORY, O_DSYNC, O_EXCL, O_NOFOLLOW, O_TMPFILE, O_TRUNC,
-  O_RDONLY, openFlags,
+  O_ACCMODE,
+  O_APPEND,
+  O_CREAT,
+  O_DIRECTORY,
+  O_DSYNC,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_TMPFILE,
+  O_TRUNC,
+  O_RDONLY,
+  openFlags,
 } from './flags.js';
 import { UkfsStats, type Timespec } from './stats.js';
 import { Walk, type WalkMode } from './walk.js';
@@ -95,7 +135,8 @@ export class Ukfs {
 
   mkdir(path: PathLike, mode = 0o777): void {
     this.#onNewName(path, 'mkdir', true, (parent, cn, out) =>
-      this.fs.node_mkdir(parent, out, cn, newAttributes(VDIR, mode)));
+      this.fs.node_mkdir(parent, out, cn, newAttributes(VDIR, mode)),
+    );
   }
 
   /** `mode` with its type bits (none: a regular file); `rdev` in NetBSD's form, see makedev(). */
@@ -114,7 +155,8 @@ export class Ukfs {
     const bytes = toName(target);
     if (bytes === '') throw new UkfsError('ENOENT', 'symlink', target, path);
     this.#onNewName(path, 'symlink', false, (parent, cn, out) =>
-      this.fs.node_symlink(parent, out, cn, newAttributes(VLNK, 0o777), bytes));
+      this.fs.node_symlink(parent, out, cn, newAttributes(VLNK, 0o777), bytes),
+    );
   }
 
   /** The target as text. */
@@ -171,33 +213,50 @@ export class Ukfs {
 
   /** `flags`: PUFFS_RENAME_NOREPLACE or PUFFS_RENAME_EXCHANGE. */
   rename(from: PathLike, to: PathLike, flags = 0): void {
-    this.#onWalk(from, 'parent', 'rename', (source) => this.#onWalk(to, 'parent', 'rename', (target) => {
-      const refuse = (error: number): void => check(error, 'rename', from, to);
-      if (source.kind !== 'name' || target.kind !== 'name') refuse(E.EBUSY);
-      refuse(source.lastError);
-      if (target.lastError !== E.ENOENT) refuse(target.lastError);
-      const isDirectory = source.va.va_type === VDIR;
-      if (!isDirectory && (source.trailingSlash || target.trailingSlash)) refuse(E.ENOTDIR);
-      refuse(this.fs.node_rename(
-        source.parent, source.node!, this.#cn(NAMEI_RENAME, source.name),
-        target.parent, target.node, this.#cn(NAMEI_RENAME, target.name), flags,
-      ));
-    }));
+    this.#onWalk(from, 'parent', 'rename', (source) =>
+      this.#onWalk(to, 'parent', 'rename', (target) => {
+        const refuse = (error: number): void => check(error, 'rename', from, to);
+        if (source.kind !== 'name' || target.kind !== 'name') refuse(E.EBUSY);
+        refuse(source.lastError);
+        if (target.lastError !== E.ENOENT) refuse(target.lastError);
+        const isDirectory = source.va.va_type === VDIR;
+        if (!isDirectory && (source.trailingSlash || target.trailingSlash)) refuse(E.ENOTDIR);
+        refuse(
+          this.fs.node_rename(
+            source.parent,
+            source.node!,
+            this.#cn(NAMEI_RENAME, source.name),
+            target.parent,
+            target.node,
+            this.#cn(NAMEI_RENAME, target.name),
+            flags,
+          ),
+        );
+      }),
+    );
   }
 
   // ---- attributes -------------------------------------------------------------------------------
 
   chmod(path: PathLike, mode: number): void {
-    this.#setattr(path, 'follow', 'chmod', (va) => { va.va_mode = mode & 0o7777; });
+    this.#setattr(path, 'follow', 'chmod', (va) => {
+      va.va_mode = mode & 0o7777;
+    });
   }
 
   /** −1 leaves an owner as it is. */
   chown(path: PathLike, uid: number, gid: number): void {
-    this.#setattr(path, 'follow', 'chown', (va) => { va.va_uid = uid; va.va_gid = gid; });
+    this.#setattr(path, 'follow', 'chown', (va) => {
+      va.va_uid = uid;
+      va.va_gid = gid;
+    });
   }
 
   lchown(path: PathLike, uid: number, gid: number): void {
-    this.#setattr(path, 'nofollow', 'lchown', (va) => { va.va_uid = uid; va.va_gid = gid; });
+    this.#setattr(path, 'nofollow', 'lchown', (va) => {
+      va.va_uid = uid;
+      va.va_gid = gid;
+    });
   }
 
   /** Without times: both become the file system's "now". */
@@ -237,12 +296,16 @@ export class Ukfs {
     }
   }
 
-  writeFile(path: PathLike, data: string | Uint8Array, flag: string | number = 'w', mode = 0o666):
-  void {
+  writeFile(
+    path: PathLike,
+    data: string | Uint8Array,
+    flag: string | number = 'w',
+    mode = 0o666,
+  ): void {
     const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
     const fd = this.open(path, flag, mode);
     try {
-      for (let done = 0; done < bytes.length;) {
+      for (let done = 0; done < bytes.length; ) {
         done += this.write(fd, bytes, done, bytes.length - done);
       }
     } finally {
@@ -332,13 +395,19 @@ export class Ukfs {
    * @returns the bytes read, 0 at the end.
    */
   read(
-    fd: number, buffer: Uint8Array, offset = 0, length = buffer.length - offset,
+    fd: number,
+    buffer: Uint8Array,
+    offset = 0,
+    length = buffer.length - offset,
     position: number | null = null,
   ): number {
     const file = this.#file(fd, 'read');
     if ((file.access & FREAD) === 0) check(E.EBADF, 'read');
     const uio: puffs_uio = {
-      buf: buffer, off: offset, resid: length, offset: position ?? file.position,
+      buf: buffer,
+      off: offset,
+      resid: length,
+      offset: position ?? file.position,
     };
     if (uio.offset < 0) check(E.EINVAL, 'read');
     const error = this.fs.node_read(file.cookie, uio, 0, this.cred);
@@ -350,13 +419,19 @@ export class Ukfs {
 
   /** @returns the bytes written: fewer than asked for when the file system failed after some. */
   write(
-    fd: number, buffer: Uint8Array, offset = 0, length = buffer.length - offset,
+    fd: number,
+    buffer: Uint8Array,
+    offset = 0,
+    length = buffer.length - offset,
     position: number | null = null,
   ): number {
     const file = this.#file(fd, 'write');
     if ((file.access & FWRITE) === 0) check(E.EBADF, 'write');
     const uio: puffs_uio = {
-      buf: buffer, off: offset, resid: length, offset: position ?? file.position,
+      buf: buffer,
+      off: offset,
+      resid: length,
+      offset: position ?? file.position,
     };
     if (uio.offset < 0) check(E.EINVAL, 'write');
     const error = this.fs.node_write(file.cookie, uio, file.ioflag, this.cred);
@@ -435,7 +510,11 @@ export class Ukfs {
 
   /** `flags`: 1 create only, 2 replace only. */
   setxattr(
-    path: PathLike, name: string, value: string | Uint8Array, flags = 0, follow = true,
+    path: PathLike,
+    name: string,
+    value: string | Uint8Array,
+    flags = 0,
+    follow = true,
   ): void {
     const bytes = typeof value === 'string' ? new TextEncoder().encode(value) : value;
     this.#onNode(path, followMode(follow), 'setxattr', (node) => {
@@ -467,8 +546,18 @@ export class Ukfs {
 
   statvfs(): puffs_statvfs {
     const out: puffs_statvfs = {
-      f_bsize: 0, f_frsize: 0, f_blocks: 0, f_bfree: 0, f_bavail: 0, f_files: 0, f_ffree: 0,
-      f_favail: 0, f_namemax: 0, f_flag: 0, f_fsid: 0, f_fstypename: '',
+      f_bsize: 0,
+      f_frsize: 0,
+      f_blocks: 0,
+      f_bfree: 0,
+      f_bavail: 0,
+      f_files: 0,
+      f_ffree: 0,
+      f_favail: 0,
+      f_namemax: 0,
+      f_flag: 0,
+      f_fsid: 0,
+      f_fstypename: '',
     };
     check(this.fs.fs_statvfs(out), 'statvfs');
     return out;
@@ -504,7 +593,10 @@ export class Ukfs {
   }
 
   #onNode<T>(
-    path: PathLike, mode: WalkMode, syscall: string, use: (node: Cookie, walk: Walk) => T,
+    path: PathLike,
+    mode: WalkMode,
+    syscall: string,
+    use: (node: Cookie, walk: Walk) => T,
   ): T {
     return this.#onWalk(path, mode, syscall, (walk) => {
       if (walk.node === null) throw new UkfsError('ENOENT', syscall, path);
@@ -514,7 +606,9 @@ export class Ukfs {
 
   /** For what makes a name; `make` answers an errno. Only a directory's may end in a slash. */
   #onNewName(
-    path: PathLike, syscall: string, isDirectory: boolean,
+    path: PathLike,
+    syscall: string,
+    isDirectory: boolean,
     make: (parent: Cookie, cn: puffs_cn, out: puffs_newinfo) => number,
   ): void {
     this.#onWalk(path, 'parent', syscall, (walk) => {
@@ -559,8 +653,8 @@ export class Ukfs {
     const mode = (flags & O_TRUNC) !== 0 ? access | FWRITE : access;
     if (access > (FREAD | FWRITE)) check(E.EINVAL, 'open', path);
     check(this.fs.node_open(cookie, mode, cred), 'open', path);
-    const ioflag = ((flags & O_APPEND) !== 0 ? IO_APPEND : 0)
-      | ((flags & O_DSYNC) !== 0 ? IO_SYNC : 0);
+    const ioflag =
+      ((flags & O_APPEND) !== 0 ? IO_APPEND : 0) | ((flags & O_DSYNC) !== 0 ? IO_SYNC : 0);
     const free = this.#files.indexOf(undefined);
     const fd = free < 0 ? this.#files.length : free;
     this.#files[fd] = { cookie, access, mode, ioflag, path, position: 0 };
@@ -604,7 +698,7 @@ export class Ukfs {
   }
 }
 
-const followMode = (follow: boolean): WalkMode => follow ? 'follow' : 'nofollow';
+const followMode = (follow: boolean): WalkMode => (follow ? 'follow' : 'nofollow');
 
 function newAttributes(type: number, mode: number): vattr {
   const va = vattr_new();

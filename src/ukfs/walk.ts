@@ -7,8 +7,18 @@
  * operation it was made for.
  */
 import {
-  NAMEI_LOOKUP, NETBSD_ERRNO as E, PUFFS_VEXEC, VDIR, VLNK, vattr_new,
-  type ByteName, type Cookie, type puffs_cn, type puffs_cred, type puffs_newinfo, type puffs_ops,
+  NAMEI_LOOKUP,
+  NETBSD_ERRNO as E,
+  PUFFS_VEXEC,
+  VDIR,
+  VLNK,
+  vattr_new,
+  type ByteName,
+  type Cookie,
+  type puffs_cn,
+  type puffs_cred,
+  type puffs_newinfo,
+  type puffs_ops,
   type vattr,
 } from '../puffs/index.js';
 
@@ -73,8 +83,11 @@ export class Walk {
       if (mode === 'create' && isLast && this.trailingSlash && !/^\.\.?$/.test(component)) {
         return this.#search() || E.EISDIR;
       }
-      const follow = !isLast || mode === 'follow' || mode === 'create'
-        || (mode === 'nofollow' && this.trailingSlash);
+      const follow =
+        !isLast ||
+        mode === 'follow' ||
+        mode === 'create' ||
+        (mode === 'nofollow' && this.trailingSlash);
       const error = this.#step(component, rest, follow);
       if (error === 0) continue;
       const isOfTheName = isLast && this.node === null;

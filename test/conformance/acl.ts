@@ -1,7 +1,10 @@
 /** Access lists as text: "u::rwx,u:1003:r-x,g::r--,m::rwx,o::---" ↔ the value of the attribute. */
 
 const TAGS: Readonly<Record<string, readonly [unnamed: number, named: number]>> = {
-  u: [1, 2], g: [4, 8], m: [16, 16], o: [32, 32],
+  u: [1, 2],
+  g: [4, 8],
+  m: [16, 16],
+  o: [32, 32],
 };
 const ID_NONE = 0xffffffff;
 

@@ -9,8 +9,6 @@ import { vfsops } from './vfsops.js';
 import { vnops } from './vnops.js';
 import { xattr } from './xattr.js';
 
-const CASES = [
-  ...vnops, ...io, ...tmpfs, ...readonly, ...unpriv, ...races, ...vfsops, ...xattr,
-];
+const CASES = [...vnops, ...io, ...tmpfs, ...readonly, ...unpriv, ...races, ...vfsops, ...xattr];
 
 for (const row of [hostOracle, memfsRow, jffs2Row]) runRow(row, CASES);

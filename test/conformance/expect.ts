@@ -55,7 +55,10 @@ export function withFile<T>(fs: FsDriver, path: Path, flags: number, use: (fd: n
 }
 
 export function names(fs: FsDriver, path: Path): string[] {
-  return fs.readdir(path).map((entry) => entry.name).sort();
+  return fs
+    .readdir(path)
+    .map((entry) => entry.name)
+    .sort();
 }
 
 export function exists(fs: FsDriver, path: Path): boolean {
@@ -82,7 +85,8 @@ export function random(seed: number): (below: number) => number {
 
 /** One row of a table, a row of weight 2 twice as often as one of weight 1. */
 export function weighted<Row extends readonly [weight: number, ...rest: unknown[]]>(
-  next: (below: number) => number, table: readonly Row[],
+  next: (below: number) => number,
+  table: readonly Row[],
 ): Row {
   let left = next(table.reduce((sum, [weight]) => sum + weight, 0));
   for (const row of table) {

@@ -164,7 +164,12 @@ export const io: readonly Case[] = [
       withFile(fs, 'file', O_RDWR, (fd) => {
         let seed = 2;
         for (let page = 0; page <= 5; page++) {
-          for (const [back, length] of [[1, 1], [0, 1], [1, 2], [3, 7]] as const) {
+          for (const [back, length] of [
+            [1, 1],
+            [0, 1],
+            [1, 2],
+            [3, 7],
+          ] as const) {
             const at = page * PAGE - back;
             if (at < 0) continue;
             const bytes = pattern(length, seed++);
@@ -233,8 +238,9 @@ export const io: readonly Case[] = [
         } else if (kind === 8) {
           const length = next(9000);
           const found = withFile(fs, 'file', O_RDONLY, (fd) => fs.pread(fd, length, at));
-          expect(found.equals(model.subarray(at, at + length)), `read of step ${step}`)
-            .to.equal(true);
+          expect(found.equals(model.subarray(at, at + length)), `read of step ${step}`).to.equal(
+            true,
+          );
         } else if (step % 50 === 0) {
           m.again();
         }

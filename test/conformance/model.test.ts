@@ -8,19 +8,33 @@
 import { expect } from 'chai';
 import { aclText } from './acl.js';
 import {
-  Memfs, PUFFS_CRED_ROOT, PUFFS_RENAME_NOREPLACE, puffs_cred_user, type puffs_cred, type puffs_ops,
+  Memfs,
+  PUFFS_CRED_ROOT,
+  PUFFS_RENAME_NOREPLACE,
+  puffs_cred_user,
+  type puffs_cred,
+  type puffs_ops,
 } from '../../src/puffs/index.js';
 import {
-  O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY, Ukfs,
-  UkfsError, type UkfsStats,
+  O_APPEND,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_RDONLY,
+  O_RDWR,
+  O_TRUNC,
+  O_WRONLY,
+  Ukfs,
+  UkfsError,
+  type UkfsStats,
 } from '../../src/ukfs/index.js';
 import { S_IFIFO } from './driver.js';
 import { pattern, random, weighted } from './expect.js';
 import { JFFS2_LIMITS, mountJffs2 } from './rows.js';
 
-const SEEDS = process.env.LUMP_SEED === undefined
-  ? [1, 2, 3, 4, 5]
-  : [Number(process.env.LUMP_SEED)];
+const SEEDS =
+  process.env.LUMP_SEED === undefined ? [1, 2, 3, 4, 5] : [Number(process.env.LUMP_SEED)];
 const OPS = Number(process.env.LUMP_OPS ?? 1000);
 
 const CREDS: readonly puffs_cred[] = [
@@ -71,7 +85,12 @@ function visible(stats: UkfsStats, isRoot: boolean): unknown {
   const { mode, nlink, uid, gid, size, rdev, mtime } = stats;
   const links = isRoot ? 'root' : nlink;
   return [
-    mode.toString(8), links, uid, gid, stats.isDirectory() ? 0 : size, rdev,
+    mode.toString(8),
+    links,
+    uid,
+    gid,
+    stats.isDirectory() ? 0 : size,
+    rdev,
     isRoot ? 0 : mtime.sec,
   ];
 }
@@ -79,7 +98,9 @@ function visible(stats: UkfsStats, isRoot: boolean): unknown {
 function tree(fs: Ukfs): unknown[] {
   const rows: unknown[] = [];
   for (const { path, stats } of fs.walk()) {
-    const xattrs = fs.listxattr(path, false).sort()
+    const xattrs = fs
+      .listxattr(path, false)
+      .sort()
       .map((name) => [name, digest(fs.getxattr(path, name, false))]);
     let content: unknown = null;
     if (stats.isFile()) content = digest(fs.readFile(path));
@@ -103,9 +124,14 @@ class Comparison {
     this.#seed = seed;
     this.#next = random(seed);
     const { nameBytesMax, symlinkBytesMax, fileBytesMax } = JFFS2_LIMITS;
-    this.#model = new Side(new Memfs({
-      nameBytesMax, symlinkBytesMax, fileBytesMax, wallClockMs: () => this.#jffs2.nowMs(),
-    }));
+    this.#model = new Side(
+      new Memfs({
+        nameBytesMax,
+        symlinkBytesMax,
+        fileBytesMax,
+        wallClockMs: () => this.#jffs2.nowMs(),
+      }),
+    );
     this.#engine = new Side(this.#jffs2.ops);
     for (const { root } of [this.#model, this.#engine]) root.chmod('/', 0o777);
   }
@@ -172,8 +198,11 @@ class Comparison {
       [5, `unlink ${path}`, (fs) => fs.unlink(path)],
       [3, `rmdir ${path}`, (fs) => fs.rmdir(path)],
       [8, `rename ${path} ${other}`, (fs) => fs.rename(path, other)],
-      [1, `rename noreplace ${path} ${other}`, (fs) =>
-        fs.rename(path, other, PUFFS_RENAME_NOREPLACE)],
+      [
+        1,
+        `rename noreplace ${path} ${other}`,
+        (fs) => fs.rename(path, other, PUFFS_RENAME_NOREPLACE),
+      ],
       [4, `link ${path} ${other}`, (fs) => fs.link(path, other)],
       [3, `symlink ${path} ${other}`, (fs) => fs.symlink(path, other)],
       [1, `symlink ${number % 300} bytes`, (fs) => fs.symlink('x'.repeat(number % 300), other)],
@@ -188,16 +217,30 @@ class Comparison {
       [1, `lutimes ${path}`, (fs) => fs.lutimes(path, number, number)],
       [3, `truncate ${path} ${number}`, (fs) => fs.truncate(path, number)],
       [3, `stat ${path}`, (fs) => visible(fs.stat(path), isRoot(fs))],
-      [2, `lstat ${path}`, (fs) => {
-        const stats = fs.lstat(path);
-        return visible(stats, !stats.isSymbolicLink() && isRoot(fs));
-      }],
+      [
+        2,
+        `lstat ${path}`,
+        (fs) => {
+          const stats = fs.lstat(path);
+          return visible(stats, !stats.isSymbolicLink() && isRoot(fs));
+        },
+      ],
       [2, `access ${path}`, (fs) => fs.access(path, number % 9)],
       [4, `readFile ${path}`, (fs) => digest(fs.readFile(path))],
-      [3, `readdir ${path}`, (fs) => fs.readdirTypes(path)
-        .map(({ name, type }) => `${name} ${type}`).sort()],
-      [3, `setxattr ${path}`, (fs) =>
-        fs.setxattr(path, this.#xattr(number), pattern(number % 300, seed), number % 3)],
+      [
+        3,
+        `readdir ${path}`,
+        (fs) =>
+          fs
+            .readdirTypes(path)
+            .map(({ name, type }) => `${name} ${type}`)
+            .sort(),
+      ],
+      [
+        3,
+        `setxattr ${path}`,
+        (fs) => fs.setxattr(path, this.#xattr(number), pattern(number % 300, seed), number % 3),
+      ],
       [2, `getxattr ${path}`, (fs) => digest(fs.getxattr(path, this.#xattr(number)))],
       [1, `listxattr ${path}`, (fs) => fs.listxattr(path).sort()],
       [2, `removexattr ${path}`, (fs) => fs.removexattr(path, this.#xattr(number))],
@@ -218,12 +261,14 @@ class Comparison {
   }
 
   #acl(number: number): Uint8Array {
-    const perm = (at: number): string => 'rwx'.replace(/./g, (letter, i: number) =>
-      ((number >> (at + i)) & 1) === 1 ? letter : '-');
+    const perm = (at: number): string =>
+      'rwx'.replace(/./g, (letter, i: number) => (((number >> (at + i)) & 1) === 1 ? letter : '-'));
     const base = `u::${perm(0)},g::${perm(3)},o::${perm(6)}`;
     if (number % 3 === 0) return aclText(base);
-    return aclText(`u::${perm(0)},u:1003:${perm(2)},g::${perm(3)},g:1001:${perm(5)},` +
-      `m::${perm(1)},o::${perm(6)}`);
+    return aclText(
+      `u::${perm(0)},u:1003:${perm(2)},g::${perm(3)},g:1001:${perm(5)},` +
+        `m::${perm(1)},o::${perm(6)}`,
+    );
   }
 
   // ---- open files ----
@@ -238,8 +283,15 @@ class Comparison {
     const user = this.#next(CREDS.length);
     const access = [O_RDONLY, O_WRONLY, O_RDWR][this.#next(3)]!;
     const extra = [
-      0, O_CREAT, O_CREAT | O_EXCL, O_TRUNC, O_CREAT | O_TRUNC, O_APPEND, O_CREAT | O_APPEND,
-      O_DIRECTORY, O_NOFOLLOW,
+      0,
+      O_CREAT,
+      O_CREAT | O_EXCL,
+      O_TRUNC,
+      O_CREAT | O_TRUNC,
+      O_APPEND,
+      O_CREAT | O_APPEND,
+      O_DIRECTORY,
+      O_NOFOLLOW,
     ][this.#next(9)]!;
     const fds: number[] = [];
     this.#both(user, `open ${path} ${(access | extra).toString(8)}`, (fs) => {
@@ -252,23 +304,29 @@ class Comparison {
     if (this.#open.length === 0) return;
     const at = this.#next(this.#open.length);
     const { user, model, engine } = this.#open[at]!;
-    const fdOf = (fs: Ukfs): number => fs === this.#model.users[user] ? model : engine;
+    const fdOf = (fs: Ukfs): number => (fs === this.#model.users[user] ? model : engine);
     const position = this.#next(FILE_BYTES_MAX);
     const length = this.#next(this.#next(4) === 0 ? 9000 : 100);
     const mode = this.#mode();
     const seed = this.#step;
     const table: readonly (readonly [name: string, Operation])[] = [
-      ['pread', (fs) => {
-        const bytes = new Uint8Array(length);
-        return digest(bytes.subarray(0, fs.read(fdOf(fs), bytes, 0, length, position)));
-      }],
+      [
+        'pread',
+        (fs) => {
+          const bytes = new Uint8Array(length);
+          return digest(bytes.subarray(0, fs.read(fdOf(fs), bytes, 0, length, position)));
+        },
+      ],
       ['pwrite', (fs) => fs.write(fdOf(fs), pattern(length, seed), 0, length, position)],
       ['write', (fs) => fs.write(fdOf(fs), pattern(length, seed))],
       ['ftruncate', (fs) => fs.ftruncate(fdOf(fs), position)],
-      ['fstat', (fs) => {
-        const stats = fs.fstat(fdOf(fs));
-        return visible(stats, stats.ino === fs.stat('/').ino);
-      }],
+      [
+        'fstat',
+        (fs) => {
+          const stats = fs.fstat(fdOf(fs));
+          return visible(stats, stats.ino === fs.stat('/').ino);
+        },
+      ],
       ['fchmod', (fs) => fs.fchmod(fdOf(fs), mode)],
       ['fsync', (fs) => fs.fsync(fdOf(fs))],
     ];

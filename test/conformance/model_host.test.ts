@@ -7,7 +7,15 @@
  */
 import { expect } from 'chai';
 import {
-  O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY,
+  O_APPEND,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_RDONLY,
+  O_RDWR,
+  O_TRUNC,
+  O_WRONLY,
 } from '../../src/ukfs/flags.js';
 import { S_IFDIR, S_IFMT, type FsDriver, type Stat } from './driver.js';
 import { checkTree, pattern, random, weighted } from './expect.js';
@@ -15,9 +23,7 @@ import type { User } from './node_driver.js';
 import type { Mounted } from './row.js';
 import { hostOracle, memfsRow } from './rows.js';
 
-const SEEDS = process.env.LUMP_SEED === undefined
-  ? [1, 2, 3]
-  : [Number(process.env.LUMP_SEED)];
+const SEEDS = process.env.LUMP_SEED === undefined ? [1, 2, 3] : [Number(process.env.LUMP_SEED)];
 const OPS = Number(process.env.LUMP_OPS ?? 1500);
 
 const USERS: readonly (User | null)[] = [
@@ -55,7 +61,8 @@ class HostComparison {
     this.#next = random(seed);
     const [memfs, host] = this.#mounts;
     this.#drivers = USERS.map((user) =>
-      user === null ? [memfs.fs, host.fs] : [memfs.as!(user), host.as!(user)]);
+      user === null ? [memfs.fs, host.fs] : [memfs.as!(user), host.as!(user)],
+    );
     for (const { fs } of this.#mounts) fs.chmod('/', 0o777);
   }
 
@@ -79,8 +86,10 @@ class HostComparison {
 
   #path(): string {
     const depth = 1 + Math.min(this.#next(4), this.#next(4));
-    return Array.from({ length: depth }, () => this.#name()).join('/')
-      + (this.#next(30) === 0 ? '/' : '');
+    return (
+      Array.from({ length: depth }, () => this.#name()).join('/') +
+      (this.#next(30) === 0 ? '/' : '')
+    );
   }
 
   #name(): string {
@@ -94,33 +103,43 @@ class HostComparison {
     const path = this.#path();
     const other = this.#path();
     // Without the sticky bit: in such directories fs.protected_* of the kernel have their say.
-    const mode = (this.#next(4) === 0 ? this.#next(0o10000) : [0o644, 0o755, 0o777][this.#next(3)]!)
-      & ~0o1000;
+    const mode =
+      (this.#next(4) === 0 ? this.#next(0o10000) : [0o644, 0o755, 0o777][this.#next(3)]!) & ~0o1000;
     const number = this.#next(FILE_BYTES_MAX);
     const id = [0, 1001, 1002, 1003][this.#next(4)]!;
-    const [uid, gid] = [[id, id], [-1, id], [id, -1]][this.#next(3)]!;
+    const [uid, gid] = [
+      [id, id],
+      [-1, id],
+      [id, -1],
+    ][this.#next(3)]!;
     const user = this.#next(3) === 0 ? 0 : this.#next(USERS.length);
-    const flags = [O_RDONLY, O_WRONLY, O_RDWR][this.#next(3)]! | [
-      0, O_CREAT, O_CREAT | O_EXCL, O_TRUNC, O_CREAT | O_TRUNC, O_APPEND, O_DIRECTORY, O_NOFOLLOW,
-    ][this.#next(8)]!;
+    const flags =
+      [O_RDONLY, O_WRONLY, O_RDWR][this.#next(3)]! |
+      [0, O_CREAT, O_CREAT | O_EXCL, O_TRUNC, O_CREAT | O_TRUNC, O_APPEND, O_DIRECTORY, O_NOFOLLOW][
+        this.#next(8)
+      ]!;
     const table: readonly (readonly [weight: number, name: string, Operation])[] = [
       [8, `mkdir ${path} ${mode.toString(8)}`, (fs) => fs.mkdir(path, mode)],
-      [12, `open ${path} ${flags.toString(8)} ${mode.toString(8)}`, (fs) => {
-        const fd = fs.open(path, flags, mode);
-        try {
-          return [
-            outcome(() => visible(fs.fstat(fd))),
-            outcome(() => fs.pwrite(fd, pattern(number % 5000, seed), number)),
-            outcome(() => fs.pread(fd, 9000, number % 300).toString('base64')),
-            outcome(() => fs.ftruncate(fd, number)),
-            outcome(() => fs.fchmod(fd, mode)),
-            outcome(() => fs.fsync(fd)),
-            outcome(() => visible(fs.fstat(fd))),
-          ];
-        } finally {
-          fs.close(fd);
-        }
-      }],
+      [
+        12,
+        `open ${path} ${flags.toString(8)} ${mode.toString(8)}`,
+        (fs) => {
+          const fd = fs.open(path, flags, mode);
+          try {
+            return [
+              outcome(() => visible(fs.fstat(fd))),
+              outcome(() => fs.pwrite(fd, pattern(number % 5000, seed), number)),
+              outcome(() => fs.pread(fd, 9000, number % 300).toString('base64')),
+              outcome(() => fs.ftruncate(fd, number)),
+              outcome(() => fs.fchmod(fd, mode)),
+              outcome(() => fs.fsync(fd)),
+              outcome(() => visible(fs.fstat(fd))),
+            ];
+          } finally {
+            fs.close(fd);
+          }
+        },
+      ],
       [5, `unlink ${path}`, (fs) => fs.unlink(path)],
       [3, `rmdir ${path}`, (fs) => fs.rmdir(path)],
       [8, `rename ${path} ${other}`, (fs) => fs.rename(path, other)],
@@ -129,15 +148,26 @@ class HostComparison {
       [4, `chmod ${path} ${mode.toString(8)}`, (fs) => fs.chmod(path, mode)],
       [3, `chown ${path} ${uid}:${gid}`, (fs) => fs.chown(path, uid!, gid!)],
       [1, `lchown ${path} ${uid}:${gid}`, (fs) => fs.lchown(path, uid!, gid!)],
-      [2, `utimes ${path}`, (fs) => {
-        fs.utimes(path, { sec: number, nsec: 0 }, { sec: seed, nsec: 0 });
-        return fs.stat(path).mtime;
-      }],
+      [
+        2,
+        `utimes ${path}`,
+        (fs) => {
+          fs.utimes(path, { sec: number, nsec: 0 }, { sec: seed, nsec: 0 });
+          return fs.stat(path).mtime;
+        },
+      ],
       [3, `truncate ${path} ${number}`, (fs) => fs.truncate(path, number)],
       [3, `stat ${path}`, (fs) => visible(fs.stat(path))],
       [2, `lstat ${path}`, (fs) => visible(fs.lstat(path))],
-      [3, `readdir ${path}`, (fs) => fs.readdir(path)
-        .map(({ name, type }) => `${name} ${type}`).sort()],
+      [
+        3,
+        `readdir ${path}`,
+        (fs) =>
+          fs
+            .readdir(path)
+            .map(({ name, type }) => `${name} ${type}`)
+            .sort(),
+      ],
     ];
     const [, name, operation] = weighted(this.#next, table);
     this.#both(user, name, operation);

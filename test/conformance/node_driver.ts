@@ -6,8 +6,16 @@ import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { major, minor } from '../../src/puffs/index.js';
 import {
-  S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, type Dirent, type FsDriver, type Path, type Stat,
-  type Statvfs, type Timespec,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFIFO,
+  S_IFMT,
+  type Dirent,
+  type FsDriver,
+  type Path,
+  type Stat,
+  type Statvfs,
+  type Timespec,
 } from './driver.js';
 
 /** Whose calls they are; switching needs a process that runs as root. */
@@ -34,7 +42,10 @@ export class NodeDriver implements FsDriver {
   }
   pread(fd: number, length: number, position: number): Buffer {
     const bytes = Buffer.alloc(length);
-    return bytes.subarray(0, this.#call(() => fs.readSync(fd, bytes, 0, length, position)));
+    return bytes.subarray(
+      0,
+      this.#call(() => fs.readSync(fd, bytes, 0, length, position)),
+    );
   }
   pwrite(fd: number, bytes: Uint8Array, position: number | null): number {
     return this.#call(() => fs.writeSync(fd, bytes, 0, bytes.length, position));
@@ -123,7 +134,8 @@ export class NodeDriver implements FsDriver {
   }
   readdir(path: Path): Dirent[] {
     return this.#call(() => fs.readdirSync(this.#at(path), { withFileTypes: true })).map(
-      (entry) => ({ name: entry.name, type: typeOf(entry) }));
+      (entry) => ({ name: entry.name, type: typeOf(entry) }),
+    );
   }
   statvfs(): Statvfs {
     const { bsize, blocks, bfree, bavail, files, ffree } = fs.statfsSync(this.#root);
@@ -137,9 +149,12 @@ export class NodeDriver implements FsDriver {
 
   #coreutils(program: string, ...args: string[]): void {
     try {
-      this.#call(() => execFileSync(program, args, {
-        stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, LC_ALL: 'C' },
-      }));
+      this.#call(() =>
+        execFileSync(program, args, {
+          stdio: ['ignore', 'ignore', 'pipe'],
+          env: { ...process.env, LC_ALL: 'C' },
+        }),
+      );
     } catch (error) {
       const complaint = String((error as { stderr?: Buffer }).stderr ?? error);
       const code = Object.entries(COMPLAINTS).find(([text]) => complaint.includes(text))?.[1];

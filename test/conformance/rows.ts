@@ -158,7 +158,9 @@ const isRoot = process.getuid?.() === 0;
  * to end it. For a FUSE mount as for the host's own file system.
  */
 export function hostRow(
-  name: string, limits: Limits, lacks: Row['lacks'],
+  name: string,
+  limits: Limits,
+  lacks: Row['lacks'],
   mount: () => { root: string; end: () => void },
 ): Row {
   const needsRoot = 'only root can switch users';
@@ -171,7 +173,7 @@ export function hostRow(
       puffs: 'system calls only',
       clock: 'real time',
       sockets: 'mknod(1) makes none',
-      unprotectedLinks: 'fs.protected_hardlinks is the kernel\'s',
+      unprotectedLinks: "fs.protected_hardlinks is the kernel's",
       ...(isRoot ? {} : { users: needsRoot, devices: needsRoot }),
       ...lacks,
     },

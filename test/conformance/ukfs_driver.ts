@@ -89,7 +89,11 @@ export class UkfsDriver implements FsDriver {
   statvfs(): Statvfs {
     const { f_frsize, f_blocks, f_bfree, f_bavail, f_files, f_ffree } = this.ukfs.statvfs();
     return {
-      bsize: f_frsize, blocks: f_blocks, bfree: f_bfree, bavail: f_bavail, files: f_files,
+      bsize: f_frsize,
+      blocks: f_blocks,
+      bfree: f_bfree,
+      bavail: f_bavail,
+      files: f_files,
       ffree: f_ffree,
     };
   }

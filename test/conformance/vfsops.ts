@@ -5,11 +5,28 @@
 import { expect } from 'chai';
 import { O_CREAT, O_EXCL, O_RDWR, O_WRONLY } from '../../src/ukfs/flags.js';
 import {
-  FREAD, NAMEI_DELETE, NAMEI_LOOKUP, NETBSD_ERRNO as E, PUFFS_CRED_ROOT, vattr_new,
-  type Cookie, type puffs_cn, type puffs_newinfo, type puffs_ops, type puffs_statvfs,
+  FREAD,
+  NAMEI_DELETE,
+  NAMEI_LOOKUP,
+  NETBSD_ERRNO as E,
+  PUFFS_CRED_ROOT,
+  vattr_new,
+  type Cookie,
+  type puffs_cn,
+  type puffs_newinfo,
+  type puffs_ops,
+  type puffs_statvfs,
 } from '../../src/puffs/index.js';
-import { create, exists, expectContents, fails, names, pattern, random, withFile }
-  from './expect.js';
+import {
+  create,
+  exists,
+  expectContents,
+  fails,
+  names,
+  pattern,
+  random,
+  withFile,
+} from './expect.js';
 import type { Case } from './row.js';
 
 const cred = PUFFS_CRED_ROOT;
@@ -24,17 +41,26 @@ function lookup(ops: puffs_ops, dir: Cookie, name: string): Cookie {
 
 /** Reads a directory, at most `room` records per call. */
 function readSome(
-  ops: puffs_ops, dir: Cookie, offset: number, room: number,
+  ops: puffs_ops,
+  dir: Cookie,
+  offset: number,
+  room: number,
 ): { found: string[]; next: number; eof: boolean } {
   const found: string[] = [];
   const out = { eof: false };
   let next = offset;
-  const error = ops.node_readdir(dir, offset, cred, (name, _ino, _type, after) => {
-    if (found.length === room) return false;
-    found.push(name);
-    next = after;
-    return true;
-  }, out);
+  const error = ops.node_readdir(
+    dir,
+    offset,
+    cred,
+    (name, _ino, _type, after) => {
+      if (found.length === room) return false;
+      found.push(name);
+      next = after;
+      return true;
+    },
+    out,
+  );
   expect(error).to.equal(0);
   return { found, next, eof: out.eof };
 }
@@ -157,13 +183,22 @@ export const vfsops: readonly Case[] = [
       const dir = lookup(ops, ops.rootCookie, 'dir');
       const seen: [string, number, number][] = [];
       const out = { eof: false };
-      expect(ops.node_readdir(dir, 0, cred, (name, ino, type) => {
-        seen.push([name, ino, type]);
-        return true;
-      }, out)).to.equal(0);
+      expect(
+        ops.node_readdir(
+          dir,
+          0,
+          cred,
+          (name, ino, type) => {
+            seen.push([name, ino, type]);
+            return true;
+          },
+          out,
+        ),
+      ).to.equal(0);
       expect(out.eof).to.equal(true);
       expect(seen).to.deep.equal([
-        ['.', fs.stat('dir').ino, 4], ['..', fs.stat('/').ino, 4],
+        ['.', fs.stat('dir').ino, 4],
+        ['..', fs.stat('/').ino, 4],
       ]);
       ops.node_reclaim(dir, 1);
     },
@@ -185,7 +220,7 @@ export const vfsops: readonly Case[] = [
         }
         const seen: string[] = [];
         let offset = 0;
-        for (let eof = false; !eof;) {
+        for (let eof = false; !eof; ) {
           const some = readSome(ops, dir, offset, 1 + next(12));
           seen.push(...some.found);
           offset = some.next;

@@ -27,8 +27,12 @@ export const xattr: readonly Case[] = [
       as(m).mkdir('dir');
       as(m).symlink('file', 'link');
       const values = new Map<string, Uint8Array>([
-        ['user.empty', new Uint8Array(0)], ['user.text', pattern(10)], ['user.long', pattern(3000)],
-        ['trusted.x', pattern(20, 2)], ['security.x', pattern(30, 3)], ['user.ü', pattern(5)],
+        ['user.empty', new Uint8Array(0)],
+        ['user.text', pattern(10)],
+        ['user.long', pattern(3000)],
+        ['trusted.x', pattern(20, 2)],
+        ['security.x', pattern(30, 3)],
+        ['user.ü', pattern(5)],
       ]);
       for (const path of ['file', 'dir']) {
         for (const [name, value] of values) as(m).setxattr(path, name, value);
@@ -148,14 +152,17 @@ export const xattr: readonly Case[] = [
       create(fs, 'file', pattern(3));
       fs.chown('file', 1000, 2000);
       const set = (list: string): void => as(m).setxattr('file', ACCESS, aclText(list));
-      const may = (cred: puffs_cred): string => [4, 2, 1].map((bit) => {
-        try {
-          as(m, cred).access('file', bit);
-          return 'rwx'[[4, 2, 1].indexOf(bit)];
-        } catch {
-          return '-';
-        }
-      }).join('');
+      const may = (cred: puffs_cred): string =>
+        [4, 2, 1]
+          .map((bit) => {
+            try {
+              as(m, cred).access('file', bit);
+              return 'rwx'[[4, 2, 1].indexOf(bit)];
+            } catch {
+              return '-';
+            }
+          })
+          .join('');
       set('u::r--,u:1001:rwx,g::r--,g:2001:-w-,m::rw-,o::--x');
       expect(may(user(1000))).to.equal('r--');
       // The mask takes execution away.
@@ -171,8 +178,12 @@ export const xattr: readonly Case[] = [
       expect(may(user(1002, 3000))).to.equal('rwx');
       const own = aclText('u::r--,g::r--,o::r--');
       fails('EPERM', () => as(m, user(1001)).setxattr('file', ACCESS, own));
-      for (const wrong of ['u::r--,g::r--', 'u::r--,u:5:r--,g::r--,o::r--', 'g::r--,u::r--,o::r--',
-        'u::r--,u::r--,g::r--,o::r--']) {
+      for (const wrong of [
+        'u::r--,g::r--',
+        'u::r--,u:5:r--,g::r--,o::r--',
+        'g::r--,u::r--,o::r--',
+        'u::r--,u::r--,g::r--,o::r--',
+      ]) {
         fails('EINVAL', () => set(wrong));
       }
       fails('EINVAL', () => as(m).setxattr('file', ACCESS, new Uint8Array(0)));
@@ -194,13 +205,15 @@ export const xattr: readonly Case[] = [
       maker.symlink('x', 'dir/link');
       const check = (): void => {
         expect(permissions(as(m), 'dir/file')).to.equal(0o664);
-        expect(aclOf(as(m).getxattr('dir/file', ACCESS)))
-          .to.equal('u::rw-,u:1001:rw-,g::r-x,m::rw-,o::r--');
+        expect(aclOf(as(m).getxattr('dir/file', ACCESS))).to.equal(
+          'u::rw-,u:1001:rw-,g::r-x,m::rw-,o::r--',
+        );
         fails('ENODATA', () => as(m).getxattr('dir/file', DEFAULT));
         expect(permissions(as(m), 'dir/sub')).to.equal(0o750);
         expect(aclOf(as(m).getxattr('dir/sub', DEFAULT))).to.equal(list);
-        expect(aclOf(as(m).getxattr('dir/sub', ACCESS)))
-          .to.equal('u::rwx,u:1001:rw-,g::r-x,m::r-x,o::---');
+        expect(aclOf(as(m).getxattr('dir/sub', ACCESS))).to.equal(
+          'u::rwx,u:1001:rw-,g::r-x,m::r-x,o::---',
+        );
         expect(as(m).listxattr('dir/link', false)).to.deep.equal([]);
       };
       check();

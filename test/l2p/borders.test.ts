@@ -12,9 +12,28 @@ import { Errno, LINUX_ERRNO, type ErrnoCode } from '../../src/lump/errno.js';
 import * as linux from '../../src/lump/fs.js';
 import { new_kstat } from '../../src/lump/inode.js';
 import {
-  ELAST, FREAD, FWRITE, IO_APPEND, IO_SYNC, NETBSD_ERRNO, PUFFS_CRED_KERNEL, PUFFS_CRED_ROOT,
-  PUFFS_RENAME_EXCHANGE, PUFFS_RENAME_NOREPLACE, PUFFS_VEXEC, PUFFS_VREAD, PUFFS_VWRITE, VBLK,
-  VREG, VA_UTIMES_NULL, VNOVAL, makedev, puffs_cred_user, vattr_mode, vattr_new, vtype_to_dt,
+  ELAST,
+  FREAD,
+  FWRITE,
+  IO_APPEND,
+  IO_SYNC,
+  NETBSD_ERRNO,
+  PUFFS_CRED_KERNEL,
+  PUFFS_CRED_ROOT,
+  PUFFS_RENAME_EXCHANGE,
+  PUFFS_RENAME_NOREPLACE,
+  PUFFS_VEXEC,
+  PUFFS_VREAD,
+  PUFFS_VWRITE,
+  VBLK,
+  VREG,
+  VA_UTIMES_NULL,
+  VNOVAL,
+  makedev,
+  puffs_cred_user,
+  vattr_mode,
+  vattr_new,
+  vtype_to_dt,
   type NetbsdErrnoName,
 } from '../../src/puffs/index.js';
 
@@ -36,8 +55,12 @@ describe('l2p: errno', () => {
 
   it('takes the advice of the reference', () => {
     const pairs: [ErrnoCode, NetbsdErrnoName][] = [
-      ['ENODATA', 'ENOATTR'], ['EUCLEAN', 'EIO'], ['EOPNOTSUPP', 'EOPNOTSUPP'],
-      ['EAGAIN', 'EAGAIN'], ['EDEADLK', 'EDEADLK'], ['ESTALE', 'ESTALE'],
+      ['ENODATA', 'ENOATTR'],
+      ['EUCLEAN', 'EIO'],
+      ['EOPNOTSUPP', 'EOPNOTSUPP'],
+      ['EAGAIN', 'EAGAIN'],
+      ['EDEADLK', 'EDEADLK'],
+      ['ESTALE', 'ESTALE'],
     ];
     for (const [code, name] of pairs) {
       expect(linux_to_netbsd_errno(LINUX_ERRNO[code])).to.equal(NETBSD_ERRNO[name]);
@@ -76,20 +99,35 @@ describe('l2p: device numbers', () => {
 
 describe('l2p: numbers that are the same on both sides', () => {
   it('access modes, rename flags, types of directory records', () => {
-    expect([PUFFS_VREAD, PUFFS_VWRITE, PUFFS_VEXEC])
-      .to.deep.equal([linux.MAY_READ, linux.MAY_WRITE, linux.MAY_EXEC]);
-    expect([PUFFS_RENAME_NOREPLACE, PUFFS_RENAME_EXCHANGE])
-      .to.deep.equal([linux.RENAME_NOREPLACE, linux.RENAME_EXCHANGE]);
+    expect([PUFFS_VREAD, PUFFS_VWRITE, PUFFS_VEXEC]).to.deep.equal([
+      linux.MAY_READ,
+      linux.MAY_WRITE,
+      linux.MAY_EXEC,
+    ]);
+    expect([PUFFS_RENAME_NOREPLACE, PUFFS_RENAME_EXCHANGE]).to.deep.equal([
+      linux.RENAME_NOREPLACE,
+      linux.RENAME_EXCHANGE,
+    ]);
     const { DT_REG, DT_DIR, DT_BLK, DT_CHR, DT_LNK, DT_SOCK, DT_FIFO } = linux;
-    expect([1, 2, 3, 4, 5, 6, 7].map(vtype_to_dt))
-      .to.deep.equal([DT_REG, DT_DIR, DT_BLK, DT_CHR, DT_LNK, DT_SOCK, DT_FIFO]);
+    expect([1, 2, 3, 4, 5, 6, 7].map(vtype_to_dt)).to.deep.equal([
+      DT_REG,
+      DT_DIR,
+      DT_BLK,
+      DT_CHR,
+      DT_LNK,
+      DT_SOCK,
+      DT_FIFO,
+    ]);
   });
 });
 
 describe('l2p: flags', () => {
   it('open modes', () => {
-    expect([FREAD, FWRITE, FREAD | FWRITE].map(open_mode_to_flags))
-      .to.deep.equal([linux.O_RDONLY, linux.O_WRONLY, linux.O_RDWR]);
+    expect([FREAD, FWRITE, FREAD | FWRITE].map(open_mode_to_flags)).to.deep.equal([
+      linux.O_RDONLY,
+      linux.O_WRONLY,
+      linux.O_RDWR,
+    ]);
     expect(() => open_mode_to_flags(0)).to.throw(Errno);
   });
 
@@ -105,19 +143,51 @@ describe('l2p: flags', () => {
 describe('l2p: attributes', () => {
   it('kstat → vattr fills everything', () => {
     const stat = {
-      ...new_kstat(), dev: linux.MKDEV(31, 2), ino: 7, mode: linux.S_IFBLK | 0o4751, nlink: 3,
-      uid: 4, gid: 5, rdev: linux.MKDEV(259, 70000), size: 2 ** 40, blksize: 4096, blocks: 9,
-      generation: 11, atime_sec: -1, atime_nsec: 12, mtime_sec: 13, mtime_nsec: 14, ctime_sec: 15,
+      ...new_kstat(),
+      dev: linux.MKDEV(31, 2),
+      ino: 7,
+      mode: linux.S_IFBLK | 0o4751,
+      nlink: 3,
+      uid: 4,
+      gid: 5,
+      rdev: linux.MKDEV(259, 70000),
+      size: 2 ** 40,
+      blksize: 4096,
+      blocks: 9,
+      generation: 11,
+      atime_sec: -1,
+      atime_nsec: 12,
+      mtime_sec: 13,
+      mtime_nsec: 14,
+      ctime_sec: 15,
       ctime_nsec: 16,
     };
     const va = vattr_new();
     kstat_to_vattr(stat, va);
     expect(va).to.deep.equal({
-      va_type: VBLK, va_mode: 0o4751, va_nlink: 3, va_uid: 4, va_gid: 5, va_fsid: makedev(31, 2),
-      va_fileid: 7, va_size: 2 ** 40, va_blocksize: 4096, va_atime_sec: -1, va_atime_nsec: 12,
-      va_mtime_sec: 13, va_mtime_nsec: 14, va_ctime_sec: 15, va_ctime_nsec: 16,
-      va_birthtime_sec: VNOVAL, va_birthtime_nsec: VNOVAL, va_gen: 11, va_flags: 0,
-      va_rdev: makedev(259, 70000), va_bytes: 9 * 512, va_filerev: 0, va_vaflags: 0,
+      va_type: VBLK,
+      va_mode: 0o4751,
+      va_nlink: 3,
+      va_uid: 4,
+      va_gid: 5,
+      va_fsid: makedev(31, 2),
+      va_fileid: 7,
+      va_size: 2 ** 40,
+      va_blocksize: 4096,
+      va_atime_sec: -1,
+      va_atime_nsec: 12,
+      va_mtime_sec: 13,
+      va_mtime_nsec: 14,
+      va_ctime_sec: 15,
+      va_ctime_nsec: 16,
+      va_birthtime_sec: VNOVAL,
+      va_birthtime_nsec: VNOVAL,
+      va_gen: 11,
+      va_flags: 0,
+      va_rdev: makedev(259, 70000),
+      va_bytes: 9 * 512,
+      va_filerev: 0,
+      va_vaflags: 0,
     });
     expect(vattr_mode(va)).to.equal(stat.mode);
   });
@@ -132,8 +202,12 @@ describe('l2p: attributes', () => {
     va.va_atime_nsec = 5;
     const { ATTR_MODE, ATTR_UID, ATTR_SIZE, ATTR_ATIME, ATTR_ATIME_SET } = linux;
     expect(vattr_to_iattr(va)).to.include({
-      ia_valid: ATTR_MODE | ATTR_UID | ATTR_SIZE | ATTR_ATIME | ATTR_ATIME_SET, ia_mode: 0,
-      ia_uid: 0, ia_size: 0, ia_atime_sec: -1, ia_atime_nsec: 5,
+      ia_valid: ATTR_MODE | ATTR_UID | ATTR_SIZE | ATTR_ATIME | ATTR_ATIME_SET,
+      ia_mode: 0,
+      ia_uid: 0,
+      ia_size: 0,
+      ia_atime_sec: -1,
+      ia_atime_nsec: 5,
     });
   });
 
@@ -156,8 +230,14 @@ describe('l2p: attributes', () => {
 
 describe('l2p: names of attributes', () => {
   it('there and back', () => {
-    for (const name of ['user.x', 'user.user.x', 'trusted.x', 'security.selinux',
-      'system.posix_acl_access', 'user.']) {
+    for (const name of [
+      'user.x',
+      'user.user.x',
+      'trusted.x',
+      'security.selinux',
+      'system.posix_acl_access',
+      'user.',
+    ]) {
       const { ns, name: rest } = xattr_to_extattr(name);
       expect(extattr_to_xattr(ns, rest)).to.equal(name);
     }
@@ -174,7 +254,12 @@ describe('l2p: credentials', () => {
     expect(puffs_to_linux_cred(PUFFS_CRED_ROOT)).to.include({ fsuid: 0, privileged: true });
     expect(puffs_to_linux_cred(PUFFS_CRED_KERNEL)).to.include({ fsuid: 0, privileged: true });
     expect(puffs_to_linux_cred(puffs_cred_user(5, 6, [7], 0o22))).to.deep.equal({
-      fsuid: 5, fsgid: 6, groups: [7], privileged: false, permissionsChecked: false, umask: 0o22,
+      fsuid: 5,
+      fsgid: 6,
+      groups: [7],
+      privileged: false,
+      permissionsChecked: false,
+      umask: 0o22,
     });
   });
 });

@@ -5,18 +5,39 @@ import { l2p } from '../../src/l2p/l2p.js';
 import { KernelPanic } from '../../src/lump/bug.js';
 import { shrink_icache } from '../../src/lump/inode.js';
 import {
-  FREAD, FWRITE, IO_APPEND, MNT_FORCE, MNT_WAIT, NAMEI_CREATE, NETBSD_ERRNO as E, PC_LINK_MAX,
-  PC_NAME_MAX, PUFFS_CRED_ROOT, puffs_cred_user, vattr_new, type Cookie, type puffs_cn,
-  type puffs_cred, type puffs_uio, type vattr,
+  FREAD,
+  FWRITE,
+  IO_APPEND,
+  MNT_FORCE,
+  MNT_WAIT,
+  NAMEI_CREATE,
+  NETBSD_ERRNO as E,
+  PC_LINK_MAX,
+  PC_NAME_MAX,
+  PUFFS_CRED_ROOT,
+  puffs_cred_user,
+  vattr_new,
+  type Cookie,
+  type puffs_cn,
+  type puffs_cred,
+  type puffs_uio,
+  type vattr,
 } from '../../src/puffs/index.js';
 import { Fixture } from '../lump-vfs/testfs.js';
 
 const root = PUFFS_CRED_ROOT;
-const cn = (name: string, cred: puffs_cred = root): puffs_cn =>
-  ({ nameiop: NAMEI_CREATE, name, cred });
+const cn = (name: string, cred: puffs_cred = root): puffs_cn => ({
+  nameiop: NAMEI_CREATE,
+  name,
+  cred,
+});
 const regular = (mode = 0o644): vattr => ({ ...vattr_new(), va_type: 1, va_mode: mode });
-const uio = (length: number, offset = 0): puffs_uio =>
-  ({ buf: new Uint8Array(length).fill(7), off: 0, resid: length, offset });
+const uio = (length: number, offset = 0): puffs_uio => ({
+  buf: new Uint8Array(length).fill(7),
+  off: 0,
+  resid: length,
+  offset,
+});
 
 class Mounted extends Fixture {
   readonly fs = new l2p(this.sb);

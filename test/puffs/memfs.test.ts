@@ -1,8 +1,13 @@
 /** What of memfs the conformance suite does not ask for. */
 import { expect } from 'chai';
 import {
-  Memfs, NETBSD_ERRNO as E, PUFFS_CRED_ROOT, PUFFS_RENAME_EXCHANGE, PUFFS_RENAME_NOREPLACE,
-  FREAD, vattr_new,
+  Memfs,
+  NETBSD_ERRNO as E,
+  PUFFS_CRED_ROOT,
+  PUFFS_RENAME_EXCHANGE,
+  PUFFS_RENAME_NOREPLACE,
+  FREAD,
+  vattr_new,
 } from '../../src/puffs/index.js';
 import { Ukfs, UkfsError } from '../../src/ukfs/index.js';
 

@@ -1,10 +1,40 @@
 import { expect } from 'chai';
 import {
-  ELAST, NETBSD_ERRNO, PUFFS_CRED_KERNEL, PUFFS_CRED_ROOT, VBAD, VDIR, VFIFO, VNON, VNOVAL, VREG,
-  VA_UTIMES_NULL, dirent_size, dirents_decode, dt_to_vtype, major, makedev, minor, mode_to_vtype,
-  netbsdErrnoName, puffs_access, puffs_access_chmod, puffs_access_chown, puffs_access_times,
-  puffs_cred_user, puffs_nextdent_encode, vattr_copy, vattr_has_atime, vattr_new, vattr_null,
-  vtype_to_dt, vtype_to_mode, bytesToName, nameToBytes, nameToText, textToName,
+  ELAST,
+  NETBSD_ERRNO,
+  PUFFS_CRED_KERNEL,
+  PUFFS_CRED_ROOT,
+  VBAD,
+  VDIR,
+  VFIFO,
+  VNON,
+  VNOVAL,
+  VREG,
+  VA_UTIMES_NULL,
+  dirent_size,
+  dirents_decode,
+  dt_to_vtype,
+  major,
+  makedev,
+  minor,
+  mode_to_vtype,
+  netbsdErrnoName,
+  puffs_access,
+  puffs_access_chmod,
+  puffs_access_chown,
+  puffs_access_times,
+  puffs_cred_user,
+  puffs_nextdent_encode,
+  vattr_copy,
+  vattr_has_atime,
+  vattr_new,
+  vattr_null,
+  vtype_to_dt,
+  vtype_to_mode,
+  bytesToName,
+  nameToBytes,
+  nameToText,
+  textToName,
 } from '../../src/puffs/index.js';
 
 describe('puffs: errno', () => {
@@ -15,9 +45,23 @@ describe('puffs: errno', () => {
 
   it('has the numbers that differ from Linux where NetBSD has them', () => {
     expect(NETBSD_ERRNO).to.include({
-      EDEADLK: 11, EAGAIN: 35, EOPNOTSUPP: 45, ELOOP: 62, ENAMETOOLONG: 63, ENOTEMPTY: 66,
-      EDQUOT: 69, ESTALE: 70, ENOLCK: 77, ENOSYS: 78, EFTYPE: 79, EOVERFLOW: 84, EILSEQ: 85,
-      ENOTSUP: 86, ENODATA: 89, ENOATTR: 93, EPROTO: 96,
+      EDEADLK: 11,
+      EAGAIN: 35,
+      EOPNOTSUPP: 45,
+      ELOOP: 62,
+      ENAMETOOLONG: 63,
+      ENOTEMPTY: 66,
+      EDQUOT: 69,
+      ESTALE: 70,
+      ENOLCK: 77,
+      ENOSYS: 78,
+      EFTYPE: 79,
+      EOVERFLOW: 84,
+      EILSEQ: 85,
+      ENOTSUP: 86,
+      ENODATA: 89,
+      ENOATTR: 93,
+      EPROTO: 96,
     });
   });
 
@@ -54,7 +98,11 @@ describe('puffs: vattr', () => {
     from.va_atime_nsec = 500;
     vattr_copy(to, from);
     expect(to).to.include({
-      va_mode: 0, va_size: 7, va_atime_sec: -1, va_atime_nsec: 500, va_mtime_sec: 11,
+      va_mode: 0,
+      va_size: 7,
+      va_atime_sec: -1,
+      va_atime_nsec: 500,
+      va_mtime_sec: 11,
       va_mtime_nsec: 12,
     });
     expect(vattr_has_atime(to)).to.equal(true);
@@ -62,8 +110,15 @@ describe('puffs: vattr', () => {
   });
 
   it('kinds, mode bits and directory types translate there and back', () => {
-    const modes = { 1: 0o100000, 2: 0o040000, 3: 0o060000, 4: 0o020000, 5: 0o120000, 6: 0o140000,
-      7: 0o010000 };
+    const modes = {
+      1: 0o100000,
+      2: 0o040000,
+      3: 0o060000,
+      4: 0o020000,
+      5: 0o120000,
+      6: 0o140000,
+      7: 0o010000,
+    };
     const dts = { 1: 8, 2: 4, 3: 6, 4: 2, 5: 10, 6: 12, 7: 1 };
     for (let type = VREG; type <= VFIFO; type++) {
       expect(vtype_to_mode(type)).to.equal(modes[type as keyof typeof modes]);
@@ -99,8 +154,9 @@ describe('puffs: directory records', () => {
   it('are laid out as NetBSD lays them out', () => {
     const room = { buf: new Uint8Array(64).fill(0xee), off: 0, resid: 64 };
     expect(puffs_nextdent_encode(room, 'ab', 0x100000002, 8)).to.equal(true);
-    expect([...room.buf.subarray(0, 16)]).to.deep.equal(
-      [2, 0, 0, 0, 1, 0, 0, 0, 16, 0, 2, 0, 8, 0x61, 0x62, 0]);
+    expect([...room.buf.subarray(0, 16)]).to.deep.equal([
+      2, 0, 0, 0, 1, 0, 0, 0, 16, 0, 2, 0, 8, 0x61, 0x62, 0,
+    ]);
     expect(room).to.include({ off: 16, resid: 48 });
   });
 
@@ -115,8 +171,9 @@ describe('puffs: directory records', () => {
       expect(puffs_nextdent_encode(room, name, i + 1, i)).to.equal(i < 3);
     });
     expect(room.resid).to.equal(95 - 16 - 16 - 48);
-    expect(dirents_decode(room.buf, room.off)).to.deep.equal(names.slice(0, 3).map((name, i) => (
-      { d_fileno: i + 1, d_type: i, d_name: name })));
+    expect(dirents_decode(room.buf, room.off)).to.deep.equal(
+      names.slice(0, 3).map((name, i) => ({ d_fileno: i + 1, d_type: i, d_name: name })),
+    );
   });
 
   it('refuses records that are none', () => {
@@ -168,8 +225,9 @@ describe('puffs: credentials', () => {
   it('times: who may write may say "now"', () => {
     expect(puffs_access_times(10, 100, 0o600, 0, owner)).to.equal(0);
     expect(puffs_access_times(10, 100, 0o602, VA_UTIMES_NULL, stranger)).to.equal(0);
-    expect(puffs_access_times(10, 100, 0o604, VA_UTIMES_NULL, stranger))
-      .to.equal(NETBSD_ERRNO.EACCES);
+    expect(puffs_access_times(10, 100, 0o604, VA_UTIMES_NULL, stranger)).to.equal(
+      NETBSD_ERRNO.EACCES,
+    );
     expect(puffs_access_times(10, 100, 0o666, 0, stranger)).to.equal(NETBSD_ERRNO.EPERM);
   });
 });

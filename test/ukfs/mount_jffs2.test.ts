@@ -15,7 +15,8 @@ function hostWith(bytes: Uint8Array): SimulatedHost {
   return host;
 }
 
-const blank = (blocks = 16): SimulatedHost => hostWith(new Uint8Array(blocks * ERASESIZE).fill(0xff));
+const blank = (blocks = 16): SimulatedHost =>
+  hostWith(new Uint8Array(blocks * ERASESIZE).fill(0xff));
 
 function refusal(host: SimulatedHost, options: Omit<MountJffs2Options, 'image'> = {}): MountError {
   try {
@@ -29,7 +30,9 @@ function refusal(host: SimulatedHost, options: Omit<MountJffs2Options, 'image'> 
 
 /** Mounts, does something, unmounts. */
 function session<T>(
-  host: SimulatedHost, options: Omit<MountJffs2Options, 'image'>, use: (fs: Ukfs) => T,
+  host: SimulatedHost,
+  options: Omit<MountJffs2Options, 'image'>,
+  use: (fs: Ukfs) => T,
 ): T {
   const mounted = mountJffs2({ image: IMAGE, ...options }, host);
   const result = use(new Ukfs(mounted.fs));

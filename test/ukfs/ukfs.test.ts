@@ -2,7 +2,15 @@
 import { expect } from 'chai';
 import { Memfs, makedev, puffs_cred_user, vattr_new } from '../../src/puffs/index.js';
 import {
-  O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TMPFILE, O_WRONLY, Ukfs, UkfsError,
+  O_CREAT,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_RDONLY,
+  O_RDWR,
+  O_TMPFILE,
+  O_WRONLY,
+  Ukfs,
+  UkfsError,
 } from '../../src/ukfs/index.js';
 
 /** memfs that knows how many lookups are out. */
@@ -66,7 +74,7 @@ describe('ukfs', () => {
     fs.unmount();
   });
 
-  it('errors look like node:fs\'s', () => {
+  it("errors look like node:fs's", () => {
     const error = failure(() => fs.open('missing', 'r'));
     expect(error).to.be.instanceOf(Error);
     expect(error).to.include({ code: 'ENOENT', errno: -2, syscall: 'open', path: 'missing' });
@@ -156,10 +164,18 @@ describe('ukfs', () => {
     fs.mknod('null', 0o020666, makedev(1, 3));
     fs.writeFile('file', '');
     for (const [code, path, flags] of [
-      ['EISDIR', 'dir', 'r+'], ['EISDIR', 'dir', 'w'], ['EISDIR', 'dir', O_RDONLY | O_CREAT],
-      ['ENXIO', 'fifo', 'r'], ['ENXIO', 'null', 'r+'], ['ENOTDIR', 'file/x', 'w'],
-      ['ENOTDIR', 'file', 0o200000], ['EEXIST', 'dir', 'wx'], ['EISDIR', 'new/', 'w'],
-      ['EINVAL', 'file', 3], ['EINVAL', 'dir', O_TMPFILE], ['EISDIR', '/', 'w'],
+      ['EISDIR', 'dir', 'r+'],
+      ['EISDIR', 'dir', 'w'],
+      ['EISDIR', 'dir', O_RDONLY | O_CREAT],
+      ['ENXIO', 'fifo', 'r'],
+      ['ENXIO', 'null', 'r+'],
+      ['ENOTDIR', 'file/x', 'w'],
+      ['ENOTDIR', 'file', 0o200000],
+      ['EEXIST', 'dir', 'wx'],
+      ['EISDIR', 'new/', 'w'],
+      ['EINVAL', 'file', 3],
+      ['EINVAL', 'dir', O_TMPFILE],
+      ['EISDIR', '/', 'w'],
     ] as const) {
       expect(failure(() => fs.open(path, flags)).code, path).to.equal(code);
     }
@@ -190,8 +206,15 @@ describe('ukfs', () => {
     for (const file of ['a/1', 'a/b/2', 'c/3']) fs.writeFile(file, file);
     fs.symlink('a', 'link');
     const all = [...fs.walk()].map(({ path, stats }) => `${path} ${stats.size}`);
-    expect(all).to.deep.equal(
-      ['/a 0', '/a/b 0', '/a/b/2 5', '/a/1 3', '/c 0', '/c/3 3', '/link 1']);
+    expect(all).to.deep.equal([
+      '/a 0',
+      '/a/b 0',
+      '/a/b/2 5',
+      '/a/1 3',
+      '/c 0',
+      '/c/3 3',
+      '/link 1',
+    ]);
     expect([...fs.walk('a')].map(({ path }) => path)).to.deep.equal(['a/b', 'a/b/2', 'a/1']);
   });
 
