@@ -60,9 +60,11 @@ function jffs2_find_gc_block(c: jffs2_sb_info): jffs2_eraseblock | null {
   const { jiffies } = c.lump;
   c.gc_tick = jiffies > c.gc_tick ? jiffies : c.gc_tick + 1;
   const n = c.gc_tick % 128;
+  // Somebody waits for space: what needs no copying comes first.
+  const isShort = c.nr_free_blocks + c.nr_erasing_blocks < c.resv_blocks_write;
   let list: EraseblockList;
   if (!c.bad_used_list.empty && c.nr_free_blocks > c.resv_blocks_gcbad) list = c.bad_used_list;
-  else if (n < 50 && !c.erasable_list.empty) list = c.erasable_list;
+  else if ((n < 50 || isShort) && !c.erasable_list.empty) list = c.erasable_list;
   else if (n < 110 && !c.very_dirty_list.empty) list = c.very_dirty_list;
   else if (n < 126 && !c.dirty_list.empty) list = c.dirty_list;
   else if (!c.clean_list.empty) list = c.clean_list;
