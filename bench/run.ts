@@ -1,11 +1,11 @@
 /**
- * Runs every benchmark of this folder (`npm run bench`), or those that are named:
+ * Runs every benchmark of this folder (`npm run bench`), or only those that are named:
  *
  *     node dist/bench/run.js [mtd codecs …]
  *
  * A benchmark is a program *.bench.ts that prints what a person reads and, as its last line, JSON.
- * All that JSON goes into bench/results/DATE.json, with what it was measured on. Times of different
- * machines, or of different hours, do not compare; ratios from one run do.
+ * When all have run, that JSON goes into bench/results/DATE.json, with what it was measured on.
+ * Times of different machines, or of different hours, do not compare; ratios from one run do.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
@@ -93,6 +93,7 @@ async function main(): Promise<number> {
     }
     results[name] = json;
   }
+  if (wanted.length > 0) return failed === 0 ? 0 : 1;
   const folder = join(root, 'bench/results');
   mkdirSync(folder, { recursive: true });
   const file = join(folder, `${head.date.slice(0, 10)}.json`);
