@@ -6,4 +6,5 @@ export * from './dirent.js';
 export * from './errno.js';
 export * from './name.js';
 export * from './vattr.js';
-export { Memfs, type MemfsOptions } from './memfs.js';
+export { Memfs } from './memfs.js';
+export type { MemfsOptions } from './memfs_base.js';

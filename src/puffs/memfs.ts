@@ -11,27 +11,10 @@
  * not, since open(2) and truncate(2) have asked before (ftruncate(2) needs no more than the open).
  * Two mistakes of a caller are thrown, not answered: giving back lookups or opens it never had.
  */
-import {
-  puffs_access,
-  puffs_access_chmod,
-  puffs_access_chown,
-  puffs_cred_hasgroup,
-  puffs_cred_isjuggernaut,
-  puffs_cred_isuid,
-} from './cred.js';
+import { puffs_cred_isjuggernaut } from './cred.js';
 import { NETBSD_ERRNO as E } from './errno.js';
-import {
-  aclAccess,
-  aclChmod,
-  aclEncode,
-  aclInherit,
-  aclIsMinimal,
-  aclMode,
-  aclOf,
-} from './memfs_acl.js';
-import { MEMFS_PAGE_BYTES, type MemfsSpace } from './memfs_data.js';
-import { MemfsNode, type Timespec } from './memfs_node.js';
-import { ACL_ACCESS, ACL_DEFAULT, MemfsXattrs } from './memfs_xattr.js';
+import { MemfsBase, withoutPrivileges } from './memfs_base.js';
+import { MEMFS_PAGE_BYTES } from './memfs_data.js';
 import {
   FREAD,
   FWRITE,
@@ -74,86 +57,32 @@ import {
 } from './puffs.js';
 import { vattr_has_atime, vattr_has_mtime, vtype_to_dt } from './vattr.js';
 
-const S_ISUID = 0o4000;
-const S_ISGID = 0o2000;
-const S_ISVTX = 0o1000;
-const S_IXGRP = 0o010;
-
 const PATH_MAX_BYTES = 1024;
 const MNT_RDONLY = 1;
 const FALLOC_KEEP_SIZE = 1;
 const FALLOC_PUNCH_HOLE = 2;
 
-export interface MemfsOptions {
-  /** Milliseconds since 1970. Default: a counter that steps 1 ms per reading, from 2020 on. */
-  readonly wallClockMs?: () => number;
-  /** Space for contents; default 64 MiB. */
-  readonly capacityBytes?: number;
-  readonly nodesMax?: number;
-  readonly nameBytesMax?: number;
-  readonly symlinkBytesMax?: number;
-  readonly linksMax?: number;
-  readonly fileBytesMax?: number;
-  readonly readOnly?: boolean;
-}
-
-/** 2020-01-01, where the default clock starts. */
-const CLOCK_START_MS = Date.UTC(2020, 0, 1);
-
-export class Memfs implements puffs_ops {
+export class Memfs extends MemfsBase implements puffs_ops {
   readonly fsname = 'memfs';
-  readonly rootCookie: Cookie;
-
-  readonly #nodes = new Map<Cookie, MemfsNode>();
-  readonly #space: MemfsSpace;
-  readonly #xattrs: MemfsXattrs;
-  readonly #wallClockMs: () => number;
-  readonly #nodesMax: number;
-  readonly #nameBytesMax: number;
-  readonly #symlinkBytesMax: number;
-  readonly #linksMax: number;
-  readonly #fileBytesMax: number;
-  #readOnly: boolean;
-  #lastCookie = 0;
-
-  constructor(options: MemfsOptions = {}) {
-    let ticks = CLOCK_START_MS;
-    this.#wallClockMs = options.wallClockMs ?? (() => ticks++);
-    const capacityBytes = options.capacityBytes ?? 64 * 1024 * 1024;
-    this.#space = { pagesMax: Math.floor(capacityBytes / MEMFS_PAGE_BYTES), pagesUsed: 0 };
-    this.#nodesMax = options.nodesMax ?? 65536;
-    this.#nameBytesMax = options.nameBytesMax ?? 255;
-    this.#symlinkBytesMax = options.symlinkBytesMax ?? 4095;
-    this.#linksMax = options.linksMax ?? 65000;
-    this.#fileBytesMax = options.fileBytesMax ?? Number.MAX_SAFE_INTEGER;
-    this.#readOnly = options.readOnly ?? false;
-    this.#xattrs = new MemfsXattrs({
-      access: (node, wanted, cred) => this.#access(node, wanted, cred),
-      now: () => this.#now(),
-    });
-    const root = this.#newNode(VDIR, null, 0o755, 0, 0, this.#now());
-    root.nlink = 2;
-    this.rootCookie = root.cookie;
-  }
 
   // ---- the file system --------------------------------------------------------------------------
 
   fs_unmount(flags: number): number {
-    const isBusy = [...this.#nodes.values()].some((node) => node.opens > 0);
+    const isBusy = [...this.nodes.values()].some((node) => node.opens > 0);
     if (isBusy && (flags & MNT_FORCE) === 0) return E.EBUSY;
-    this.#nodes.clear();
+    this.nodes.clear();
     return 0;
   }
 
   fs_statvfs(out: puffs_statvfs): number {
-    const free = this.#space.pagesMax - this.#space.pagesUsed;
+    const free = this.space.pagesMax - this.space.pagesUsed;
     out.f_bsize = out.f_frsize = MEMFS_PAGE_BYTES;
-    out.f_blocks = this.#space.pagesMax;
+    out.f_blocks = this.space.pagesMax;
     out.f_bfree = out.f_bavail = free;
-    out.f_files = this.#nodesMax;
-    out.f_ffree = out.f_favail = this.#nodesMax - this.#nodes.size;
-    out.f_namemax = this.#nameBytesMax;
-    out.f_flag = this.#readOnly ? MNT_RDONLY : 0;
+    out.f_files = this.nodesMax;
+    out.f_ffree = out.f_favail = this.nodesMax - this.nodes.size;
+    out.f_namemax = this.nameBytesMax;
+    out.f_flag = this.readOnly ? MNT_RDONLY : 0;
     out.f_fsid = 0;
     out.f_fstypename = this.fsname;
     return 0;
@@ -166,17 +95,17 @@ export class Memfs implements puffs_ops {
   /** EBUSY also while an unlinked file lives, as it could not be removed later. */
   fs_remount(readOnly: boolean, options: string): number {
     if (options !== '') return E.EINVAL;
-    if (readOnly && !this.#readOnly) {
-      for (const node of this.#nodes.values()) {
+    if (readOnly && !this.readOnly) {
+      for (const node of this.nodes.values()) {
         if (node.writers > 0 || (node.nlink === 0 && node.opens > 0)) return E.EBUSY;
       }
     }
-    this.#readOnly = readOnly;
+    this.readOnly = readOnly;
     return 0;
   }
 
   fs_nodetofh(cookie: Cookie, out: { fid: Uint8Array }): number {
-    if (!this.#nodes.has(cookie)) return E.ESTALE;
+    if (!this.nodes.has(cookie)) return E.ESTALE;
     out.fid = new Uint8Array(8);
     new DataView(out.fid.buffer).setBigUint64(0, BigInt(cookie));
     return 0;
@@ -185,9 +114,9 @@ export class Memfs implements puffs_ops {
   fs_fhtonode(fid: Uint8Array, out: puffs_newinfo): number {
     if (fid.length !== 8) return E.EINVAL;
     const cookie = new DataView(fid.buffer, fid.byteOffset).getBigUint64(0);
-    const node = this.#nodes.get(Number(cookie));
+    const node = this.nodes.get(Number(cookie));
     if (node === undefined || node.nlink === 0) return E.ESTALE;
-    return this.#answer(node, out);
+    return this.answer(node, out);
   }
 
   fs_extattrctl(): number {
@@ -201,34 +130,34 @@ export class Memfs implements puffs_ops {
   // ---- names ------------------------------------------------------------------------------------
 
   node_lookup(dir: Cookie, out: puffs_newinfo, cn: puffs_cn): number {
-    const parent = this.#nodes.get(dir);
+    const parent = this.nodes.get(dir);
     if (parent === undefined) return E.ESTALE;
     if (parent.directory === null) return E.ENOTDIR;
-    const denied = this.#access(parent, PUFFS_VEXEC, cn.cred);
+    const denied = this.access(parent, PUFFS_VEXEC, cn.cred);
     if (denied !== 0) return denied;
-    if (cn.name === '..') return this.#answer(parent.directory.parent, out);
-    if (cn.name.length > this.#nameBytesMax) return E.ENAMETOOLONG;
+    if (cn.name === '..') return this.answer(parent.directory.parent, out);
+    if (cn.name.length > this.nameBytesMax) return E.ENAMETOOLONG;
     const node = parent.directory.find(cn.name);
-    return node === undefined ? E.ENOENT : this.#answer(node, out);
+    return node === undefined ? E.ENOENT : this.answer(node, out);
   }
 
   node_create(dir: Cookie, out: puffs_newinfo, cn: puffs_cn, va: vattr): number {
-    return this.#make(dir, out, cn, VREG, va.va_mode & 0o7777, 0, '');
+    return this.make(dir, out, cn, VREG, va.va_mode & 0o7777, 0, '');
   }
 
   node_mknod(dir: Cookie, out: puffs_newinfo, cn: puffs_cn, va: vattr): number {
     if (![VREG, VBLK, VCHR, VFIFO, VSOCK].includes(va.va_type)) return E.EINVAL;
     const isDevice = va.va_type === VBLK || va.va_type === VCHR;
     if (isDevice && !puffs_cred_isjuggernaut(cn.cred) && !cn.cred.permissionsChecked) {
-      const parent = this.#nodes.get(dir);
-      return parent === undefined ? E.ESTALE : this.#mayCreate(parent, cn) || E.EPERM;
+      const parent = this.nodes.get(dir);
+      return parent === undefined ? E.ESTALE : this.mayCreate(parent, cn) || E.EPERM;
     }
     const rdev = isDevice ? va.va_rdev : 0;
-    return this.#make(dir, out, cn, va.va_type, va.va_mode & 0o7777, rdev, '');
+    return this.make(dir, out, cn, va.va_type, va.va_mode & 0o7777, rdev, '');
   }
 
   node_mkdir(dir: Cookie, out: puffs_newinfo, cn: puffs_cn, va: vattr): number {
-    return this.#make(dir, out, cn, VDIR, va.va_mode & 0o1777, 0, '');
+    return this.make(dir, out, cn, VDIR, va.va_mode & 0o1777, 0, '');
   }
 
   node_symlink(
@@ -238,54 +167,54 @@ export class Memfs implements puffs_ops {
     _va: vattr,
     target: ByteName,
   ): number {
-    return this.#make(dir, out, cn, VLNK, 0o777, 0, target);
+    return this.make(dir, out, cn, VLNK, 0o777, 0, target);
   }
 
   node_tmpfile(dir: Cookie, out: puffs_newinfo, va: vattr, cred: puffs_cred): number {
-    const parent = this.#nodes.get(dir);
+    const parent = this.nodes.get(dir);
     if (parent === undefined) return E.ESTALE;
     if (parent.directory === null) return E.ENOTDIR;
-    const denied = this.#access(parent, PUFFS_VWRITE | PUFFS_VEXEC, cred);
+    const denied = this.access(parent, PUFFS_VWRITE | PUFFS_VEXEC, cred);
     if (denied !== 0) return denied;
-    const node = this.#inherit(VREG, parent, va.va_mode & 0o7777, cred);
+    const node = this.inherit(VREG, parent, va.va_mode & 0o7777, cred);
     if (node === null) return E.ENOSPC;
     node.linkable = true;
-    return this.#answer(node, out);
+    return this.answer(node, out);
   }
 
   node_remove(dir: Cookie, targ: Cookie, cn: puffs_cn): number {
-    const parent = this.#nodes.get(dir);
-    const node = this.#nodes.get(targ);
+    const parent = this.nodes.get(dir);
+    const node = this.nodes.get(targ);
     if (parent === undefined || node === undefined) return E.ESTALE;
-    const refused = this.#mayDelete(parent, node, cn);
+    const refused = this.mayDelete(parent, node, cn);
     if (refused !== 0) return refused;
     if (node.directory !== null) return E.EISDIR;
-    this.#unlink(parent, node, cn.name);
+    this.unlink(parent, node, cn.name);
     return 0;
   }
 
   node_rmdir(dir: Cookie, targ: Cookie, cn: puffs_cn): number {
-    const parent = this.#nodes.get(dir);
-    const node = this.#nodes.get(targ);
+    const parent = this.nodes.get(dir);
+    const node = this.nodes.get(targ);
     if (parent === undefined || node === undefined) return E.ESTALE;
-    const refused = this.#mayDelete(parent, node, cn);
+    const refused = this.mayDelete(parent, node, cn);
     if (refused !== 0) return refused;
     if (node.directory === null) return E.ENOTDIR;
     if (node.directory.size > 0) return E.ENOTEMPTY;
-    this.#unlink(parent, node, cn.name);
+    this.unlink(parent, node, cn.name);
     return 0;
   }
 
   node_link(dir: Cookie, targ: Cookie, cn: puffs_cn): number {
-    const parent = this.#nodes.get(dir);
-    const node = this.#nodes.get(targ);
+    const parent = this.nodes.get(dir);
+    const node = this.nodes.get(targ);
     if (parent === undefined || node === undefined) return E.ESTALE;
-    const refused = this.#mayCreate(parent, cn);
+    const refused = this.mayCreate(parent, cn);
     if (refused !== 0) return refused;
     if (node.directory !== null) return E.EPERM;
     if (node.nlink === 0 && !node.linkable) return E.ENOENT;
-    if (node.nlink >= this.#linksMax) return E.EMLINK;
-    const now = this.#now();
+    if (node.nlink >= this.linksMax) return E.EMLINK;
+    const now = this.now();
     parent.directory!.set(cn.name, node);
     parent.touch(now);
     node.nlink++;
@@ -304,15 +233,15 @@ export class Memfs implements puffs_ops {
     tcn: puffs_cn,
     flags: number,
   ): number {
-    const from = this.#nodes.get(sdir);
-    const to = this.#nodes.get(tdir);
-    const node = this.#nodes.get(src);
+    const from = this.nodes.get(sdir);
+    const to = this.nodes.get(tdir);
+    const node = this.nodes.get(src);
     if (from === undefined || to === undefined || node === undefined) return E.ESTALE;
     if (flags !== 0 && flags !== PUFFS_RENAME_NOREPLACE && flags !== PUFFS_RENAME_EXCHANGE) {
       return E.EINVAL;
     }
     if (to.directory === null) return E.ENOTDIR;
-    const searched = this.#access(to, PUFFS_VEXEC, tcn.cred) || this.#checkName(tcn.name);
+    const searched = this.access(to, PUFFS_VEXEC, tcn.cred) || this.checkName(tcn.name);
     if (searched !== 0) return searched;
     const victim = to.directory.find(tcn.name);
     if (from.directory?.find(scn.name) !== node) return E.ENOENT;
@@ -326,24 +255,24 @@ export class Memfs implements puffs_ops {
 
     const isExchange = flags === PUFFS_RENAME_EXCHANGE;
     const refused =
-      this.#mayDelete(from, node, scn) ||
-      (victim === undefined ? this.#mayCreate(to, tcn) : this.#mayDelete(to, victim, tcn)) ||
+      this.mayDelete(from, node, scn) ||
+      (victim === undefined ? this.mayCreate(to, tcn) : this.mayDelete(to, victim, tcn)) ||
       (isExchange ? 0 : node.mayReplace(victim)) ||
-      this.#mayMove(node, from, to, scn.cred) ||
-      (isExchange ? this.#mayMove(victim!, to, from, scn.cred) : 0);
+      this.mayMove(node, from, to, scn.cred) ||
+      (isExchange ? this.mayMove(victim!, to, from, scn.cred) : 0);
     if (refused !== 0) return refused;
     if (isExchange) {
-      this.#exchange(from, node, scn.name, to, victim!, tcn.name);
+      this.exchange(from, node, scn.name, to, victim!, tcn.name);
       return 0;
     }
     const isNewDirectory = node.directory !== null && victim === undefined;
-    if (isNewDirectory && from !== to && to.nlink >= this.#linksMax) return E.EMLINK;
+    if (isNewDirectory && from !== to && to.nlink >= this.linksMax) return E.EMLINK;
     if (victim?.directory && victim.directory.size > 0) return E.ENOTEMPTY;
-    const now = this.#now();
-    if (victim !== undefined) this.#dropLink(to, victim, now);
+    const now = this.now();
+    if (victim !== undefined) this.dropLink(to, victim, now);
     from.directory!.delete(scn.name);
     to.directory.set(tcn.name, node);
-    this.#moveParent(node, from, to);
+    this.moveParent(node, from, to);
     from.touch(now);
     to.touch(now);
     node.ctime = now;
@@ -357,7 +286,7 @@ export class Memfs implements puffs_ops {
     emit: puffs_nextdent,
     out: puffs_readdir_result,
   ): number {
-    const node = this.#nodes.get(dir);
+    const node = this.nodes.get(dir);
     if (node === undefined) return E.ESTALE;
     if (node.directory === null) return E.ENOTDIR;
     if (node.nlink === 0) return E.ENOENT;
@@ -384,7 +313,7 @@ export class Memfs implements puffs_ops {
   }
 
   node_readlink(cookie: Cookie, _cred: puffs_cred, out: { value: ByteName }): number {
-    const node = this.#nodes.get(cookie);
+    const node = this.nodes.get(cookie);
     if (node === undefined) return E.ESTALE;
     if (node.type !== VLNK) return E.EINVAL;
     out.value = node.target;
@@ -398,12 +327,12 @@ export class Memfs implements puffs_ops {
   // ---- nodes ------------------------------------------------------------------------------------
 
   node_open(cookie: Cookie, mode: number, cred: puffs_cred): number {
-    const node = this.#nodes.get(cookie);
+    const node = this.nodes.get(cookie);
     if (node === undefined) return E.ESTALE;
     if (node.directory !== null && (mode & FWRITE) !== 0) return E.EISDIR;
     const wanted =
       ((mode & FREAD) !== 0 ? PUFFS_VREAD : 0) | ((mode & FWRITE) !== 0 ? PUFFS_VWRITE : 0);
-    const denied = this.#access(node, wanted, cred);
+    const denied = this.access(node, wanted, cred);
     if (denied !== 0) return denied;
     node.opens++;
     if ((mode & FWRITE) !== 0) node.writers++;
@@ -411,7 +340,7 @@ export class Memfs implements puffs_ops {
   }
 
   node_close(cookie: Cookie, mode: number, _cred: puffs_cred): number {
-    const node = this.#nodes.get(cookie);
+    const node = this.nodes.get(cookie);
     if (node === undefined) return E.ESTALE;
     const isWriter = (mode & FWRITE) !== 0;
     if (node.opens === 0 || (isWriter && node.writers === 0)) {
@@ -419,31 +348,31 @@ export class Memfs implements puffs_ops {
     }
     node.opens--;
     if (isWriter) node.writers--;
-    this.#freeIfUnused(node);
+    this.freeIfUnused(node);
     return 0;
   }
 
   node_access(cookie: Cookie, mode: number, cred: puffs_cred): number {
-    const node = this.#nodes.get(cookie);
-    return node === undefined ? E.ESTALE : this.#access(node, mode, cred);
+    const node = this.nodes.get(cookie);
+    return node === undefined ? E.ESTALE : this.access(node, mode, cred);
   }
 
   node_getattr(cookie: Cookie, va: vattr, _cred: puffs_cred): number {
-    const node = this.#nodes.get(cookie);
+    const node = this.nodes.get(cookie);
     if (node === undefined) return E.ESTALE;
     node.fill(va);
     return 0;
   }
 
   node_setattr(cookie: Cookie, va: vattr, cred: puffs_cred): number {
-    const node = this.#nodes.get(cookie);
+    const node = this.nodes.get(cookie);
     if (node === undefined) return E.ESTALE;
-    if (this.#readOnly) return E.EROFS;
+    if (this.readOnly) return E.EROFS;
     if (va.va_flags !== VNOVAL) return E.EOPNOTSUPP;
-    const refused = this.#mayChange(node, va, cred);
+    const refused = this.mayChange(node, va, cred);
     if (refused !== 0) return refused;
 
-    const now = this.#now();
+    const now = this.now();
     if (va.va_size !== VNOVAL) {
       node.data!.truncate(va.va_size);
       node.size = va.va_size;
@@ -455,7 +384,7 @@ export class Memfs implements puffs_ops {
       if (va.va_gid !== VNOVAL) node.gid = va.va_gid;
       if (node.directory === null) node.mode = withoutPrivileges(node, cred);
     }
-    if (va.va_mode !== VNOVAL) this.#chmod(node, va.va_mode, cred);
+    if (va.va_mode !== VNOVAL) this.chmod(node, va.va_mode, cred);
     const isNow = (va.va_vaflags & VA_UTIMES_NULL) !== 0;
     if (vattr_has_atime(va)) {
       node.atime = isNow ? now : { sec: va.va_atime_sec, nsec: va.va_atime_nsec };
@@ -468,7 +397,7 @@ export class Memfs implements puffs_ops {
   }
 
   node_read(cookie: Cookie, uio: puffs_uio, _ioflag: number, _cred: puffs_cred): number {
-    const node = this.#nodes.get(cookie);
+    const node = this.nodes.get(cookie);
     if (node === undefined) return E.ESTALE;
     if (node.directory !== null) return E.EISDIR;
     if (node.data === null) return E.EINVAL;
@@ -480,21 +409,21 @@ export class Memfs implements puffs_ops {
   }
 
   node_write(cookie: Cookie, uio: puffs_uio, ioflag: number, cred: puffs_cred): number {
-    const node = this.#nodes.get(cookie);
+    const node = this.nodes.get(cookie);
     if (node === undefined) return E.ESTALE;
-    if (this.#readOnly) return E.EROFS;
+    if (this.readOnly) return E.EROFS;
     if (node.directory !== null) return E.EISDIR;
     if (node.data === null) return E.EINVAL;
     if (uio.resid === 0) return 0;
     const position = (ioflag & IO_APPEND) !== 0 ? node.size : uio.offset;
-    const room = this.#fileBytesMax - position;
+    const room = this.fileBytesMax - position;
     if (room <= 0) return E.EFBIG;
     const wanted = Math.min(uio.resid, room);
     const done = node.data.write(position, uio.buf, uio.off, wanted);
     if (done > 0) {
       node.size = Math.max(node.size, position + done);
       uio.resid -= done;
-      node.touch(this.#now());
+      node.touch(this.now());
       if (!puffs_cred_isjuggernaut(cred)) node.mode = withoutPrivileges(node, cred);
     }
     if (done < wanted) return E.ENOSPC;
@@ -502,24 +431,24 @@ export class Memfs implements puffs_ops {
   }
 
   node_poll(cookie: Cookie, events: number): number {
-    return this.#nodes.has(cookie) ? events : 0;
+    return this.nodes.has(cookie) ? events : 0;
   }
 
   node_mmap(cookie: Cookie): number {
-    return this.#nodes.has(cookie) ? 0 : E.ESTALE;
+    return this.nodes.has(cookie) ? 0 : E.ESTALE;
   }
 
   node_fsync(cookie: Cookie): number {
-    return this.#nodes.has(cookie) ? 0 : E.ESTALE;
+    return this.nodes.has(cookie) ? 0 : E.ESTALE;
   }
 
   node_seek(cookie: Cookie, _oldOffset: number, newOffset: number): number {
-    if (!this.#nodes.has(cookie)) return E.ESTALE;
+    if (!this.nodes.has(cookie)) return E.ESTALE;
     return newOffset < 0 ? E.EINVAL : 0;
   }
 
   node_seekhole(cookie: Cookie, offset: number, hole: boolean, out: puffs_size): number {
-    const node = this.#nodes.get(cookie);
+    const node = this.nodes.get(cookie);
     if (node === undefined) return E.ESTALE;
     if (node.data === null) return E.EINVAL;
     if (offset < 0 || offset >= node.size) return E.ENXIO;
@@ -534,12 +463,12 @@ export class Memfs implements puffs_ops {
   }
 
   node_fallocate(cookie: Cookie, offset: number, length: number, mode: number): number {
-    const node = this.#nodes.get(cookie);
+    const node = this.nodes.get(cookie);
     if (node === undefined) return E.ESTALE;
-    if (this.#readOnly) return E.EROFS;
+    if (this.readOnly) return E.EROFS;
     if (node.data === null) return E.EINVAL;
     if (offset < 0 || length <= 0) return E.EINVAL;
-    if (offset + length > this.#fileBytesMax) return E.EFBIG;
+    if (offset + length > this.fileBytesMax) return E.EFBIG;
     if (mode === (FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE)) {
       node.data.punch(offset, length);
     } else if (mode === 0 || mode === FALLOC_KEEP_SIZE) {
@@ -548,7 +477,7 @@ export class Memfs implements puffs_ops {
     } else {
       return E.EOPNOTSUPP;
     }
-    node.touch(this.#now());
+    node.touch(this.now());
     return 0;
   }
 
@@ -557,35 +486,35 @@ export class Memfs implements puffs_ops {
   }
 
   node_inactive(cookie: Cookie): number {
-    return this.#nodes.has(cookie) ? 0 : E.ESTALE;
+    return this.nodes.has(cookie) ? 0 : E.ESTALE;
   }
 
   node_reclaim(cookie: Cookie, nlookup: number): number {
-    const node = this.#nodes.get(cookie);
+    const node = this.nodes.get(cookie);
     if (node === undefined) return E.ESTALE;
     if (nlookup > node.nlookup) {
       throw new Error(`memfs: ${nlookup} of ${node.nlookup} lookups of node ${cookie} given back`);
     }
     node.nlookup -= nlookup;
-    this.#freeIfUnused(node);
+    this.freeIfUnused(node);
     return 0;
   }
 
   node_print(cookie: Cookie): number {
-    return this.#nodes.has(cookie) ? 0 : E.ESTALE;
+    return this.nodes.has(cookie) ? 0 : E.ESTALE;
   }
 
   node_pathconf(cookie: Cookie, name: number, out: puffs_size): number {
-    if (!this.#nodes.has(cookie)) return E.ESTALE;
+    if (!this.nodes.has(cookie)) return E.ESTALE;
     const values: Record<number, number> = {
-      [PC_LINK_MAX]: this.#linksMax,
-      [PC_NAME_MAX]: this.#nameBytesMax,
+      [PC_LINK_MAX]: this.linksMax,
+      [PC_NAME_MAX]: this.nameBytesMax,
       [PC_PATH_MAX]: PATH_MAX_BYTES,
       [PC_CHOWN_RESTRICTED]: 1,
       [PC_NO_TRUNC]: 1,
       [PC_SYNC_IO]: 1,
-      [PC_FILESIZEBITS]: Math.ceil(Math.log2(this.#fileBytesMax + 1)) + 1,
-      [PC_SYMLINK_MAX]: this.#symlinkBytesMax,
+      [PC_FILESIZEBITS]: Math.ceil(Math.log2(this.fileBytesMax + 1)) + 1,
+      [PC_SYMLINK_MAX]: this.symlinkBytesMax,
     };
     const value = values[name];
     if (value === undefined) return E.EINVAL;
@@ -607,8 +536,8 @@ export class Memfs implements puffs_ops {
     buf: Uint8Array | null,
     cred: puffs_cred,
   ): number {
-    const node = this.#nodes.get(cookie);
-    return node === undefined ? E.ESTALE : this.#xattrs.get(node, ns, name, size, buf, cred);
+    const node = this.nodes.get(cookie);
+    return node === undefined ? E.ESTALE : this.xattrs.get(node, ns, name, size, buf, cred);
   }
 
   node_setextattr(
@@ -619,10 +548,10 @@ export class Memfs implements puffs_ops {
     flags: number,
     cred: puffs_cred,
   ): number {
-    const node = this.#nodes.get(cookie);
+    const node = this.nodes.get(cookie);
     if (node === undefined) return E.ESTALE;
-    if (this.#readOnly) return E.EROFS;
-    return this.#xattrs.set(node, ns, name, value, flags, cred);
+    if (this.readOnly) return E.EROFS;
+    return this.xattrs.set(node, ns, name, value, flags, cred);
   }
 
   node_listextattr(
@@ -631,250 +560,16 @@ export class Memfs implements puffs_ops {
     out: { names: ByteName[] },
     cred: puffs_cred,
   ): number {
-    const node = this.#nodes.get(cookie);
+    const node = this.nodes.get(cookie);
     if (node === undefined) return E.ESTALE;
-    out.names = this.#xattrs.list(node, ns, cred);
+    out.names = this.xattrs.list(node, ns, cred);
     return 0;
   }
 
   node_deleteextattr(cookie: Cookie, ns: number, name: ByteName, cred: puffs_cred): number {
-    const node = this.#nodes.get(cookie);
+    const node = this.nodes.get(cookie);
     if (node === undefined) return E.ESTALE;
-    if (this.#readOnly) return E.EROFS;
-    return this.#xattrs.delete(node, ns, name, cred);
+    if (this.readOnly) return E.EROFS;
+    return this.xattrs.delete(node, ns, name, cred);
   }
-
-  // ---- inside -----------------------------------------------------------------------------------
-
-  #now(): Timespec {
-    const ms = this.#wallClockMs();
-    const sec = Math.floor(ms / 1000);
-    return { sec, nsec: Math.floor((ms - sec * 1000) * 1e6) };
-  }
-
-  #newNode(
-    type: number,
-    parent: MemfsNode | null,
-    mode: number,
-    uid: number,
-    gid: number,
-    now: Timespec,
-  ): MemfsNode {
-    const cookie = ++this.#lastCookie;
-    const node = new MemfsNode(cookie, type, parent, this.#space, mode, uid, gid, now);
-    this.#nodes.set(cookie, node);
-    return node;
-  }
-
-  #answer(node: MemfsNode, out: puffs_newinfo): number {
-    node.nlookup++;
-    out.cookie = node.cookie;
-    out.generation = 1;
-    node.fill(out.va);
-    return 0;
-  }
-
-  #freeIfUnused(node: MemfsNode): void {
-    if (node.nlink > 0 || node.nlookup > 0 || node.opens > 0) return;
-    node.data?.truncate(0);
-    this.#nodes.delete(node.cookie);
-  }
-
-  /** Linux's inode_permission(): EROFS before EACCES. */
-  #access(node: MemfsNode, wanted: number, cred: puffs_cred): number {
-    const isOfMedium = node.type === VREG || node.type === VDIR || node.type === VLNK;
-    if ((wanted & PUFFS_VWRITE) !== 0 && this.#readOnly && isOfMedium) return E.EROFS;
-    if (cred.permissionsChecked) return 0;
-    const { type, mode, uid, gid } = node;
-    const value = node.xattrs.get(ACL_ACCESS);
-    const isOthers = !puffs_cred_isjuggernaut(cred) && !puffs_cred_isuid(cred, uid);
-    // Linux asks the list only when the group class of the mode grants anything at all.
-    if (value !== undefined && isOthers && (mode & 0o070) !== 0) {
-      return aclAccess(aclOf(value), gid, wanted, cred);
-    }
-    return puffs_access(type, mode, uid, gid, wanted, cred);
-  }
-
-  #checkName(name: ByteName): number {
-    if (name === '' || name === '.' || name === '..' || /[/\0]/.test(name)) return E.EINVAL;
-    return name.length > this.#nameBytesMax ? E.ENAMETOOLONG : 0;
-  }
-
-  #mayCreate(parent: MemfsNode, cn: puffs_cn): number {
-    if (parent.directory === null) return E.ENOTDIR;
-    const refused = this.#access(parent, PUFFS_VEXEC, cn.cred) || this.#checkName(cn.name);
-    if (refused !== 0) return refused;
-    if (parent.nlink === 0) return E.ENOENT;
-    if (parent.directory.find(cn.name) !== undefined) return E.EEXIST;
-    return this.#access(parent, PUFFS_VWRITE, cn.cred);
-  }
-
-  #mayDelete(parent: MemfsNode, node: MemfsNode, cn: puffs_cn): number {
-    if (parent.directory === null) return E.ENOTDIR;
-    const searched = this.#access(parent, PUFFS_VEXEC, cn.cred) || this.#checkName(cn.name);
-    if (searched !== 0) return searched;
-    if (parent.directory.find(cn.name) !== node) return E.ENOENT;
-    const denied = this.#access(parent, PUFFS_VWRITE, cn.cred);
-    if (denied !== 0) return denied;
-    const { cred } = cn;
-    const isTrusted =
-      (parent.mode & S_ISVTX) === 0 ||
-      cred.permissionsChecked ||
-      puffs_cred_isjuggernaut(cred) ||
-      puffs_cred_isuid(cred, node.uid) ||
-      puffs_cred_isuid(cred, parent.uid);
-    return isTrusted ? 0 : E.EPERM;
-  }
-
-  /** ".." of a directory that goes elsewhere is written to. */
-  #mayMove(node: MemfsNode, from: MemfsNode, to: MemfsNode, cred: puffs_cred): number {
-    return node.directory === null || from === to ? 0 : this.#access(node, PUFFS_VWRITE, cred);
-  }
-
-  #make(
-    dir: Cookie,
-    out: puffs_newinfo,
-    cn: puffs_cn,
-    type: number,
-    mode: number,
-    rdev: number,
-    target: ByteName,
-  ): number {
-    const parent = this.#nodes.get(dir);
-    if (parent === undefined) return E.ESTALE;
-    const refused = this.#mayCreate(parent, cn);
-    if (refused !== 0) return refused;
-    if (type === VDIR && parent.nlink >= this.#linksMax) return E.EMLINK;
-    if (target.length > this.#symlinkBytesMax) return E.ENAMETOOLONG;
-    const node = this.#inherit(type, parent, mode, cn.cred);
-    if (node === null) return E.ENOSPC;
-    node.rdev = rdev;
-    node.target = target;
-    node.nlink = type === VDIR ? 2 : 1;
-    if (type === VDIR) parent.nlink++;
-    parent.directory!.set(cn.name, node);
-    parent.touch(node.ctime);
-    return this.#answer(node, out);
-  }
-
-  /** A node with what a new one takes from its directory: group, set-group-id, access lists. */
-  #inherit(type: number, parent: MemfsNode, mode: number, cred: puffs_cred): MemfsNode | null {
-    if (this.#nodes.size >= this.#nodesMax) return null;
-    let bits = mode;
-    let gid = cred.gid;
-    if ((parent.mode & S_ISGID) !== 0) {
-      gid = parent.gid;
-      if (type === VDIR) bits |= S_ISGID;
-    }
-    const isForeignGroup = !puffs_cred_isjuggernaut(cred) && !puffs_cred_hasgroup(cred, gid);
-    if (type !== VDIR && isForeignGroup && (bits & S_IXGRP) !== 0) bits &= ~S_ISGID;
-    const node = this.#newNode(type, parent, bits, cred.uid, gid, this.#now());
-    if (type === VLNK) return node;
-    const value = parent.xattrs.get(ACL_DEFAULT);
-    if (value === undefined) {
-      node.mode &= ~cred.umask;
-      return node;
-    }
-    const acl = aclInherit(aclOf(value), bits);
-    node.mode = (bits & ~0o777) | aclMode(acl);
-    if (!aclIsMinimal(acl)) node.xattrs.set(ACL_ACCESS, aclEncode(acl));
-    if (type === VDIR) node.xattrs.set(ACL_DEFAULT, value);
-    return node;
-  }
-
-  #unlink(parent: MemfsNode, node: MemfsNode, name: ByteName): void {
-    const now = this.#now();
-    parent.directory!.delete(name);
-    parent.touch(now);
-    this.#dropLink(parent, node, now);
-  }
-
-  /** The name in `parent` no longer leads to `node`. */
-  #dropLink(parent: MemfsNode, node: MemfsNode, now: Timespec): void {
-    if (node.directory !== null) {
-      node.nlink = 0;
-      parent.nlink--;
-    } else {
-      node.nlink--;
-    }
-    node.ctime = now;
-    this.#freeIfUnused(node);
-  }
-
-  #moveParent(node: MemfsNode, from: MemfsNode, to: MemfsNode): void {
-    if (node.directory === null || from === to) return;
-    node.directory.parent = to;
-    from.nlink--;
-    to.nlink++;
-  }
-
-  #exchange(
-    from: MemfsNode,
-    node: MemfsNode,
-    name: ByteName,
-    to: MemfsNode,
-    other: MemfsNode,
-    otherName: ByteName,
-  ): void {
-    const now = this.#now();
-    from.directory!.set(name, other);
-    to.directory!.set(otherName, node);
-    this.#moveParent(node, from, to);
-    this.#moveParent(other, to, from);
-    from.touch(now);
-    to.touch(now);
-    node.ctime = other.ctime = now;
-  }
-
-  #mayChange(node: MemfsNode, va: vattr, cred: puffs_cred): number {
-    if (va.va_size !== VNOVAL) {
-      if (node.directory !== null) return E.EISDIR;
-      if (node.data === null || va.va_size < 0) return E.EINVAL;
-      if (va.va_size > this.#fileBytesMax) return E.EFBIG;
-    }
-    if (cred.permissionsChecked) return 0;
-    const { uid, gid, type } = node;
-    if (va.va_uid !== VNOVAL || va.va_gid !== VNOVAL) {
-      const newUid = va.va_uid === VNOVAL ? uid : va.va_uid;
-      const newGid = va.va_gid === VNOVAL ? gid : va.va_gid;
-      const refused = puffs_access_chown(uid, gid, newUid, newGid, cred);
-      if (refused !== 0) return refused;
-    }
-    if (va.va_mode !== VNOVAL) {
-      // Linux lets a user keep the sticky bit of a file, and clears a foreign set-group-id bit.
-      const bits = va.va_mode & ~(S_ISGID | S_ISVTX);
-      const refused = puffs_access_chmod(uid, gid, type, bits, cred);
-      if (refused !== 0) return refused;
-    }
-    const isOthers = !puffs_cred_isjuggernaut(cred) && !puffs_cred_isuid(cred, uid);
-    if (isOthers && (vattr_has_atime(va) || vattr_has_mtime(va))) {
-      // As puffs_access_times(), but an access list has its say.
-      if ((va.va_vaflags & VA_UTIMES_NULL) === 0) return E.EPERM;
-      return this.#access(node, PUFFS_VWRITE, cred);
-    }
-    return 0;
-  }
-
-  #chmod(node: MemfsNode, mode: number, cred: puffs_cred): void {
-    node.mode = mode & (mayKeepGroup(node, cred) ? 0o7777 : 0o7777 & ~S_ISGID);
-    const value = node.xattrs.get(ACL_ACCESS);
-    if (value !== undefined) {
-      node.xattrs.set(ACL_ACCESS, aclEncode(aclChmod(aclOf(value), node.mode)));
-    }
-  }
-}
-
-/**
- * Linux's rule for a change of owner or contents: set-user-id goes; set-group-id goes where it
- * counts (the group may execute), or from the hands of who is not in the group.
- */
-function withoutPrivileges(node: MemfsNode, cred: puffs_cred): number {
-  const dropsGroup = (node.mode & S_IXGRP) !== 0 || !mayKeepGroup(node, cred);
-  return node.mode & ~(S_ISUID | (dropsGroup ? S_ISGID : 0));
-}
-
-function mayKeepGroup(node: MemfsNode, cred: puffs_cred): boolean {
-  return (
-    cred.permissionsChecked || puffs_cred_isjuggernaut(cred) || puffs_cred_hasgroup(cred, node.gid)
-  );
 }
