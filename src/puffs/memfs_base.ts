@@ -328,7 +328,7 @@ export function withoutPrivileges(node: MemfsNode, cred: puffs_cred): number {
   return node.mode & ~(S_ISUID | (dropsGroup ? S_ISGID : 0));
 }
 
-export function mayKeepGroup(node: MemfsNode, cred: puffs_cred): boolean {
+function mayKeepGroup(node: MemfsNode, cred: puffs_cred): boolean {
   return (
     cred.permissionsChecked || puffs_cred_isjuggernaut(cred) || puffs_cred_hasgroup(cred, node.gid)
   );
