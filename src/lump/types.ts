@@ -24,13 +24,6 @@ export function bytesToName(bytes: Uint8Array, start = 0, end = bytes.length): B
   return name;
 }
 
-/** Name → bytes. */
-export function nameToBytes(name: ByteName): Uint8Array {
-  const bytes = new Uint8Array(name.length);
-  for (let i = 0; i < name.length; i++) bytes[i] = name.charCodeAt(i);
-  return bytes;
-}
-
 /** Writes a name into `buf` at `off`. @returns the bytes written (= name.length). */
 export function putName(buf: Uint8Array, off: number, name: ByteName): number {
   for (let i = 0; i < name.length; i++) buf[off + i] = name.charCodeAt(i);
