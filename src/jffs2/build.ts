@@ -7,35 +7,35 @@ import { DT_DIR } from '../lump/fs.js';
 import { JFFS2_ROOT_INO } from './medium.js';
 import {
   jffs2_del_ino_cache, JFFS2_SB_FLAG_BUILDING, JFFS2_SB_FLAG_SCANNING, ref_offset,
-  type jffs2_inode_cache, type jffs2_sb_info,
+  type jffs2_inode_cache, type jffs2_sb_info, type Ref,
 } from './nodelist.js';
 import { jffs2_mark_node_obsolete } from './nodemgmt.js';
 import { jffs2_rotate_lists, jffs2_scan_make_ino_cache, jffs2_scan_medium } from './scan.js';
 import { jffs2_build_xattr_subsystem, jffs2_xattr_delete_inode } from './xattr.js';
 
+/** An entry of a directory whose inode has no node. */
+interface dangling_entry {
+  dir: jffs2_inode_cache;
+  raw: Ref;
+  ino: number;
+}
+
 /** Pass 1: counts the links that a directory's entries make. */
-function countLinks(c: jffs2_sb_info, dir: jffs2_inode_cache): void {
+function countLinks(
+  c: jffs2_sb_info, dir: jffs2_inode_cache, dangling: dangling_entry[],
+): void {
   if (!dir.scan_dents) return;
   dir.is_dir = true;
   for (const fd of dir.scan_dents.values()) {
     if (fd.ino === 0) continue;
     const child = c.inocache.get(fd.ino);
     if (!child) {
-      c.damage.report(
-        'missing inode', ref_offset(c, fd.raw), `entry in directory ${dir.ino} names inode ${fd.ino}`,
-      );
+      dangling.push({ dir, raw: fd.raw, ino: fd.ino });
       jffs2_mark_node_obsolete(c, fd.raw);
       fd.ino = 0;
       continue;
     }
-    if (fd.type === DT_DIR) {
-      child.is_dir = true;
-      if (child.pino_nlink > 0) {
-        c.damage.report(
-          'hard-linked directory', ref_offset(c, fd.raw), `inode ${child.ino} has a second name`,
-        );
-      }
-    }
+    if (fd.type === DT_DIR) child.is_dir = true;
     child.pino_nlink++;
   }
 }
@@ -63,6 +63,28 @@ function removeUnlinked(
   }
 }
 
+/**
+ * What is wrong with the directories that were found to be in use. Of a removed directory, entries
+ * may lie about that nothing holds true any more: that is no damage.
+ */
+function reportDamage(
+  c: jffs2_sb_info, dangling: readonly dangling_entry[], removed: ReadonlySet<jffs2_inode_cache>,
+): void {
+  for (const { dir, raw, ino } of dangling) {
+    if (removed.has(dir)) continue;
+    c.damage.report(
+      'missing inode', ref_offset(c, raw), `entry in directory ${dir.ino} names inode ${ino}`,
+    );
+  }
+  for (const ic of c.inocache.values()) {
+    if (!ic.is_dir || ic.pino_nlink <= 1) continue;
+    c.damage.report(
+      'hard-linked directory', ic.nodes === 0 ? 0 : ref_offset(c, ic.nodes),
+      `inode ${ic.ino} has ${ic.pino_nlink} names`,
+    );
+  }
+}
+
 /** Reads the medium and builds everything that a mount needs. */
 function jffs2_build_filesystem(c: jffs2_sb_info): void {
   c.flags |= JFFS2_SB_FLAG_SCANNING;
@@ -72,11 +94,13 @@ function jffs2_build_filesystem(c: jffs2_sb_info): void {
   c.flags |= JFFS2_SB_FLAG_BUILDING;
   jffs2_scan_make_ino_cache(c, JFFS2_ROOT_INO);
   const all = [...c.inocache.values()];
-  for (const ic of all) countLinks(c, ic);
+  const dangling: dangling_entry[] = [];
+  for (const ic of all) countLinks(c, ic, dangling);
   const removed = new Set<jffs2_inode_cache>();
   for (const ic of all) {
     if (ic.pino_nlink === 0 && !removed.has(ic)) removeUnlinked(c, ic, removed);
   }
+  reportDamage(c, dangling, removed);
   // Pass 3: directories keep their parent instead of a count.
   const root = c.inocache.get(JFFS2_ROOT_INO)!;
   root.is_dir = true;

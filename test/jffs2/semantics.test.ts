@@ -468,6 +468,21 @@ describe('jffs2: directories', () => {
     rig.umount();
   });
 
+  it('entries that a removed directory has left are no damage', () => {
+    const image = of((n) => [
+      n.dirent({ pino: 1, version: 2, ino: 0, name: 'd' }),
+      n.dirent({ pino: 2, version: 1, ino: 9, name: 'f' }),
+      n.dirent({ pino: 2, version: 1, ino: 3, name: 'e', type: 4 }),
+      n.dirent({ pino: 1, version: 3, ino: 3, name: 'e', type: 4 }),
+      n.inode({ ino: 3, version: 1, mode: S_IFDIR | 0o755 }),
+    ]);
+    const rig = mountImage(image);
+    expect(rig.u.readdir('/')).to.deep.equal(['e']);
+    expect(rig.u.stat('/e').nlink).to.equal(2);
+    expect(rig.c.damage.total, rig.c.damage.summary()).to.equal(0);
+    rig.umount();
+  });
+
   it('a directory with two names is one directory, and both names work', () => {
     const image = of((n) => [
       n.dirent({ pino: 1, version: 1, ino: 2, name: 'a', type: 4 }),
