@@ -75,7 +75,11 @@ class KernelWay implements Way {
   }
 
   write(): void {
-    this.#run(`echo '${MESSAGE.trimEnd()}' > root/hello.txt`);
+    this.#run(`echo '${MESSAGE.trimEnd()}' > tmp/hello.txt`);
+    if (process.getuid!() !== 0) {
+      this.#run('seq 1 2000 > tmp/numbers; mv tmp/numbers tmp/more; rm tmp/more');
+      return;
+    }
     this.#run('seq 1 2000 >> var/log/messages');
     this.#run('mv etc/hostname etc/nodename');
     this.#run('rm etc/fstab');
@@ -161,8 +165,8 @@ class LibraryWay implements Way {
   }
 
   write(): void {
-    say(`fs.writeFile('root/hello.txt', ${JSON.stringify(MESSAGE)});`);
-    this.#fs.writeFile('root/hello.txt', MESSAGE);
+    say(`fs.writeFile('tmp/hello.txt', ${JSON.stringify(MESSAGE)});`);
+    this.#fs.writeFile('tmp/hello.txt', MESSAGE);
     say("fs.writeFile('var/log/messages', numbers, 'a');");
     const numbers = Array.from({ length: 2000 }, (_, i) => `${i + 1}\n`).join('');
     this.#fs.writeFile('var/log/messages', numbers, 'a');
@@ -189,15 +193,19 @@ class LibraryWay implements Way {
 
 // ---- showing ------------------------------------------------------------------------------------
 
+/** By the type bits of the mode, S_IFMT. */
 const TYPE_LETTERS: Readonly<Record<number, string>> = {
-  1: 'p',
-  2: 'c',
-  4: 'd',
-  6: 'b',
-  7: '-',
-  9: 'l',
-  11: 's',
+  0o010000: 'p',
+  0o020000: 'c',
+  0o040000: 'd',
+  0o060000: 'b',
+  0o100000: '-',
+  0o120000: 'l',
+  0o140000: 's',
 };
+const S_IFMT = 0o170000;
+const S_IFDIR = 0o040000;
+const S_IFLNK = 0o120000;
 
 /** As ls shows it. */
 function modeText(mode: number): string {
@@ -210,17 +218,29 @@ function modeText(mode: number): string {
   for (const [bit, at, letter] of special) {
     if (mode & bit) letters[at] = letters[at] === 'x' ? letter : letter.toUpperCase();
   }
-  return (TYPE_LETTERS[mode >>> 12] ?? '?') + letters.join('');
+  return (TYPE_LETTERS[mode & S_IFMT] ?? '?') + letters.join('');
 }
 
 function showTree(tree: Tree, path = ''): void {
-  for (const name of tree.list(`${tree.top}${path || '/'}`).sort()) {
+  for (const name of namesIn(tree, path)) {
     const inside = `${path}/${name}`;
     const { mode, uid, gid, size } = tree.lstat(`${tree.top}${inside}`);
-    const target = mode >>> 12 === 0o12 ? ` -> ${tree.readlink(`${tree.top}${inside}`)}` : '';
+    const isLink = (mode & S_IFMT) === S_IFLNK;
+    const target = isLink ? ` -> ${tree.readlink(`${tree.top}${inside}`)}` : '';
     const owner = `${uid}:${gid}`.padEnd(9);
     say(`${modeText(mode)} ${owner} ${String(size).padStart(6)}  ${inside.slice(1)}${target}`);
-    if (mode >>> 12 === 0o04) showTree(tree, inside);
+    if ((mode & S_IFMT) === S_IFDIR) showTree(tree, inside);
+  }
+}
+
+/** Permissions hold in a mount: an ordinary user does not see all. */
+function namesIn(tree: Tree, path: string): string[] {
+  try {
+    return tree.list(`${tree.top}${path || '/'}`).sort();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
+    say(`           what is in ${path.slice(1)} is not for this user`);
+    return [];
   }
 }
 
@@ -291,9 +311,9 @@ function main(): number {
 
   heading('Read back, through the library');
   const mounted = mountJffs2({ image, readOnly: true });
-  const text = new TextDecoder().decode(new Ukfs(mounted.fs).readFile('root/hello.txt'));
+  const text = new TextDecoder().decode(new Ukfs(mounted.fs).readFile('tmp/hello.txt'));
   mounted.unmount();
-  say(`root/hello.txt: ${text}`);
+  say(`tmp/hello.txt: ${text}`);
   say(`The flash is left for you to play with:\n  npx lump_jffs2 ${image} ${mountpoint}`);
   return text === MESSAGE ? 0 : 1;
 }
