@@ -144,7 +144,9 @@ export function jffs2_do_mount_fs(c: jffs2_sb_info): void {
   try {
     jffs2_build_filesystem(c);
   } catch (error) {
-    if (error instanceof Errno) throw new Errno('EIO', error.message);
+    if (error instanceof Errno) {
+      throw new Errno('EIO', error.message.replace(`${error.code}: `, ''));
+    }
     throw error;
   }
 }

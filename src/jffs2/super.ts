@@ -6,7 +6,7 @@ import { d_make_root } from '../dcache/dcache.js';
 import { Errno } from '../lump/errno.js';
 import {
   type file_system_type, SB_NOATIME, SB_POSIXACL, SB_RDONLY, sb_rdonly, super_block, MKDEV,
-  PAGE_SIZE, type super_operations,
+  PAGE_SIZE, S_ISDIR, type super_operations,
 } from '../lump/fs.js';
 import { mutex, rw_semaphore } from '../lump/locks.js';
 import type { Lump } from '../lump/lump.js';
@@ -201,7 +201,11 @@ function jffs2_mount(lump: Lump, device: unknown, flags: number, options: string
   c.sb = sb;
 
   jffs2_do_mount_fs(c);
-  sb.s_root = d_make_root(jffs2_iget(sb, JFFS2_ROOT_INO));
+  const root = jffs2_iget(sb, JFFS2_ROOT_INO);
+  if (!S_ISDIR(root.i_mode)) {
+    throw new Errno('EIO', `the root directory is none: its mode is 0${root.i_mode.toString(8)}`);
+  }
+  sb.s_root = d_make_root(root);
   if ((flags & SB_RDONLY) === 0) jffs2_start_garbage_collect_thread(c);
   return sb;
 }
