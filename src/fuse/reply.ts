@@ -20,6 +20,7 @@ export const OUT = fuse_out_header.bytes;
 /** No errno is that large, no reply that small. */
 export const NO_REPLY = -0x10000;
 
+export const EBUSY = linuxErrno('EBUSY');
 export const EINVAL = linuxErrno('EINVAL');
 export const EIO = linuxErrno('EIO');
 export const ENAMETOOLONG = linuxErrno('ENAMETOOLONG');

@@ -13,57 +13,19 @@ import {
 } from 'node:fs';
 import { expect } from 'chai';
 import {
+  commandOf,
+  errorCode,
+  failing,
   memfsCommand,
   mountInBackground,
   mountsBelow,
   NO_MOUNTS,
+  processesWith,
   Running,
   umount,
   until,
   Workspace,
 } from './server.js';
-
-/** Processes whose command line contains `text`, but for zombies. */
-function processesWith(text: string): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(text);
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
-
-/** Empty for a process that is gone. */
-function commandOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
-  } catch {
-    return '';
-  }
-}
-
-/** Runs a command that must fail. */
-function failing([file, ...args]: readonly string[]): { status: number; stderr: string } {
-  try {
-    execFileSync(file!, args, { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
-  } catch (error) {
-    return error as { status: number; stderr: string };
-  }
-  throw new Error(`${file} ${args.join(' ')} did not fail`);
-}
-
-const errorCode = (call: () => unknown): string | undefined => {
-  try {
-    call();
-    return undefined;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code;
-  }
-};
 
 describe('a mounting command', () => {
   if (NO_MOUNTS !== undefined) {

@@ -6,10 +6,11 @@
  * - Permissions are the kernel's (default_permissions). Who asks is not told: whatever is made belongs to
  *   one owner, and never has set-id bits, which would be that owner's power in a stranger's file.
  * - Writes go through at once. Nothing is flushed at a close.
- * - An open file holds a lookup of its node, under a handle. When the last name of an open file is taken
- *   away, libfuse renames it to ".fuse_hidden…" and goes on by this path until the file is closed. No
- *   such name is made here: the name is removed and the path remembered, so that the directory can be
- *   removed too and nothing is left behind when the server is killed.
+ * - An open file holds a lookup of its node, under a handle. When a name of an open file is taken away,
+ *   libfuse renames it to ".fuse_hidden…" and goes on by this path until the file is closed. No such name
+ *   is made here: the name is removed and the path remembered, so that nothing shows, and nothing is left
+ *   behind when the server is killed. The directory stays until then (EBUSY), since libfuse would lose
+ *   the path with it.
  */
 import { NETBSD_ERRNO } from '../../puffs/errno.js';
 import { nameToText, textToName } from '../../puffs/name.js';
@@ -40,7 +41,7 @@ import { Containment } from '../containment.js';
 import { netbsdToLinuxErrno } from '../errno.js';
 import { isReachable } from '../directories.js';
 import { TARGET_BYTES_MAX } from '../nodes.js';
-import { EINVAL, EIO, ENAMETOOLONG, ERANGE } from '../reply.js';
+import { EBUSY, EINVAL, EIO, ENAMETOOLONG, ERANGE } from '../reply.js';
 import { listNames, nameInNamespace, namespaceOf } from '../xattrs.js';
 import { Paths } from './paths.js';
 
@@ -262,6 +263,7 @@ export class PathSession {
     const { fs, paths } = this;
     let error = paths.parent(path) || paths.child();
     if (error !== 0) return answer(error);
+    if (paths.hasNameless(path)) return -EBUSY;
     const cn = this.component(NAMEI_DELETE);
     error = fs.node_rmdir(paths.directory, paths.info.cookie, cn);
     if (error === 0) paths.forget(path);
@@ -284,11 +286,9 @@ export class PathSession {
     error = paths.child();
     if (error !== 0 && error !== ENOENT) return answer(error);
     const targ = error === 0 ? paths.info.cookie : null;
+    if (targ !== null && paths.hasNameless(to)) return -EBUSY;
     error = fs.node_rename(sdir, src, scn, tdir, targ, tcn, 0);
-    if (error === 0) {
-      paths.forget(from);
-      paths.forget(to);
-    }
+    if (error === 0) paths.moved(from, to);
     return answer(error);
   }
 
@@ -451,8 +451,7 @@ export class PathSession {
   private newNode(type: number, mode: number): vattr {
     const va = vattr_null(this.va);
     va.va_type = type;
-    // On a directory the set-group-id bit is a rule of inheritance, no power.
-    va.va_mode = mode & PERMISSIONS & (type === VDIR ? PERMISSIONS : ~SET_ID);
+    va.va_mode = mode & PERMISSIONS & ~SET_ID;
     return va;
   }
 

@@ -124,9 +124,28 @@ export class Paths {
     }
   }
 
+  /** What was at one path is at another now. */
+  moved(from: string, to: string): void {
+    this.forget(from);
+    this.forget(to);
+    for (const [path, cookie] of this.nameless) {
+      if (!path.startsWith(`${from}/`)) continue;
+      this.nameless.delete(path);
+      this.nameless.set(to + path.slice(from.length), cookie);
+    }
+  }
+
   /** From now on this path means a node that has no name; its lookup must have been kept. */
   setNameless(path: string, node: Cookie): void {
     this.nameless.set(path, node);
+  }
+
+  /** Are there such nodes in this directory? */
+  hasNameless(directory: string): boolean {
+    for (const path of this.nameless.keys()) {
+      if (path.slice(0, path.lastIndexOf('/')) === directory) return true;
+    }
+    return false;
   }
 
   /** @returns false when the path does not mean such a node. */
