@@ -17,8 +17,14 @@ export interface Base {
   readonly bytes: Uint8Array;
 }
 
+/** u::rw,u:1000:rw,g::r,m::rw,o::r as the system calls have it. */
+const ACL = Uint8Array.from([
+  2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 6, 0, 232, 3, 0, 0, 4, 0, 4, 0, 255, 255, 255,
+  255, 16, 0, 6, 0, 255, 255, 255, 255, 32, 0, 4, 0, 255, 255, 255, 255,
+]);
+
 /** What lump itself writes: names of all kinds, attributes, holes, garbage collected. */
-function written(order: ByteOrder, options: string, seed: number): Base {
+function written(order: ByteOrder, options: string, seed: number, full = false): Base {
   const bytes = new Uint8Array(BLOCKS * ERASE_BYTES).fill(0xff);
   const all = options === '' ? `endian=${order}` : `endian=${order},${options}`;
   const rig = new Rig({ image: bytes, eraseBytes: ERASE_BYTES, options: all, seed });
@@ -31,10 +37,13 @@ function written(order: ByteOrder, options: string, seed: number): Base {
   u.symlink('dir/text', '/soft');
   u.link('/dir/text', '/dir/sub/hard');
   u.mknod('/null', 0o020666, 0x103);
+  u.mknod('/disk', 0o060600, 0x1111_0370);
   u.mknod('/fifo', 0o010600);
   u.setxattr('/noise', 'user.colour', 'blue');
   u.setxattr('/dir/text', 'user.colour', 'blue');
   u.setxattr('/dir', 'trusted.x', sampleBytes(40, 1));
+  u.setxattr('/noise', 'system.posix_acl_access', ACL);
+  u.setxattr('/dir', 'system.posix_acl_default', ACL);
   u.writeFile('/sparse', 'head');
   u.truncate('/sparse', 9000);
   for (let n = 0; n < 120; n++) {
@@ -54,8 +63,13 @@ function written(order: ByteOrder, options: string, seed: number): Base {
         u.writeFile(name, sampleBytes(prng.below(900), prng.below(100)), prng.below(2) ? 'w' : 'a');
     }
   }
+  try {
+    for (let n = 0; full; n++) u.writeFile(`/dir/full${n}`, sampleBytes(700, 3));
+  } catch (error) {
+    if ((error as { code: string }).code !== 'ENOSPC') throw error;
+  }
   rig.umount();
-  return { name: `written ${all}`, order, bytes };
+  return { name: `written ${all}${full ? ', full' : ''}`, order, bytes };
 }
 
 /** One file per codec, made with our compressors but laid out by hand; old and foreign nodes. */
@@ -101,6 +115,12 @@ function foreign(order: ByteOrder): Base {
   place(nodes.raw(0x4777, sampleBytes(60, 1)), nodes.raw(0x2777, sampleBytes(30, 1)));
   place(nodes.xattr({ xid: 1, name: 'a', value: 'one' }), nodes.xref(31, 1, 2));
   place(nodes.xattr({ xid: 2, name: 'a', value: 'two' }), nodes.xref(31, 2, 4));
+  const acl = (...words: number[]): Uint8Array =>
+    Uint8Array.from(words.flatMap((word) => (order === 'little' ? [word, 0] : [0, word])));
+  place(
+    nodes.xattr({ xid: 3, prefix: 3, name: '', value: acl(...(order === 'little' ? [1, 0] : [0, 1]), 1, 6, 4, 4, 32, 4) }),
+    nodes.xref(31, 3, 12),
+  );
   place(nodes.xref(31, 7, 6), nodes.xref(30, 1, 8), nodes.xref(30, 1, 9));
   const big = new Uint8Array(3000);
   const lengths = { srclen: 12_000, dstlen: big.length };
@@ -123,6 +143,8 @@ export function bases(): readonly Base[] {
     written('little', 'nosummary', 3),
     written('big', 'compr=lzo', 4),
     written('little', 'compr=none', 5),
+    written('little', '', 6, true),
+    written('big', 'nosummary', 7, true),
     foreign('little'),
     foreign('big'),
   ];

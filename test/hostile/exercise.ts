@@ -3,11 +3,13 @@
  * it for writing, reads, writes, deletes, lets garbage be collected, mounts it again and reads.
  * Every step may answer an error of the file system; nothing else may come out.
  */
+import { remount } from '../../src/dcache/mount.js';
 import { Errno } from '../../src/lump/errno.js';
 import { jffs2_garbage_collect_pass } from '../../src/jffs2/gc.js';
 import type { mtd_info, mtd_point } from '../../src/mtd/mtd.js';
 import { mtd_shim } from '../../src/mtd/shim.js';
 import type { Prng } from '../../src/rumpuser/prng.js';
+import { O_RDWR, O_TMPFILE } from '../../src/ukfs/index.js';
 import { UkfsError } from '../../src/ukfs/error.js';
 import type { Ukfs } from '../../src/ukfs/ukfs.js';
 import { newHost, norChip, Rig } from '../jffs2/rig.js';
@@ -125,7 +127,7 @@ function change(rig: Rig, entries: readonly Entry[], prng: Prng): void {
     host.advance(prng.below(40));
     const entry = some();
     const path = entry?.path ?? Uint8Array.of(0x2f, 0x7a);
-    switch (prng.below(12)) {
+    switch (prng.below(14)) {
       case 0:
         allow(() => u.writeFile(`/new${n}`, data.subarray(0, prng.below(700))));
         break;
@@ -158,6 +160,16 @@ function change(rig: Rig, entries: readonly Entry[], prng: Prng): void {
       case 9:
         allow(() => u.rename(path, `/moved${n}`));
         break;
+      case 10:
+        allow(() => u.lchown(path, prng.below(9), 1));
+        break;
+      case 11: {
+        const fd = allow(() => u.open('/', O_TMPFILE | O_RDWR));
+        if (fd === null) break;
+        allow(() => u.write(fd, data, 0, prng.below(700), 0));
+        u.close(fd);
+        break;
+      }
       default:
         if (entry?.regular) {
           const fd = allow(() => u.open(path, 'r+'));
@@ -206,8 +218,12 @@ export function exercise(
     if (image[n] !== before[n]) throw new Error(`a read-only mount changed byte ${n}`);
   }
 
-  rig = mount(false);
+  // As mountJffs2 does it, or at once.
+  const later = prng.below(2) === 0;
+  rig = mount(later);
   if (!rig) return outcome;
+  const { sb } = rig;
+  if (later && allow(() => remount(sb, 0, `endian=${order}`) ?? true) === null) return outcome;
   outcome.mountedReadWrite = true;
   if (prng.below(2) === 0) rig.settle(100);
   const entries = readEverything(rig.u);
