@@ -1,6 +1,6 @@
 /**
  * What FUSE costs: the in-memory reference file system mounted without any caching, as by default,
- * and the host's tmpfs beside them.
+ * and the host's tmpfs beside them; also through the transport fuse-native where the package is.
  *
  *     node dist/bench/fuse.bench.js [rounds]
  *
@@ -23,6 +23,7 @@ import {
 import {
   memfsCommand,
   mountInBackground,
+  NO_FUSE_NATIVE,
   NO_MOUNTS,
   umount,
   Workspace,
@@ -175,6 +176,9 @@ interface Setting {
 const SETTINGS: readonly Setting[] = [
   { name: 'no cache', options: 'no_writeback_cache,entry_timeout=0,attr_timeout=0' },
   { name: 'default', options: 'writeback_cache' },
+  ...(NO_FUSE_NATIVE === undefined
+    ? [{ name: 'fuse-native', options: 'transport=fuse-native' }]
+    : []),
   { name: 'tmpfs', options: null },
 ];
 
@@ -201,13 +205,14 @@ async function measure(setting: Setting, best: Map<string, number>): Promise<voi
 if (NO_MOUNTS !== undefined) {
   console.log(`nothing can be measured here: ${NO_MOUNTS}`);
 } else {
+  if (NO_FUSE_NATIVE !== undefined) console.log(`without fuse-native: ${NO_FUSE_NATIVE}`);
   const columns = SETTINGS.map((setting) => ({ setting, best: new Map<string, number>() }));
   for (let round = 0; round < rounds; round++) {
     for (const { setting, best } of columns) await measure(setting, best);
   }
   const cell = (value: number): string =>
-    (value < 100 ? value.toFixed(1) : value.toFixed(0)).padStart(10);
-  console.log(`${''.padEnd(30)}${SETTINGS.map(({ name }) => name.padStart(10)).join('')}`);
+    (value < 100 ? value.toFixed(1) : value.toFixed(0)).padStart(12);
+  console.log(`${''.padEnd(30)}${SETTINGS.map(({ name }) => name.padStart(12)).join('')}`);
   for (const { name, unit } of TASKS) {
     const cells = columns.map(({ best }) => cell(best.get(name)!)).join('');
     console.log(`${`${name}, ${unit}`.padEnd(30)}${cells}`);

@@ -3,7 +3,7 @@
  * counts, and the checks of the sources. As root on Debian it installs what it needs first.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,12 +34,24 @@ function runPackaged(program: string, args: readonly string[], env = process.env
   return status === 0;
 }
 
+/**
+ * fuse-native is no dependency, since installing it may compile (see DIFFERENCES.md); the tests of the
+ * transport of that name are skipped, aloud, without it.
+ */
+function installFuseNative(): void {
+  if (existsSync(join(root, 'node_modules', 'fuse-native'))) return;
+  const args = ['install', '--no-save', '--ignore-scripts', '--no-audit', 'fuse-native@2'];
+  const { status } = spawnSync('npm', args, { cwd: root, stdio: 'inherit' });
+  if (status !== 0) console.log('npm install failed; the tests of fuse-native are skipped');
+}
+
 function main(): number {
   const folder = mkdtempSync(join(tmpdir(), 'lump-full-'));
   const results = process.env.LUMP_TEST_RESULTS ?? join(folder, 'results');
   const before = readResults(results).length;
   try {
     installWanted();
+    installFuseNative();
     spawnSync(process.execPath, [join(root, 'dist/scripts/kernel-setup.js')], { stdio: 'inherit' });
     for (const [program, ...args] of LINTERS as [string, ...string[]][]) {
       console.log(`\nlint: ${program}`);
