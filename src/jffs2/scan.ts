@@ -273,7 +273,9 @@ function jffs2_scan_eraseblock(
     }
     // Lengths that do not fit are not trusted, and a length below the header makes no progress.
     if (totlen > left || PAD(totlen) > left || totlen < HEADER_SIZE) {
-      refuse('node past erase block', `length ${totlen}, ${left} bytes are left: wrong erase size?`);
+      refuse(
+        'node past erase block', `length ${totlen}, ${left} bytes are left: wrong erase size?`,
+      );
       dirty(4);
       noiseEnd = at;
       continue;
@@ -306,7 +308,10 @@ function jffs2_scan_eraseblock(
         }
         break;
       case JFFS2_NODETYPE_DIRENT: {
-        if (totlen < DIRENT_SIZE || e.u32(buf, at + D_NODE_CRC) !== crc32_le(0, buf, at, D_NODE_CRC)) {
+        if (
+          totlen < DIRENT_SIZE ||
+          e.u32(buf, at + D_NODE_CRC) !== crc32_le(0, buf, at, D_NODE_CRC)
+        ) {
           refuse('node crc', 'directory entry');
           dirty(length);
           break;

@@ -163,7 +163,9 @@ export function jffs2_build_xattr_subsystem(c: jffs2_sb_info): void {
       continue;
     }
     accountChecked(c, raw);
-    if (found.xseqno > c.highest_xseqno) c.highest_xseqno = (found.xseqno & ~XREF_DELETE_MARKER) >>> 0;
+    if (found.xseqno > c.highest_xseqno) {
+      c.highest_xseqno = (found.xseqno & ~XREF_DELETE_MARKER) >>> 0;
+    }
     const key = `${found.ino}:${found.xid}`;
     let ref = pairs.get(key);
     if (!ref) {

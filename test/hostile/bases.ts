@@ -103,7 +103,10 @@ function foreign(order: ByteOrder): Base {
   place(nodes.inode({ ino: 30, version: 1, mode: S_IFDIR | 0o755 }));
   place(nodes.dirent({ pino: 30, version: 1, ino: 31, name: 'old', mctime: 5 }));
   place(nodes.obsoleted(nodes.inode({ ino: 31, version: 1 }, 'obsolete')));
-  place(nodes.inode({ ino: 31, version: 2 }, 'first'), nodes.inode({ ino: 31, version: 3, offset: 3 }, 'second'));
+  place(
+    nodes.inode({ ino: 31, version: 2 }, 'first'),
+    nodes.inode({ ino: 31, version: 3, offset: 3 }, 'second'),
+  );
   place(nodes.hole({ ino: 31, version: 4, offset: 20, dsize: 9000 }));
   place(nodes.dirent({ pino: 30, version: 2, ino: 32, name: 'link', type: 10 }));
   place(nodes.inode({ ino: 32, version: 1, mode: S_IFLNK | 0o777 }, 'old'));
@@ -118,7 +121,12 @@ function foreign(order: ByteOrder): Base {
   const acl = (...words: number[]): Uint8Array =>
     Uint8Array.from(words.flatMap((word) => (order === 'little' ? [word, 0] : [0, word])));
   place(
-    nodes.xattr({ xid: 3, prefix: 3, name: '', value: acl(...(order === 'little' ? [1, 0] : [0, 1]), 1, 6, 4, 4, 32, 4) }),
+    nodes.xattr({
+      xid: 3,
+      prefix: 3,
+      name: '',
+      value: acl(...(order === 'little' ? [1, 0] : [0, 1]), 1, 6, 4, 4, 32, 4),
+    }),
     nodes.xref(31, 3, 12),
   );
   place(nodes.xref(31, 7, 6), nodes.xref(30, 1, 8), nodes.xref(30, 1, 9));
@@ -128,7 +136,10 @@ function foreign(order: ByteOrder): Base {
   if (!zlib.compress(new Uint8Array(12_000).fill(97), 0, big, 0, lengths)) throw new Error('zlib');
   place(
     nodes.dirent({ pino: 30, version: 6, ino: 35, name: 'big' }),
-    nodes.inode({ ino: 35, version: 1, dsize: lengths.srclen, compr: 6 }, big.subarray(0, lengths.dstlen)),
+    nodes.inode(
+      { ino: 35, version: 1, dsize: lengths.srclen, compr: 6 },
+      big.subarray(0, lengths.dstlen),
+    ),
   );
   image.format();
   return { name: `foreign ${order}`, order, bytes: image.bytes };

@@ -1,7 +1,7 @@
 /**
- * Does with an image what a careless owner would: mounts it for reading and reads everything, mounts
- * it for writing, reads, writes, deletes, lets garbage be collected, mounts it again and reads.
- * Every step may answer an error of the file system; nothing else may come out.
+ * Does with an image what a careless owner would: mounts it for reading and reads everything;
+ * mounts it for writing, reads, writes, deletes, lets garbage be collected; mounts it again and
+ * reads. Every step may answer an error of the file system; nothing else may come out.
  */
 import { remount } from '../../src/dcache/mount.js';
 import { Errno } from '../../src/lump/errno.js';
@@ -194,16 +194,26 @@ export interface Outcome {
  * @throws whatever must not come out: a panic, a RangeError, …
  */
 export function exercise(
-  image: Uint8Array, eraseBytes: number, order: ByteOrder, prng: Prng,
+  image: Uint8Array,
+  eraseBytes: number,
+  order: ByteOrder,
+  prng: Prng,
 ): Outcome {
   const outcome: Outcome = { mountedReadOnly: false, mountedReadWrite: false, entries: 0 };
   const host = newHost(prng.below(1 << 30));
   host.advance(prng.below(10_000));
   const mtd: mtd_info = new counting_shim(norChip(host, image, eraseBytes));
   const mount = (readOnly: boolean): Rig | null =>
-    allow(() => new Rig({
-      mtd, host, readOnly, options: `endian=${order}`, pageCacheBytes: 65536,
-    }));
+    allow(
+      () =>
+        new Rig({
+          mtd,
+          host,
+          readOnly,
+          options: `endian=${order}`,
+          pageCacheBytes: 65536,
+        }),
+    );
 
   const before = image.slice();
   let rig = mount(true);

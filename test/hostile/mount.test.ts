@@ -1,7 +1,7 @@
 /**
  * Bad input through the door that people use: an image that is empty, foreign, cut short, of the
- * wrong erase size, too small, or made to hurt. The answer is a sentence that a person can act on, or
- * the readable rest with the damage counted.
+ * wrong erase size, too small, or made to hurt. The answer is a sentence that a person can act on,
+ * or the readable rest with the damage counted.
  */
 import { expect } from 'chai';
 import { setFlagsFromString } from 'node:v8';
@@ -9,9 +9,12 @@ import { runInNewContext } from 'node:vm';
 import type { SimulatedHost } from '../../src/rumpuser/simulated.js';
 import { Ukfs } from '../../src/ukfs/ukfs.js';
 import {
-  MountError, mountJffs2, type MountedJffs2, type MountJffs2Options,
+  MountError,
+  mountJffs2,
+  type MountedJffs2,
+  type MountJffs2Options,
 } from '../../src/ukfs/mount_jffs2.js';
-import { Image, Nodes, S_IFDIR } from '../jffs2/nodes.js';
+import { Image, type Nodes, S_IFDIR } from '../jffs2/nodes.js';
 import { newHost, Rig, sampleBytes } from '../jffs2/rig.js';
 
 const PATH = '/tmp/flash.bin';
@@ -73,22 +76,29 @@ describe('jffs2 mount: input that is refused', () => {
   const cases: Readonly<Record<string, [Uint8Array, Options, RegExp]>> = {
     'an empty file': [new Uint8Array(0), {}, /is empty: to make a blank flash of it, give size=/],
     'a text': [
-      Buffer.from('# not a flash image\n'.repeat(100)), {},
+      Buffer.from('# not a flash image\n'.repeat(100)),
+      {},
       /is no JFFS2 image: it has no JFFS2 node, and is not blank either \(byte 0x0 is 0x23/,
     ],
     noise: [sampleBytes(200_000, 3), {}, /is no JFFS2 image/],
     zeros: [new Uint8Array(200_000), {}, /is no JFFS2 image/],
     'a blank flash with one wrong byte': [
-      new Uint8Array(200_000).fill(0xff).fill(0, 123_456, 123_457), {}, /byte 0x1e240 is 0x0, not 0xff/,
+      new Uint8Array(200_000).fill(0xff).fill(0, 123_456, 123_457),
+      {},
+      /byte 0x1e240 is 0x0, not 0xff/,
     ],
     'an erase size that is none': [good(), { erasesize: 1000 }, /erasesize=1000: .* at least 4096/],
     'an erase size of no whole words': [good(), { erasesize: 8194 }, /a multiple of 4/],
     'an erase size that is not a number': [good(), { erasesize: Number.NaN }, /erasesize=/],
     'a size that is no whole number of blocks': [
-      good(), { size: 16 * 8192 + 100 }, /no whole number of erase blocks of 8192/,
+      good(),
+      { size: 16 * 8192 + 100 },
+      /no whole number of erase blocks of 8192/,
     ],
     'a size of fewer than five blocks': [
-      good(), { size: 4 * 8192, offset: 0 }, /too few erase blocks: 4 of 8192 bytes.* at least 5/,
+      good(),
+      { size: 4 * 8192, offset: 0 },
+      /too few erase blocks: 4 of 8192 bytes.* at least 5/,
     ],
     'more than 4 GiB': [good(), { size: 2 ** 33, offset: 0 }, /up to 4 GiB/],
     'a node that no reader knows': [
@@ -98,7 +108,8 @@ describe('jffs2 mount: input that is refused', () => {
         image.put(0, nodes.cleanmarker(), nodes.raw(0xe777, new Uint8Array(40)));
         return image.format().bytes;
       })(),
-      {}, /node of unknown type 0xe777 at 0xc; this medium needs a newer reader/,
+      {},
+      /node of unknown type 0xe777 at 0xc; this medium needs a newer reader/,
     ],
     'a root that is a file': [
       (() => {
@@ -106,7 +117,8 @@ describe('jffs2 mount: input that is refused', () => {
         image.put(0, image.nodes.cleanmarker(), image.nodes.inode({ ino: 1, version: 1 }, 'x'));
         return image.format().bytes;
       })(),
-      {}, /the root directory is none: its mode is 0100644/,
+      {},
+      /the root directory is none: its mode is 0100644/,
     ],
     'a root that cannot be read': [
       (() => {
@@ -115,10 +127,13 @@ describe('jffs2 mount: input that is refused', () => {
         image.put(0, nodes.cleanmarker(), nodes.inode({ ino: 1, version: 1, mode: 0o120777 }));
         return image.format().bytes;
       })(),
-      {}, /inode 1/,
+      {},
+      /inode 1/,
     ],
     'the other byte order, insisted on': [
-      good(), { endian: 'big' }, /nothing on this medium is a JFFS2 node/,
+      good(),
+      { endian: 'big' },
+      /nothing on this medium is a JFFS2 node/,
     ],
   };
   for (const [name, [content, options, pattern]] of Object.entries(cases)) {
@@ -131,7 +146,10 @@ describe('jffs2 mount: input that is refused', () => {
 
   it('a file that is not there, a directory', () => {
     const host = newHost();
-    expect(() => mountJffs2({ image: '/nowhere' }, host)).to.throw(MountError, /no such file: \/nowhere/);
+    expect(() => mountJffs2({ image: '/nowhere' }, host)).to.throw(
+      MountError,
+      /no such file: \/nowhere/,
+    );
   });
 });
 
@@ -139,7 +157,15 @@ describe('jffs2 mount: the readable rest', () => {
   it('an image that is cut short, anywhere', () => {
     const whole = good();
     const used = 16 * 8192;
-    for (const bytes of [used - 1, used - 8192, 9 * 8192 + 1234, 5 * 8192, 3 * 8192 + 5, 8192, 100]) {
+    for (const bytes of [
+      used - 1,
+      used - 8192,
+      9 * 8192 + 1234,
+      5 * 8192,
+      3 * 8192 + 5,
+      8192,
+      100,
+    ]) {
       const { mounted, u } = mount(whole.slice(used - bytes), {});
       intact(u);
       mounted.unmount();
@@ -205,13 +231,17 @@ describe('jffs2 mount: the readable rest', () => {
     const image = new Image();
     const { nodes } = image;
     image.put(
-      0, nodes.cleanmarker(), nodes.raw(0xa777, new Uint8Array(10)),
+      0,
+      nodes.cleanmarker(),
+      nodes.raw(0xa777, new Uint8Array(10)),
       nodes.dirent({ pino: 1, version: 1, ino: 2, name: 'f' }),
       nodes.inode({ ino: 2, version: 1 }, 'x'),
     );
     const { mounted, u } = mount(image.format().bytes);
     expect(mounted.readOnly).to.equal(true);
-    expect(mounted.report.join('\n')).to.match(/read-only: it has nodes that only readers may meet/);
+    expect(mounted.report.join('\n')).to.match(
+      /read-only: it has nodes that only readers may meet/,
+    );
     expect(() => u.writeFile('/g', '')).to.throw(/EROFS/);
     mounted.unmount();
   });
@@ -222,8 +252,12 @@ describe('jffs2 mount: the readable rest', () => {
     const spoilt = nodes.inode({ ino: 2, version: 2 }, 'spoilt');
     spoilt[64]! ^= 1;
     image.put(
-      0, nodes.cleanmarker(), nodes.dirent({ pino: 1, version: 1, ino: 2, name: 'f' }),
-      nodes.inode({ ino: 2, version: 1 }, 'good'), spoilt, spoilt,
+      0,
+      nodes.cleanmarker(),
+      nodes.dirent({ pino: 1, version: 1, ino: 2, name: 'f' }),
+      nodes.inode({ ino: 2, version: 1 }, 'good'),
+      spoilt,
+      spoilt,
       nodes.dirent({ pino: 1, version: 2, ino: 9, name: 'lost' }),
     );
     const { mounted, u } = mount(image.format().bytes);
@@ -237,7 +271,9 @@ describe('jffs2 mount: images made to hurt', () => {
   const MIB = 1 << 20;
 
   function filled(
-    bytes: number, make: (nodes: Nodes, n: number) => Uint8Array, eraseBytes = 65_536,
+    bytes: number,
+    make: (nodes: Nodes, n: number) => Uint8Array,
+    eraseBytes = 65_536,
   ): Image {
     const image = new Image({ blocks: bytes / eraseBytes, eraseBytes });
     const { nodes } = image;
@@ -296,18 +332,25 @@ describe('jffs2 mount: images made to hurt', () => {
   }
 
   it('a directory of nothing but names, each of another missing inode', () => {
-    const image = filled(MIB, (nodes, n) => nodes.dirent({ pino: 1, version: n, ino: 10 + n, name: `${n}` }));
+    const image = filled(MIB, (nodes, n) =>
+      nodes.dirent({ pino: 1, version: n, ino: 10 + n, name: `${n}` }),
+    );
     expectModest(image, 20_000);
   });
 
   it('names in twenty thousand directories that do not exist', () => {
-    const image = filled(MIB, (nodes, n) => nodes.dirent({ pino: 10 + n, version: n, ino: 2, name: 'x' }));
+    const image = filled(MIB, (nodes, n) =>
+      nodes.dirent({ pino: 10 + n, version: n, ino: 2, name: 'x' }),
+    );
     expectModest(image, 20_000);
   });
 
   it('one name, in twenty thousand versions', () => {
     const image = filled(MIB, (nodes, n) =>
-      n === 0 ? nodes.inode({ ino: 2, version: 1 }, 'x') : nodes.dirent({ pino: 1, version: n, ino: 2, name: 'x' }));
+      n === 0
+        ? nodes.inode({ ino: 2, version: 1 }, 'x')
+        : nodes.dirent({ pino: 1, version: n, ino: 2, name: 'x' }),
+    );
     const mounted = mount(image.bytes);
     expect(mounted.u.readdir('/')).to.deep.equal(['x']);
     expect(readAll(mounted)).to.be.lessThan(40_000 * 4);
@@ -318,7 +361,8 @@ describe('jffs2 mount: images made to hurt', () => {
     const image = filled(MIB, (nodes, n) =>
       n % 2
         ? nodes.inode({ ino: 1 + (n + 1) / 2, version: 1, mode: S_IFDIR | 0o755 })
-        : nodes.dirent({ pino: 1 + n / 2, version: 1, ino: 2 + n / 2, name: 'd', type: 4 }));
+        : nodes.dirent({ pino: 1 + n / 2, version: 1, ino: 2 + n / 2, name: 'd', type: 4 }),
+    );
     const mounted = mount(image.bytes);
     expect(mounted.u.stat(`/${'d/'.repeat(1500)}`).isDirectory()).to.equal(true);
     mounted.mounted.unmount();
@@ -326,7 +370,8 @@ describe('jffs2 mount: images made to hurt', () => {
 
   it('a tree of directories cut off at its root: all of it goes, at once', () => {
     const image = filled(MIB, (nodes, n) =>
-      nodes.dirent({ pino: 5 + n, version: 1, ino: 6 + n, name: 'd', type: 4 }));
+      nodes.dirent({ pino: 5 + n, version: 1, ino: 6 + n, name: 'd', type: 4 }),
+    );
     const mounted = mount(image.bytes);
     expect(mounted.u.readdir('/')).to.deep.equal([]);
     mounted.mounted.unmount();
@@ -336,7 +381,8 @@ describe('jffs2 mount: images made to hurt', () => {
     const image = filled(MIB, (nodes, n) =>
       n === 0
         ? nodes.dirent({ pino: 1, version: 1, ino: 2, name: 'f' })
-        : nodes.hole({ ino: 2, version: n, dsize: 0xffffffff }));
+        : nodes.hole({ ino: 2, version: n, dsize: 0xffffffff }),
+    );
     expectModest(image, 16_000);
   });
 
@@ -344,7 +390,14 @@ describe('jffs2 mount: images made to hurt', () => {
     const image = filled(MIB, (nodes, n) =>
       n === 0
         ? nodes.dirent({ pino: 1, version: 1, ino: 2, name: 'f' })
-        : nodes.hole({ ino: 2, version: n, offset: 4 * n, dsize: 0xff000000 - 8 * n, isize: 0xff000000 }));
+        : nodes.hole({
+            ino: 2,
+            version: n,
+            offset: 4 * n,
+            dsize: 0xff000000 - 8 * n,
+            isize: 0xff000000,
+          }),
+    );
     expectModest(image, 16_000);
   });
 
@@ -352,7 +405,8 @@ describe('jffs2 mount: images made to hurt', () => {
     const image = filled(MIB, (nodes, n) =>
       n === 0
         ? nodes.dirent({ pino: 1, version: 1, ino: 2, name: 'f' })
-        : nodes.inode({ ino: 2, version: n, badData: n > 1 }, 'x'));
+        : nodes.inode({ ino: 2, version: n, badData: n > 1 }, 'x'),
+    );
     const mounted = mount(image.bytes);
     expect(Buffer.from(mounted.u.readFile('/f')).toString()).to.equal('x');
     expect(mounted.mounted.c.damage.total).to.be.greaterThan(10_000);
@@ -366,7 +420,9 @@ describe('jffs2 mount: images made to hurt', () => {
     const image = filled(MIB, (nodes, n) => {
       if (n === 0) return nodes.dirent({ pino: 1, version: 1, ino: 2, name: 'f' });
       if (n === 1) return nodes.inode({ ino: 2, version: 1 }, 'x');
-      return n % 2 ? nodes.xref(2, n >> 1, 2 * n) : nodes.xattr({ xid: n >> 1, name: 'a', value: `${n}` });
+      return n % 2
+        ? nodes.xref(2, n >> 1, 2 * n)
+        : nodes.xattr({ xid: n >> 1, name: 'a', value: `${n}` });
     });
     const mounted = mount(image.bytes);
     expect(mounted.u.listxattr('/f')).to.deep.equal(['user.a']);
@@ -380,7 +436,10 @@ describe('jffs2 mount: images made to hurt', () => {
     const { nodes } = image;
     image.put(0, nodes.cleanmarker(), nodes.dirent({ pino: 1, version: 1, ino: 2, name: 'f' }));
     for (const [n, compr] of [2, 3, 5, 6, 7, 8, 0x15].entries()) {
-      image.put(0, nodes.inode({ ino: 2, version: 1 + n, compr, offset: 0, dsize: 1 << 30 }, 'junk'));
+      image.put(
+        0,
+        nodes.inode({ ino: 2, version: 1 + n, compr, offset: 0, dsize: 1 << 30 }, 'junk'),
+      );
     }
     expectModest(image.format(), 100);
   });
@@ -388,7 +447,11 @@ describe('jffs2 mount: images made to hurt', () => {
   it('every block nothing but magic numbers', () => {
     const image = new Image({ eraseBytes: 65_536 });
     for (let at = 0; at < 12 * 65_536; at += 4) image.bytes.set([0x85, 0x19], at);
-    image.put(13, image.nodes.cleanmarker(), image.nodes.dirent({ pino: 1, version: 1, ino: 2, name: 'f' }));
+    image.put(
+      13,
+      image.nodes.cleanmarker(),
+      image.nodes.dirent({ pino: 1, version: 1, ino: 2, name: 'f' }),
+    );
     image.put(13, image.nodes.inode({ ino: 2, version: 1 }, 'found'));
     const { mounted, u } = mount(image.bytes);
     expect(Buffer.from(u.readFile('/f')).toString()).to.equal('found');

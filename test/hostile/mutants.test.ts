@@ -8,8 +8,8 @@ import { bases, ERASE_BYTES } from './bases.js';
 import { exercise, type Outcome } from './exercise.js';
 import { Mutator } from './mutate.js';
 
-const COUNT = Number(process.env['LUMP_IMAGES'] ?? 1000);
-const FIRST = Number(process.env['LUMP_FIRST'] ?? 0);
+const COUNT = Number(process.env.LUMP_IMAGES ?? 1000);
+const FIRST = Number(process.env.LUMP_FIRST ?? 0);
 
 type Kind = 'structure' | 'bytes';
 
@@ -45,7 +45,7 @@ function attempt(kind: Kind, seed: number): Outcome {
 }
 
 describe('jffs2 on hostile images', () => {
-  const one = process.env['LUMP_IMAGE'];
+  const one = process.env.LUMP_IMAGE;
   if (one !== undefined) {
     it(`survives ${one}`, () => {
       const [kind, seed] = one.split(':');

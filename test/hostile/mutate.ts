@@ -16,14 +16,49 @@ interface Found {
 
 /** [offset, bytes] of the fields of each node type behind the header. */
 const FIELDS: Readonly<Record<number, readonly (readonly [number, number])[]>> = {
-  0xe001: [[12, 4], [16, 4], [20, 4], [24, 4], [28, 1], [29, 1], [30, 2]],
-  0xe002: [
-    [12, 4], [16, 4], [20, 4], [24, 2], [26, 2], [28, 4], [32, 4], [36, 4], [40, 4], [44, 4],
-    [48, 4], [52, 4], [56, 1], [57, 1], [58, 2],
+  0xe001: [
+    [12, 4],
+    [16, 4],
+    [20, 4],
+    [24, 4],
+    [28, 1],
+    [29, 1],
+    [30, 2],
   ],
-  0xe008: [[12, 4], [16, 4], [20, 1], [21, 1], [22, 2]],
-  0xe009: [[12, 4], [16, 4], [20, 4]],
-  0x2006: [[12, 4], [16, 4], [20, 4]],
+  0xe002: [
+    [12, 4],
+    [16, 4],
+    [20, 4],
+    [24, 2],
+    [26, 2],
+    [28, 4],
+    [32, 4],
+    [36, 4],
+    [40, 4],
+    [44, 4],
+    [48, 4],
+    [52, 4],
+    [56, 1],
+    [57, 1],
+    [58, 2],
+  ],
+  0xe008: [
+    [12, 4],
+    [16, 4],
+    [20, 1],
+    [21, 1],
+    [22, 2],
+  ],
+  0xe009: [
+    [12, 4],
+    [16, 4],
+    [20, 4],
+  ],
+  0x2006: [
+    [12, 4],
+    [16, 4],
+    [20, 4],
+  ],
 };
 
 const TYPES = [
@@ -54,7 +89,9 @@ export class Mutator {
 
   private get(at: number, bytes: number): number {
     if (bytes === 1) return this.view.getUint8(at);
-    return bytes === 2 ? this.view.getUint16(at, this.little) : this.view.getUint32(at, this.little);
+    return bytes === 2
+      ? this.view.getUint16(at, this.little)
+      : this.view.getUint32(at, this.little);
   }
 
   private put(at: number, bytes: number, value: number): void {
@@ -212,9 +249,7 @@ export class Mutator {
     const node = this.pick(found);
     const source = this.bytes.slice(node.at, node.at + node.totlen);
     const to =
-      this.prng.below(2) === 0
-        ? this.pick(found).at
-        : this.prng.below(this.bytes.length / 4) * 4;
+      this.prng.below(2) === 0 ? this.pick(found).at : this.prng.below(this.bytes.length / 4) * 4;
     this.bytes.set(source.subarray(0, this.bytes.length - to), to);
   }
 
@@ -227,16 +262,52 @@ export class Mutator {
     const inos = found
       .filter((node) => node.type === 0xe002)
       .map((node) => this.get(node.at + 12, 4));
-    const ino = (): number => (prng.below(4) === 0 ? this.value(1, 4) >>> 0 : this.pick([1, ...inos]));
+    const ino = (): number =>
+      prng.below(4) === 0 ? this.value(1, 4) >>> 0 : this.pick([1, ...inos]);
     const name = this.pick(['dir', 'n0', '.', '..', 'a/b', 'x'.repeat(255), '', 'nul\0', '\xff']);
     const node = this.pick<() => Uint8Array>([
-      () => nodes.dirent({ pino: ino(), version: this.value(9, 4) >>> 0, ino: ino(), name, type: this.pick([0, 4, 8, 10, 2]) }),
-      () => nodes.inode({ ino: ino(), version: this.value(9, 4) >>> 0, mode: this.value(0o100644, 4) >>> 0, isize: this.value(9, 4) >>> 0, offset: prng.below(9000) }, 'hostile'),
-      () => nodes.hole({ ino: ino(), version: this.value(9, 4) >>> 0, dsize: this.value(9, 4) >>> 0, isize: this.value(9, 4) >>> 0 }),
-      () => nodes.inode({ ino: ino(), version: 1 + prng.below(99), mode: this.pick([0o040755, 0o120777, 0o060600, 0o140600, 0]) }),
+      () =>
+        nodes.dirent({
+          pino: ino(),
+          version: this.value(9, 4) >>> 0,
+          ino: ino(),
+          name,
+          type: this.pick([0, 4, 8, 10, 2]),
+        }),
+      () =>
+        nodes.inode(
+          {
+            ino: ino(),
+            version: this.value(9, 4) >>> 0,
+            mode: this.value(0o100644, 4) >>> 0,
+            isize: this.value(9, 4) >>> 0,
+            offset: prng.below(9000),
+          },
+          'hostile',
+        ),
+      () =>
+        nodes.hole({
+          ino: ino(),
+          version: this.value(9, 4) >>> 0,
+          dsize: this.value(9, 4) >>> 0,
+          isize: this.value(9, 4) >>> 0,
+        }),
+      () =>
+        nodes.inode({
+          ino: ino(),
+          version: 1 + prng.below(99),
+          mode: this.pick([0o040755, 0o120777, 0o060600, 0o140600, 0]),
+        }),
       () => nodes.raw(this.pick([0x2777, 0x6777, 0x4777, 0x6777]), new Uint8Array(prng.below(300))),
       () => nodes.xref(ino(), prng.below(6), this.value(9, 4) >>> 0),
-      () => nodes.xattr({ xid: prng.below(6), version: this.value(9, 4) >>> 0, prefix: prng.below(8), name: 'n', value: 'v' }),
+      () =>
+        nodes.xattr({
+          xid: prng.below(6),
+          version: this.value(9, 4) >>> 0,
+          prefix: prng.below(8),
+          name: 'n',
+          value: 'v',
+        }),
     ])();
     if (node.length <= room) this.bytes.set(node, at);
   }
@@ -267,7 +338,11 @@ export class Mutator {
       }
       case 5:
         // Everything moves on within its block.
-        bytes.copyWithin(at, at + 4 * prng.below(10), Math.ceil((at + 1) / ERASE_BYTES) * ERASE_BYTES);
+        bytes.copyWithin(
+          at,
+          at + 4 * prng.below(10),
+          Math.ceil((at + 1) / ERASE_BYTES) * ERASE_BYTES,
+        );
         break;
       default: {
         const block = prng.below(BLOCKS) * ERASE_BYTES;

@@ -18,17 +18,23 @@ function bytesOf(content: Uint8Array): ImageBytes & { bytesRead: number } {
 }
 
 const detect = (
-  content: Uint8Array, known?: { offset?: number; erasesize?: number },
+  content: Uint8Array,
+  known?: { offset?: number; erasesize?: number },
 ): Jffs2Detection | null => jffs2_detect(bytesOf(content), known);
 
 /** An image of `blocks` full erase blocks, as mkfs.jffs2 packs them. */
 function packed(
   options: {
-    blocks?: number; eraseBytes?: number; order?: ByteOrder; cleanmarkers?: boolean; bytes?: number;
+    blocks?: number;
+    eraseBytes?: number;
+    order?: ByteOrder;
+    cleanmarkers?: boolean;
+    bytes?: number;
   } = {},
 ): Image {
   const image = new Image({
-    blocks: options.blocks ?? 8, eraseBytes: options.eraseBytes ?? 65536,
+    blocks: options.blocks ?? 8,
+    eraseBytes: options.eraseBytes ?? 65536,
     ...(options.order && { order: options.order }),
   });
   const { nodes } = image;
@@ -72,7 +78,10 @@ describe('jffs2: detection', () => {
       for (const eraseBytes of [8192, 16_384, 65_536, 131_072, 262_144]) {
         const found = detect(packed({ eraseBytes, order, blocks: 5 }).bytes)!;
         expect([found.endian.name, found.erasesize, found.offset, found.certain]).to.deep.equal([
-          order, eraseBytes, 0, true,
+          order,
+          eraseBytes,
+          0,
+          true,
         ]);
         expect(found.evidence.join('\n')).to.match(/cleanmarkers/);
       }
@@ -84,9 +93,14 @@ describe('jffs2: detection', () => {
       for (let n = 0; n < 20; n++) rig.u.writeFile(`/f${n}`, sampleBytes(6000, 3));
       rig.umount();
       // As a dump of NAND has it.
-      for (let block = 0; block < 16; block++) image.fill(0xff, block * 16_384, block * 16_384 + 12);
+      for (let block = 0; block < 16; block++)
+        image.fill(0xff, block * 16_384, block * 16_384 + 12);
       const found = detect(image)!;
-      expect([found.endian.name, found.erasesize, found.certain]).to.deep.equal([order, 16_384, true]);
+      expect([found.endian.name, found.erasesize, found.certain]).to.deep.equal([
+        order,
+        16_384,
+        true,
+      ]);
       expect(found.evidence.join('\n')).to.match(/ends of \d+ summaries/);
     });
   }
@@ -94,7 +108,9 @@ describe('jffs2: detection', () => {
   it('by what no node crosses, when nothing else tells', () => {
     const found = detect(packed({ cleanmarkers: false, eraseBytes: 16_384, blocks: 12 }).bytes)!;
     expect([found.erasesize, found.certain]).to.deep.equal([16_384, true]);
-    expect(found.evidence.join('\n')).to.match(/smallest power of two that none of \d+ nodes crosses/);
+    expect(found.evidence.join('\n')).to.match(
+      /smallest power of two that none of \d+ nodes crosses/,
+    );
   });
 
   it('is not certain over few blocks, nor of a guess', () => {
@@ -159,7 +175,10 @@ describe('jffs2: detection', () => {
     const bytes = new Uint8Array(4 << 20).fill(0xff);
     for (let at = 0, n = 0; at < bytes.length - 12; at += 12, n++) {
       const lengths = [12, 0xffffffff, 0, 11, 16 << 20, 4];
-      bytes.set(n % 2 ? nodes.cleanmarker() : nodes.raw(0xe002, undefined, lengths[(n >> 1) % 6]), at);
+      bytes.set(
+        n % 2 ? nodes.cleanmarker() : nodes.raw(0xe002, undefined, lengths[(n >> 1) % 6]),
+        at,
+      );
     }
     const source = bytesOf(bytes);
     const found = jffs2_detect(source)!;

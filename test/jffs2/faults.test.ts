@@ -19,9 +19,13 @@ const CALLS = 70;
 
 function open(host: SimulatedHost): mtd_info {
   return mtd_open_image(host, PATH, {
-    create: true, size: SIZE_BYTES, erasesize: ERASE_BYTES, sidecar: false,
+    create: true,
+    size: SIZE_BYTES,
+    erasesize: ERASE_BYTES,
+    sidecar: false,
     // Small windows, so that reading reaches the host.
-    windowBytes: ERASE_BYTES, cacheBytes: 4 * ERASE_BYTES,
+    windowBytes: ERASE_BYTES,
+    cacheBytes: 4 * ERASE_BYTES,
   }).mtd;
 }
 
@@ -68,7 +72,10 @@ function work(rig: Rig, seed: number, expected: Expected): number {
         if (to === path || sameFile(u, path, to)) break;
         const there = expected.get(to) ?? [null];
         if (attempt(() => u.rename(path, to))) {
-          expected.set(to, before.filter((content) => content !== null));
+          expected.set(
+            to,
+            before.filter((content) => content !== null),
+          );
           expected.set(path, [null]);
         } else {
           expected.set(to, [...there, ...before]);
@@ -103,8 +110,10 @@ function expectContents(rig: Rig, expected: Expected): void {
     }
     // To be told by their lengths: the contents are long.
     const lengths = contents.map((allowed) => allowed?.length ?? 'none');
-    expect(contents.includes(content), `${path}: ${content?.length ?? 'none'} of ${lengths}`)
-      .to.equal(true);
+    expect(
+      contents.includes(content),
+      `${path}: ${content?.length ?? 'none'} of ${lengths}`,
+    ).to.equal(true);
   }
 }
 
@@ -162,7 +171,8 @@ function every(call: FallibleCall, lasting: boolean, samples: number): void {
       if (errors > unprovoked) provoked++;
       tried++;
     } catch (error) {
-      (error as Error).message = `${call} ${nth}${lasting ? ' and later' : ''}: ${(error as Error).message}`;
+      (error as Error).message =
+        `${call} ${nth}${lasting ? ' and later' : ''}: ${(error as Error).message}`;
       throw error;
     }
   }
@@ -171,7 +181,7 @@ function every(call: FallibleCall, lasting: boolean, samples: number): void {
 }
 
 describe('jffs2: the chip fails', () => {
-  const samples = process.env['LUMP_FAULTS'] === 'all' ? Number.POSITIVE_INFINITY : 30;
+  const samples = process.env.LUMP_FAULTS === 'all' ? Number.POSITIVE_INFINITY : 30;
 
   it('once, in any write', function () {
     this.timeout(0);

@@ -14,7 +14,9 @@ export interface FlashNode {
 
 /** All nodes with a plausible header, block by block. */
 export function flashNodes(
-  image: Uint8Array, eraseBytes: number, order: ByteOrder = 'little',
+  image: Uint8Array,
+  eraseBytes: number,
+  order: ByteOrder = 'little',
 ): FlashNode[] {
   const little = order === 'little';
   const view = new DataView(image.buffer, image.byteOffset, image.length);
@@ -22,14 +24,21 @@ export function flashNodes(
   for (let block = 0; block < image.length; block += eraseBytes) {
     for (let at = block; at + 12 <= block + eraseBytes; ) {
       const totlen = view.getUint32(at + 4, little);
-      if (view.getUint16(at, little) !== 0x1985 || totlen < 12 || at + totlen > block + eraseBytes) {
+      if (
+        view.getUint16(at, little) !== 0x1985 ||
+        totlen < 12 ||
+        at + totlen > block + eraseBytes
+      ) {
         at += 4;
         continue;
       }
       const offset = at;
       const bytes = image.subarray(at, at + totlen);
       found.push({
-        offset, type: view.getUint16(at + 2, little), totlen, bytes,
+        offset,
+        type: view.getUint16(at + 2, little),
+        totlen,
+        bytes,
         u32: (field) => view.getUint32(offset + field, little),
         get name(): string {
           return Buffer.from(bytes.subarray(40, 40 + bytes[28]!)).toString('latin1');

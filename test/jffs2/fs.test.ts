@@ -22,7 +22,9 @@ describe('jffs2: a file system on NOR flash', () => {
       expect(Buffer.compare(rig.u.readFile('/dir/big'), big)).to.equal(0);
       expect(Buffer.from(rig.u.readFile('/dir/soft')).toString()).to.equal('hello');
       const stats = rig.u.stat('/dir/hard');
-      expect([stats.mode, stats.uid, stats.gid, stats.nlink]).to.deep.equal([0o100604, 1000, 100, 2]);
+      expect([stats.mode, stats.uid, stats.gid, stats.nlink]).to.deep.equal([
+        0o100604, 1000, 100, 2,
+      ]);
       expect(stats.mtimeMs).to.equal(1_100_000_000_000);
       expect(rig.u.stat('/dir').mode).to.equal(0o040750);
       expect(rig.u.stat('/').nlink).to.equal(4);
@@ -74,7 +76,9 @@ describe('jffs2: a file system on NOR flash', () => {
     rig.remount();
     rig.settle();
     rig.check();
-    expect(rig.u.readdir('/').sort()).to.deep.equal([...files.keys()].map((f) => f.slice(1)).sort());
+    expect(rig.u.readdir('/').sort()).to.deep.equal(
+      [...files.keys()].map((f) => f.slice(1)).sort(),
+    );
     for (const [name, data] of files) {
       expect(Buffer.compare(rig.u.readFile(name), data), name).to.equal(0);
     }

@@ -6,8 +6,14 @@ import { expect } from 'chai';
 import { crc32_le } from '../../src/lump/crc32.js';
 import * as medium from '../../src/jffs2/medium.js';
 import {
-  BIG_ENDIAN, decodeDeviceNumber, encodeDeviceNumber, LITTLE_ENDIAN, MEDIA_STRUCTS, PAD,
-  type Endian, type MediaStruct,
+  BIG_ENDIAN,
+  decodeDeviceNumber,
+  encodeDeviceNumber,
+  LITTLE_ENDIAN,
+  MEDIA_STRUCTS,
+  PAD,
+  type Endian,
+  type MediaStruct,
 } from '../../src/jffs2/medium.js';
 import { jcrc, Nodes, S_IFREG } from './nodes.js';
 
@@ -18,30 +24,107 @@ const ORDERS: readonly Endian[] = [LITTLE_ENDIAN, BIG_ENDIAN];
 /** name: [size, field offsets in order]. */
 const LAYOUTS: Readonly<Record<string, readonly [number, Readonly<Record<string, number>>]>> = {
   jffs2_unknown_node: [12, { magic: 0, nodetype: 2, totlen: 4, hdr_crc: 8 }],
-  jffs2_raw_dirent: [40, {
-    magic: 0, nodetype: 2, totlen: 4, hdr_crc: 8, pino: 12, version: 16, ino: 20, mctime: 24,
-    nsize: 28, type: 29, unused: 30, node_crc: 32, name_crc: 36,
-  }],
-  jffs2_raw_inode: [68, {
-    magic: 0, nodetype: 2, totlen: 4, hdr_crc: 8, ino: 12, version: 16, mode: 20, uid: 24, gid: 26,
-    isize: 28, atime: 32, mtime: 36, ctime: 40, offset: 44, csize: 48, dsize: 52, compr: 56,
-    usercompr: 57, flags: 58, data_crc: 60, node_crc: 64,
-  }],
-  jffs2_raw_xattr: [32, {
-    magic: 0, nodetype: 2, totlen: 4, hdr_crc: 8, xid: 12, version: 16, xprefix: 20, name_len: 21,
-    value_len: 22, data_crc: 24, node_crc: 28,
-  }],
-  jffs2_raw_xref: [28, {
-    magic: 0, nodetype: 2, totlen: 4, hdr_crc: 8, ino: 12, xid: 16, xseqno: 20, node_crc: 24,
-  }],
-  jffs2_raw_summary: [32, {
-    magic: 0, nodetype: 2, totlen: 4, hdr_crc: 8, sum_num: 12, cln_mkr: 16, padded: 20, sum_crc: 24,
-    node_crc: 28,
-  }],
+  jffs2_raw_dirent: [
+    40,
+    {
+      magic: 0,
+      nodetype: 2,
+      totlen: 4,
+      hdr_crc: 8,
+      pino: 12,
+      version: 16,
+      ino: 20,
+      mctime: 24,
+      nsize: 28,
+      type: 29,
+      unused: 30,
+      node_crc: 32,
+      name_crc: 36,
+    },
+  ],
+  jffs2_raw_inode: [
+    68,
+    {
+      magic: 0,
+      nodetype: 2,
+      totlen: 4,
+      hdr_crc: 8,
+      ino: 12,
+      version: 16,
+      mode: 20,
+      uid: 24,
+      gid: 26,
+      isize: 28,
+      atime: 32,
+      mtime: 36,
+      ctime: 40,
+      offset: 44,
+      csize: 48,
+      dsize: 52,
+      compr: 56,
+      usercompr: 57,
+      flags: 58,
+      data_crc: 60,
+      node_crc: 64,
+    },
+  ],
+  jffs2_raw_xattr: [
+    32,
+    {
+      magic: 0,
+      nodetype: 2,
+      totlen: 4,
+      hdr_crc: 8,
+      xid: 12,
+      version: 16,
+      xprefix: 20,
+      name_len: 21,
+      value_len: 22,
+      data_crc: 24,
+      node_crc: 28,
+    },
+  ],
+  jffs2_raw_xref: [
+    28,
+    {
+      magic: 0,
+      nodetype: 2,
+      totlen: 4,
+      hdr_crc: 8,
+      ino: 12,
+      xid: 16,
+      xseqno: 20,
+      node_crc: 24,
+    },
+  ],
+  jffs2_raw_summary: [
+    32,
+    {
+      magic: 0,
+      nodetype: 2,
+      totlen: 4,
+      hdr_crc: 8,
+      sum_num: 12,
+      cln_mkr: 16,
+      padded: 20,
+      sum_crc: 24,
+      node_crc: 28,
+    },
+  ],
   jffs2_sum_inode_flash: [18, { nodetype: 0, inode: 2, version: 6, offset: 10, totlen: 14 }],
-  jffs2_sum_dirent_flash: [24, {
-    nodetype: 0, totlen: 2, offset: 6, pino: 10, version: 14, ino: 18, nsize: 22, type: 23,
-  }],
+  jffs2_sum_dirent_flash: [
+    24,
+    {
+      nodetype: 0,
+      totlen: 2,
+      offset: 6,
+      pino: 10,
+      version: 14,
+      ino: 18,
+      nsize: 22,
+      type: 23,
+    },
+  ],
   jffs2_sum_xattr_flash: [18, { nodetype: 0, xid: 2, version: 6, offset: 10, totlen: 14 }],
   jffs2_sum_xref_flash: [6, { nodetype: 0, offset: 2 }],
   jffs2_sum_marker: [8, { offset: 0, magic: 4 }],
@@ -75,17 +158,33 @@ describe('jffs2: structures of the medium', () => {
 
   it('numbers and constants', () => {
     expect({
-      magic: medium.JFFS2_MAGIC_BITMASK, old: medium.JFFS2_OLD_MAGIC_BITMASK,
-      sum: medium.JFFS2_SUM_MAGIC, dirent: medium.JFFS2_NODETYPE_DIRENT,
-      inode: medium.JFFS2_NODETYPE_INODE, cleanmarker: medium.JFFS2_NODETYPE_CLEANMARKER,
-      padding: medium.JFFS2_NODETYPE_PADDING, summary: medium.JFFS2_NODETYPE_SUMMARY,
-      xattr: medium.JFFS2_NODETYPE_XATTR, xref: medium.JFFS2_NODETYPE_XREF,
-      name: medium.JFFS2_MAX_NAME_LEN, super: medium.JFFS2_SUPER_MAGIC,
+      magic: medium.JFFS2_MAGIC_BITMASK,
+      old: medium.JFFS2_OLD_MAGIC_BITMASK,
+      sum: medium.JFFS2_SUM_MAGIC,
+      dirent: medium.JFFS2_NODETYPE_DIRENT,
+      inode: medium.JFFS2_NODETYPE_INODE,
+      cleanmarker: medium.JFFS2_NODETYPE_CLEANMARKER,
+      padding: medium.JFFS2_NODETYPE_PADDING,
+      summary: medium.JFFS2_NODETYPE_SUMMARY,
+      xattr: medium.JFFS2_NODETYPE_XATTR,
+      xref: medium.JFFS2_NODETYPE_XREF,
+      name: medium.JFFS2_MAX_NAME_LEN,
+      super: medium.JFFS2_SUPER_MAGIC,
       frame: medium.JFFS2_SUMMARY_FRAME_SIZE,
     }).to.deep.equal({
-      magic: 0x1985, old: 0x1984, sum: 0x02851885, dirent: 0xe001, inode: 0xe002,
-      cleanmarker: 0x2003, padding: 0x2004, summary: 0x2006, xattr: 0xe008, xref: 0xe009,
-      name: 254, super: 0x72b6, frame: 40,
+      magic: 0x1985,
+      old: 0x1984,
+      sum: 0x02851885,
+      dirent: 0xe001,
+      inode: 0xe002,
+      cleanmarker: 0x2003,
+      padding: 0x2004,
+      summary: 0x2006,
+      xattr: 0xe008,
+      xref: 0xe009,
+      name: 254,
+      super: 0x72b6,
+      frame: 40,
     });
     expect([0, 1, 4, 5, 0xfffffffc].map(PAD)).to.deep.equal([0, 4, 4, 8, 0xfffffffc]);
   });
@@ -128,7 +227,10 @@ describe('jffs2: structures of the medium', () => {
       [259, 70000, '70031111', '11110370'],
       [8, 300, '2C081000', '0010082C'],
     ] as const) {
-      for (const [e, bytes] of [[LITTLE_ENDIAN, little], [BIG_ENDIAN, big]] as const) {
+      for (const [e, bytes] of [
+        [LITTLE_ENDIAN, little],
+        [BIG_ENDIAN, big],
+      ] as const) {
         const length = encodeDeviceNumber(e, buf, 0, major, minor);
         expect([...buf.subarray(0, length)]).to.deep.equal([...hex(bytes)]);
         expect(decodeDeviceNumber(e, buf, 0, length)).to.deep.equal({ major, minor });
@@ -141,59 +243,108 @@ describe('jffs2: structures of the medium', () => {
 });
 
 /** Bytes from mkfs.jffs2, sumtool and Linux. */
-const VECTORS: readonly [name: string, e: Endian, bytes: string, fields: Record<string, number>][] = [
-  ['jffs2_unknown_node', LITTLE_ENDIAN, '85190320 0C000000 B1B01EE4', { nodetype: 0x2003, totlen: 12 }],
-  ['jffs2_unknown_node', BIG_ENDIAN, '19852003 0000000C F060DC98', { nodetype: 0x2003, totlen: 12 }],
-  ['jffs2_unknown_node', LITTLE_ENDIAN, '85190320 10000000 9658D1FE', { totlen: 16 }],
-  ['jffs2_unknown_node', BIG_ENDIAN, '19852003 00000010 E46180D7', { totlen: 16 }],
-  ['jffs2_unknown_node', LITTLE_ENDIAN, '85190320 40000000 3457DC35', { totlen: 64 }],
-  ['jffs2_unknown_node', LITTLE_ENDIAN, '85190420 44010000 EC9A79A6', { nodetype: 0x2004, totlen: 324 }],
-  ['jffs2_unknown_node', BIG_ENDIAN, '19852004 00000144 235CF86B', { nodetype: 0x2004, totlen: 324 }],
+const VECTORS: readonly [name: string, e: Endian, bytes: string, fields: Record<string, number>][] =
   [
-    'jffs2_raw_dirent', LITTLE_ENDIAN,
-    '851901E0 2D000000 3A314D58 01000000 00000000 02000000 00CA9A3B 05080000 2478F0B2 A700C907' +
-      ' 612E747874',
-    {
-      nodetype: 0xe001, totlen: 45, pino: 1, version: 0, ino: 2, mctime: 1_000_000_000, nsize: 5,
-      type: 8, node_crc: 0xb2f07824, name_crc: 0x07c900a7,
-    },
-  ],
-  [
-    'jffs2_raw_inode', LITTLE_ENDIAN,
-    '851902E0 49000000 C0239D6A 02000000 01000000 A4810000 00000000 05000000 00CA9A3B 00CA9A3B' +
-      ' 00CA9A3B 00000000 05000000 05000000 00000000 9B5132F0 DB1872EF 68656C6C6F',
-    {
-      nodetype: 0xe002, totlen: 73, ino: 2, version: 1, mode: S_IFREG | 0o644, uid: 0, isize: 5,
-      atime: 1_000_000_000, mtime: 1_000_000_000, ctime: 1_000_000_000, csize: 5, dsize: 5,
-      compr: 0, data_crc: 0xf032519b, node_crc: 0xef7218db,
-    },
-  ],
-  [
-    'jffs2_raw_xattr', LITTLE_ENDIAN,
-    '851908E0 28000000 C0909C48 01000000 01000000 01040100 ADF3E5DD 478F9C15 726F6F74 00 7A FFFF',
-    { nodetype: 0xe008, totlen: 40, xid: 1, version: 1, xprefix: 1, name_len: 4, value_len: 1 },
-  ],
-  [
-    'jffs2_raw_xref', LITTLE_ENDIAN,
-    '851909E0 1C000000 932C89FC 01000000 01000000 02000000 7A8406FD',
-    { nodetype: 0xe009, totlen: 28, ino: 1, xid: 1, xseqno: 2 },
-  ],
-  [
-    'jffs2_raw_summary', LITTLE_ENDIAN,
-    '85190620 EC1B0000 AB2CDF72 12000000 0C000000 00000000 00000000 00000000',
-    { nodetype: 0x2006, totlen: 0x1bec, sum_num: 18, cln_mkr: 12, padded: 0 },
-  ],
-  [
-    'jffs2_sum_dirent_flash', LITTLE_ENDIAN,
-    '01E0 2D000000 0C000000 01000000 00000000 02000000 05 08',
-    { nodetype: 0xe001, totlen: 45, offset: 12, pino: 1, version: 0, ino: 2, nsize: 5, type: 8 },
-  ],
-  [
-    'jffs2_sum_inode_flash', LITTLE_ENDIAN, '02E0 02000000 01000000 3C000000 49000000',
-    { nodetype: 0xe002, inode: 2, version: 1, offset: 60, totlen: 73 },
-  ],
-  ['jffs2_sum_marker', LITTLE_ENDIAN, '14040000 85188502', { offset: 0x414, magic: 0x02851885 }],
-];
+    [
+      'jffs2_unknown_node',
+      LITTLE_ENDIAN,
+      '85190320 0C000000 B1B01EE4',
+      { nodetype: 0x2003, totlen: 12 },
+    ],
+    [
+      'jffs2_unknown_node',
+      BIG_ENDIAN,
+      '19852003 0000000C F060DC98',
+      { nodetype: 0x2003, totlen: 12 },
+    ],
+    ['jffs2_unknown_node', LITTLE_ENDIAN, '85190320 10000000 9658D1FE', { totlen: 16 }],
+    ['jffs2_unknown_node', BIG_ENDIAN, '19852003 00000010 E46180D7', { totlen: 16 }],
+    ['jffs2_unknown_node', LITTLE_ENDIAN, '85190320 40000000 3457DC35', { totlen: 64 }],
+    [
+      'jffs2_unknown_node',
+      LITTLE_ENDIAN,
+      '85190420 44010000 EC9A79A6',
+      { nodetype: 0x2004, totlen: 324 },
+    ],
+    [
+      'jffs2_unknown_node',
+      BIG_ENDIAN,
+      '19852004 00000144 235CF86B',
+      { nodetype: 0x2004, totlen: 324 },
+    ],
+    [
+      'jffs2_raw_dirent',
+      LITTLE_ENDIAN,
+      '851901E0 2D000000 3A314D58 01000000 00000000 02000000 00CA9A3B 05080000 2478F0B2 A700C907' +
+        ' 612E747874',
+      {
+        nodetype: 0xe001,
+        totlen: 45,
+        pino: 1,
+        version: 0,
+        ino: 2,
+        mctime: 1_000_000_000,
+        nsize: 5,
+        type: 8,
+        node_crc: 0xb2f07824,
+        name_crc: 0x07c900a7,
+      },
+    ],
+    [
+      'jffs2_raw_inode',
+      LITTLE_ENDIAN,
+      '851902E0 49000000 C0239D6A 02000000 01000000 A4810000 00000000 05000000 00CA9A3B 00CA9A3B' +
+        ' 00CA9A3B 00000000 05000000 05000000 00000000 9B5132F0 DB1872EF 68656C6C6F',
+      {
+        nodetype: 0xe002,
+        totlen: 73,
+        ino: 2,
+        version: 1,
+        mode: S_IFREG | 0o644,
+        uid: 0,
+        isize: 5,
+        atime: 1_000_000_000,
+        mtime: 1_000_000_000,
+        ctime: 1_000_000_000,
+        csize: 5,
+        dsize: 5,
+        compr: 0,
+        data_crc: 0xf032519b,
+        node_crc: 0xef7218db,
+      },
+    ],
+    [
+      'jffs2_raw_xattr',
+      LITTLE_ENDIAN,
+      '851908E0 28000000 C0909C48 01000000 01000000 01040100 ADF3E5DD 478F9C15 726F6F74 00 7A FFFF',
+      { nodetype: 0xe008, totlen: 40, xid: 1, version: 1, xprefix: 1, name_len: 4, value_len: 1 },
+    ],
+    [
+      'jffs2_raw_xref',
+      LITTLE_ENDIAN,
+      '851909E0 1C000000 932C89FC 01000000 01000000 02000000 7A8406FD',
+      { nodetype: 0xe009, totlen: 28, ino: 1, xid: 1, xseqno: 2 },
+    ],
+    [
+      'jffs2_raw_summary',
+      LITTLE_ENDIAN,
+      '85190620 EC1B0000 AB2CDF72 12000000 0C000000 00000000 00000000 00000000',
+      { nodetype: 0x2006, totlen: 0x1bec, sum_num: 18, cln_mkr: 12, padded: 0 },
+    ],
+    [
+      'jffs2_sum_dirent_flash',
+      LITTLE_ENDIAN,
+      '01E0 2D000000 0C000000 01000000 00000000 02000000 05 08',
+      { nodetype: 0xe001, totlen: 45, offset: 12, pino: 1, version: 0, ino: 2, nsize: 5, type: 8 },
+    ],
+    [
+      'jffs2_sum_inode_flash',
+      LITTLE_ENDIAN,
+      '02E0 02000000 01000000 3C000000 49000000',
+      { nodetype: 0xe002, inode: 2, version: 1, offset: 60, totlen: 73 },
+    ],
+    ['jffs2_sum_marker', LITTLE_ENDIAN, '14040000 85188502', { offset: 0x414, magic: 0x02851885 }],
+  ];
 
 describe('jffs2: bytes that others wrote', () => {
   const byName = new Map(MEDIA_STRUCTS.map((struct) => [struct.name, struct as MediaStruct]));

@@ -13,11 +13,11 @@ import { Prng } from '../../src/rumpuser/prng.js';
 import { Rig, sampleBytes } from './rig.js';
 import { differenceOf, treeOf, type Tree } from './tree_of.js';
 
-const OPS = Number(process.env['LUMP_OPS'] ?? 1500);
+const OPS = Number(process.env.LUMP_OPS ?? 1500);
 const SEEDS =
-  process.env['LUMP_SEED'] !== undefined
-    ? [Number(process.env['LUMP_SEED'])]
-    : Array.from({ length: Number(process.env['LUMP_SEEDS'] ?? 6) }, (_, n) => n);
+  process.env.LUMP_SEED !== undefined
+    ? [Number(process.env.LUMP_SEED)]
+    : Array.from({ length: Number(process.env.LUMP_SEEDS ?? 6) }, (_, n) => n);
 
 interface ModelInode {
   mode: number;
@@ -39,8 +39,14 @@ class Model {
   inode(mode: number): ModelInode {
     const isDirectory = (mode & S_IFMT) === 0o040000;
     return {
-      mode, owner: '0:0', links: 1, data: new Uint8Array(0), target: '', rdev: 0,
-      xattrs: new Map(), entries: isDirectory ? new Map() : null,
+      mode,
+      owner: '0:0',
+      links: 1,
+      data: new Uint8Array(0),
+      target: '',
+      rdev: 0,
+      xattrs: new Map(),
+      entries: isDirectory ? new Map() : null,
     };
   }
 
@@ -118,11 +124,20 @@ class Run {
   constructor(seed: number) {
     this.prng = new Prng(seed);
     const options = [
-      '', 'endian=big', 'nosummary', 'compr=none', 'endian=big,compr=lzo', 'compr=zlib',
+      '',
+      'endian=big',
+      'nosummary',
+      'compr=none',
+      'endian=big,compr=lzo',
+      'compr=zlib',
     ][seed % 6]!;
     const eraseBytes = [4096, 8192, 16384][seed % 3]!;
     this.rig = new Rig({
-      sizeBytes: eraseBytes * 16, eraseBytes, options, seed, pageCacheBytes: 256 << 10,
+      sizeBytes: eraseBytes * 16,
+      eraseBytes,
+      options,
+      seed,
+      pageCacheBytes: 256 << 10,
     });
   }
 

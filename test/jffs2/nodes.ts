@@ -68,8 +68,14 @@ export interface XattrFields {
 export type SummaryEntry =
   | { type: 'inode'; ino: number; version: number; offset: number; totlen: number }
   | {
-      type: 'dirent'; totlen: number; offset: number; pino: number; version: number; ino: number;
-      dtype: number; name: string;
+      type: 'dirent';
+      totlen: number;
+      offset: number;
+      pino: number;
+      version: number;
+      ino: number;
+      dtype: number;
+      name: string;
     }
   | { type: 'xattr'; xid: number; version: number; offset: number; totlen: number }
   | { type: 'xref'; offset: number }
@@ -104,7 +110,11 @@ export class Nodes {
   }
 
   /** A node of any type: header, and what follows it. */
-  raw(nodetype: number, body: Uint8Array = new Uint8Array(0), totlen = 12 + body.length): Uint8Array {
+  raw(
+    nodetype: number,
+    body: Uint8Array = new Uint8Array(0),
+    totlen = 12 + body.length,
+  ): Uint8Array {
     const node = new Uint8Array(12 + body.length);
     node.set(body, 12);
     const put = this.view(node);
@@ -205,7 +215,10 @@ export class Nodes {
 
   /** A SUMMARY node that starts at `at` and fills the rest of an erase block of `eraseBytes`. */
   summary(
-    entries: readonly SummaryEntry[], at: number, eraseBytes: number, cleanmarker = 12,
+    entries: readonly SummaryEntry[],
+    at: number,
+    eraseBytes: number,
+    cleanmarker = 12,
     count = entries.length,
   ): Uint8Array {
     const totlen = eraseBytes - at;

@@ -12,7 +12,12 @@ import { CowBacking } from '../../src/mtd/cow_backing.js';
 import { nor_chip } from '../../src/mtd/nor.js';
 import { RamBacking } from '../../src/mtd/ram_backing.js';
 import {
-  format_power_cut, mtd_recorder, parse_power_cut, power_cut_states, power_cuts, type flash_op,
+  format_power_cut,
+  mtd_recorder,
+  parse_power_cut,
+  power_cut_states,
+  power_cuts,
+  type flash_op,
   type power_cut,
 } from '../../src/mtd/recorder.js';
 import { Prng } from '../../src/rumpuser/prng.js';
@@ -56,14 +61,17 @@ function sameBut(a: Tree, b: Tree, paths: readonly string[]): boolean {
   return same(without(a), without(b));
 }
 
-const SIZE_AND_CONTENT = / (\d+) ([^]*)$/;
+const SIZE_AND_CONTENT = / (\d+) ([\s\S]*)$/;
 
 /**
  * A write is cut: a beginning of the data is there (behind zeros, if it started behind the end).
  * Only files without attributes and with one name are written to, so that the line is simple.
  */
 function writtenInPart(
-  before: Tree, path: string, position: number, data: string,
+  before: Tree,
+  path: string,
+  position: number,
+  data: string,
 ): (tree: Tree) => boolean {
   const [head] = before.get(path)!.split(SIZE_AND_CONTENT);
   const old = SIZE_AND_CONTENT.exec(before.get(path)!)![2]!;
@@ -72,7 +80,8 @@ function writtenInPart(
     const line = tree.get(path);
     if (line === undefined || !sameBut(tree, before, [path])) return false;
     for (let length = 0; length <= data.length; length++) {
-      const content = grown.slice(0, position) + data.slice(0, length) + grown.slice(position + length);
+      const content =
+        grown.slice(0, position) + data.slice(0, length) + grown.slice(position + length);
       if (line === `${head} ${content.length} ${content}`) return true;
     }
     return false;
@@ -203,13 +212,15 @@ function record(seed: number): Recording {
         const data = sampleBytes(1 + prng.below(prng.below(4) === 0 ? 5000 : 1500), prng.below(90));
         const { size } = u.stat(file);
         const position = prng.below(2) === 0 ? size : prng.below(size + 300);
-        const between = writtenInPart(
-          before, file, position, Buffer.from(data).toString('latin1'),
-        );
+        const between = writtenInPart(before, file, position, Buffer.from(data).toString('latin1'));
         const fd = u.open(file, 'r+');
-        call(`write ${file} ${data.length} at ${position}`, () => {
-          u.write(fd, data, 0, data.length, position);
-        }, between);
+        call(
+          `write ${file} ${data.length} at ${position}`,
+          () => {
+            u.write(fd, data, 0, data.length, position);
+          },
+          between,
+        );
         u.close(fd);
       }
     }
@@ -284,7 +295,7 @@ function check(seed: number, cuts: readonly power_cut[]): void {
 }
 
 describe('jffs2: the power goes', () => {
-  const one = process.env['LUMP_CUT'];
+  const one = process.env.LUMP_CUT;
   if (one !== undefined) {
     it(`survives ${one}`, () => {
       const [seed, cut] = one.split(':') as [string, string];
@@ -293,8 +304,8 @@ describe('jffs2: the power goes', () => {
     return;
   }
 
-  const model = process.env['LUMP_CUTS'];
-  const seeds = Number(process.env['LUMP_SEEDS'] ?? 4);
+  const model = process.env.LUMP_CUTS;
+  const seeds = Number(process.env.LUMP_SEEDS ?? 4);
   for (let seed = 0; seed < seeds; seed++) {
     it(`at any moment of workload ${seed}`, function () {
       this.timeout(0);
@@ -311,7 +322,10 @@ describe('jffs2: the power goes', () => {
       const prng = new Prng(seed);
       const chosen = new Set<number>();
       while (chosen.size < Math.min(SAMPLES, all.length)) chosen.add(prng.below(all.length));
-      check(seed, [...chosen].sort((a, b) => a - b).map((n) => all[n]!));
+      check(
+        seed,
+        [...chosen].sort((a, b) => a - b).map((n) => all[n]!),
+      );
     });
   }
 });

@@ -53,8 +53,7 @@ export class Rig {
     this.opts = opts;
     this.host = opts.host ?? newHost(opts.seed);
     const blank = (): Uint8Array => new Uint8Array(opts.sizeBytes ?? 1 << 20).fill(0xff);
-    this.mtd =
-      opts.mtd ?? norChip(this.host, opts.image ?? blank(), opts.eraseBytes ?? 65536);
+    this.mtd = opts.mtd ?? norChip(this.host, opts.image ?? blank(), opts.eraseBytes ?? 65536);
     this.mount();
   }
 
@@ -65,7 +64,9 @@ export class Rig {
   mount(options = this.opts.options ?? '', readOnly = this.opts.readOnly ?? false): void {
     const { seed = 1, pageCacheBytes } = this.opts;
     this.lump = new Lump({
-      host: this.host, seed, ...(pageCacheBytes !== undefined && { pageCacheBytes }),
+      host: this.host,
+      seed,
+      ...(pageCacheBytes !== undefined && { pageCacheBytes }),
     });
     this.lump.filesystems.register_filesystem(jffs2_fs_type);
     this.sb = mount_fs(this.lump, 'jffs2', this.mtd, readOnly ? SB_RDONLY : 0, options);

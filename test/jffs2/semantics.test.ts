@@ -8,7 +8,15 @@ import { SB_RDONLY } from '../../src/lump/fs.js';
 import { remount } from '../../src/dcache/mount.js';
 import { jffs2_garbage_collect_pass } from '../../src/jffs2/gc.js';
 import {
-  Image, type Nodes, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK,
+  Image,
+  type Nodes,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFREG,
+  S_IFSOCK,
   type ByteOrder,
 } from './nodes.js';
 import { Rig } from './rig.js';
@@ -29,7 +37,9 @@ function fileOf(make: (n: Nodes) => Uint8Array[], order: ByteOrder = 'little'): 
   const image = new Image({ order });
   const { nodes } = image;
   image.put(
-    0, nodes.cleanmarker(), nodes.dirent({ pino: 1, version: 1, ino: 2, name: 'f' }),
+    0,
+    nodes.cleanmarker(),
+    nodes.dirent({ pino: 1, version: 1, ino: 2, name: 'f' }),
     ...make(nodes),
   );
   return image.format();
@@ -93,15 +103,25 @@ for (const order of ['little', 'big'] as const) {
       const image = of((n) => [
         n.inode({ ino: 2, version: 1, mode: S_IFREG | 0o600, uid: 1, mtime: 10 }, 'hello'),
         n.inode({
-          ino: 2, version: 2, mode: S_IFREG | 0o4755, uid: 0xfffe, gid: 7, isize: 4, atime: 1,
-          mtime: 0xffffffff, ctime: 3,
+          ino: 2,
+          version: 2,
+          mode: S_IFREG | 0o4755,
+          uid: 0xfffe,
+          gid: 7,
+          isize: 4,
+          atime: 1,
+          mtime: 0xffffffff,
+          ctime: 3,
         }),
         n.inode({ ino: 2, version: 3, mode: S_IFREG | 0o777, isize: 5, badData: true }, 'HELLO'),
       ]);
       const rig = mountImage(image, true);
       const stats = rig.u.stat('/f');
       expect([stats.mode, stats.uid, stats.gid, stats.size]).to.deep.equal([
-        S_IFREG | 0o4755, 0xfffe, 7, 4,
+        S_IFREG | 0o4755,
+        0xfffe,
+        7,
+        4,
       ]);
       expect([stats.atime.sec, stats.mtime.sec, stats.ctime.sec]).to.deep.equal([1, 0xffffffff, 3]);
       expect(text(rig.u.readFile('/f'))).to.equal('hell');
@@ -221,7 +241,11 @@ for (const order of ['little', 'big'] as const) {
 
     it('unknown codecs and damaged payloads are errors of reading, not of mounting', () => {
       for (const fields of [
-        { compr: 99 }, { compr: 4 }, { compr: 6 }, { compr: 7, usercompr: 1 }, { compr: 2 },
+        { compr: 99 },
+        { compr: 4 },
+        { compr: 6 },
+        { compr: 7, usercompr: 1 },
+        { compr: 2 },
       ]) {
         const image = of((n) => [n.inode({ ino: 2, version: 1, dsize: 5000, ...fields }, 'junk')]);
         const rig = mountImage(image, true);
@@ -239,7 +263,10 @@ for (const order of ['little', 'big'] as const) {
     it('device numbers in two and in four bytes; any other length is an error', () => {
       const short = order === 'little' ? [0x03, 0x01] : [0x01, 0x03];
       const long = order === 'little' ? [0x70, 0x03, 0x11, 0x11] : [0x11, 0x11, 0x03, 0x70];
-      for (const [payload, rdev] of [[short, [1, 3]], [long, [259, 70000]]] as const) {
+      for (const [payload, rdev] of [
+        [short, [1, 3]],
+        [long, [259, 70000]],
+      ] as const) {
         for (const type of [S_IFCHR, S_IFBLK]) {
           const image = of((n) => [
             n.inode({ ino: 2, version: 1, mode: type | 0o600, isize: 0 }, Uint8Array.from(payload)),
@@ -258,7 +285,10 @@ for (const order of ['little', 'big'] as const) {
           n.inode({ ino: 2, version: 1, mode: S_IFCHR, isize: 0 }, new Uint8Array(length)),
         ]);
         const rig = mountImage(image);
-        expect(code(() => rig.u.lstat('/f')), `${length} bytes`).to.equal('EIO');
+        expect(
+          code(() => rig.u.lstat('/f')),
+          `${length} bytes`,
+        ).to.equal('EIO');
         rig.settle();
         rig.check();
         rig.umount();
@@ -279,9 +309,7 @@ for (const order of ['little', 'big'] as const) {
         ]);
         const rig = mountImage(image, true);
         expect(text(rig.u.readlinkBytes('/f'))).to.equal(seen);
-        expect(rig.u.lstat('/f').size).to.equal(
-          'dsize' in fields ? 50 : data.length,
-        );
+        expect(rig.u.lstat('/f').size).to.equal('dsize' in fields ? 50 : data.length);
         rig.umount();
       }
       const image = of((n) => [
@@ -318,11 +346,17 @@ for (const order of ['little', 'big'] as const) {
 
     it('fifos and sockets have a node without data; an unknown type is an error', () => {
       for (const mode of [S_IFIFO | 0o644, S_IFSOCK | 0o600]) {
-        const rig = mountImage(of((n) => [n.inode({ ino: 2, version: 1, mode })]), true);
+        const rig = mountImage(
+          of((n) => [n.inode({ ino: 2, version: 1, mode })]),
+          true,
+        );
         expect(rig.u.lstat('/f').mode).to.equal(mode);
         rig.umount();
       }
-      const rig = mountImage(of((n) => [n.inode({ ino: 2, version: 1, mode: 0o644 })]), true);
+      const rig = mountImage(
+        of((n) => [n.inode({ ino: 2, version: 1, mode: 0o644 })]),
+        true,
+      );
       expect(code(() => rig.u.lstat('/f'))).to.equal('EIO');
       rig.umount();
     });
@@ -339,7 +373,8 @@ describe('jffs2: directories', () => {
 
   it('the highest version of a name holds; of equal ones the later', () => {
     const image = of((n) => [
-      n.inode({ ino: 2, version: 1 }, 'two'), n.inode({ ino: 3, version: 1 }, 'three'),
+      n.inode({ ino: 2, version: 1 }, 'two'),
+      n.inode({ ino: 3, version: 1 }, 'three'),
       n.dirent({ pino: 1, version: 5, ino: 2, name: 'a' }),
       n.dirent({ pino: 1, version: 4, ino: 3, name: 'a' }),
       n.dirent({ pino: 1, version: 6, ino: 2, name: 'b' }),
@@ -437,7 +472,8 @@ describe('jffs2: directories', () => {
   it('an entry whose inode has no node is dropped', () => {
     const image = of((n) => [
       n.dirent({ pino: 1, version: 1, ino: 9, name: 'nothing' }),
-      n.dirent({ pino: 1, version: 2, ino: 2, name: 'f' }), n.inode({ ino: 2, version: 1 }, 'x'),
+      n.dirent({ pino: 1, version: 2, ino: 2, name: 'f' }),
+      n.inode({ ino: 2, version: 1 }, 'x'),
     ]);
     const rig = mountImage(image);
     expect(rig.u.readdir('/')).to.deep.equal(['f']);
@@ -456,8 +492,10 @@ describe('jffs2: directories', () => {
       n.inode({ ino: 2, version: 1, mode: S_IFDIR | 0o755 }),
       n.dirent({ pino: 2, version: 1, ino: 3, name: 'e', type: 4 }),
       n.inode({ ino: 3, version: 1, mode: S_IFDIR | 0o755 }),
-      n.dirent({ pino: 3, version: 1, ino: 4, name: 'f' }), n.inode({ ino: 4, version: 1 }, 'x'),
-      n.dirent({ pino: 3, version: 2, ino: 5, name: 'g' }), n.inode({ ino: 5, version: 1 }, 'kept'),
+      n.dirent({ pino: 3, version: 1, ino: 4, name: 'f' }),
+      n.inode({ ino: 4, version: 1 }, 'x'),
+      n.dirent({ pino: 3, version: 2, ino: 5, name: 'g' }),
+      n.inode({ ino: 5, version: 1 }, 'kept'),
       n.dirent({ pino: 1, version: 3, ino: 5, name: 'g' }),
     ]);
     const rig = mountImage(image);
@@ -490,7 +528,8 @@ describe('jffs2: directories', () => {
       n.inode({ ino: 2, version: 1, mode: S_IFDIR | 0o755 }),
       n.inode({ ino: 3, version: 1, mode: S_IFDIR | 0o755 }),
       n.dirent({ pino: 3, version: 1, ino: 2, name: 'again', type: 4 }),
-      n.dirent({ pino: 2, version: 1, ino: 4, name: 'f' }), n.inode({ ino: 4, version: 1 }, 'x'),
+      n.dirent({ pino: 2, version: 1, ino: 4, name: 'f' }),
+      n.inode({ ino: 4, version: 1 }, 'x'),
     ]);
     const rig = mountImage(image, true);
     expect(text(rig.u.readFile('/a/f'))).to.equal('x');
@@ -513,7 +552,10 @@ describe('jffs2: directories', () => {
     const rig = mountImage(image, true);
     expect(rig.u.readdir('/a/b').sort()).to.deep.equal(['root', 'self', 'up']);
     for (const name of ['up', 'self', 'root']) {
-      expect(code(() => rig.u.stat(`/a/b/${name}`)), name).to.equal('ELOOP');
+      expect(
+        code(() => rig.u.stat(`/a/b/${name}`)),
+        name,
+      ).to.equal('ELOOP');
     }
     rig.umount();
   });
@@ -536,7 +578,8 @@ describe('jffs2: directories', () => {
   it('names are bytes', () => {
     const name = Uint8Array.of(0xff, 0x80, 0x01, 0x20, 0x5c);
     const image = of((n) => [
-      n.dirent({ pino: 1, version: 1, ino: 2, name }), n.inode({ ino: 2, version: 1 }, 'x'),
+      n.dirent({ pino: 1, version: 1, ino: 2, name }),
+      n.inode({ ino: 2, version: 1 }, 'x'),
     ]);
     const rig = mountImage(image, true);
     expect([...rig.u.readdirTypes('/')[0]!.bytes]).to.deep.equal([...name]);
@@ -547,7 +590,8 @@ describe('jffs2: directories', () => {
   it('a name of 255 bytes can be used and removed, but not be made', () => {
     const name = 'n'.repeat(255);
     const image = of((n) => [
-      n.dirent({ pino: 1, version: 1, ino: 2, name }), n.inode({ ino: 2, version: 1 }, 'x'),
+      n.dirent({ pino: 1, version: 1, ino: 2, name }),
+      n.inode({ ino: 2, version: 1 }, 'x'),
     ]);
     const rig = mountImage(image);
     expect(rig.u.readdir('/')).to.deep.equal([name]);
@@ -637,10 +681,11 @@ describe('jffs2: what a scan makes of the rest', () => {
     rig.umount();
   });
 
-  it('an unknown node to be deleted is dirt; one to be copied survives all garbage collection', () => {
+  it('an unknown node to be deleted is dirt; one to be copied survives', () => {
     const kept = Uint8Array.from({ length: 40 }, (_, n) => n);
     const image = withNodes((n) => [
-      n.raw(0x2777, new Uint8Array(20).fill(7)), n.raw(0x6777, kept),
+      n.raw(0x2777, new Uint8Array(20).fill(7)),
+      n.raw(0x6777, kept),
     ]);
     const { nodes } = image;
     const has = (node: Uint8Array): boolean => Buffer.from(image.bytes).includes(Buffer.from(node));
@@ -668,7 +713,14 @@ describe('jffs2: what a scan makes of the rest', () => {
       const past = n.raw(0xe002, new Uint8Array(60), 0x10000);
       const noise = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
       return [
-        old, new Uint8Array(8), n.padding(12), torn, n.padding(16), past, n.padding(20), noise,
+        old,
+        new Uint8Array(8),
+        n.padding(12),
+        torn,
+        n.padding(16),
+        past,
+        n.padding(20),
+        noise,
         n.inode({ ino: 2, version: 2 }, 'y'),
       ];
     });
@@ -687,7 +739,11 @@ describe('jffs2: what a scan makes of the rest', () => {
     const image = new Image();
     const { nodes } = image;
     image.put(0, nodes.cleanmarker(16));
-    image.put(0, new Uint8Array(4).fill(0xff), nodes.dirent({ pino: 1, version: 1, ino: 2, name: 'f' }));
+    image.put(
+      0,
+      new Uint8Array(4).fill(0xff),
+      nodes.dirent({ pino: 1, version: 1, ino: 2, name: 'f' }),
+    );
     image.put(0, nodes.cleanmarker(), nodes.inode({ ino: 2, version: 1 }, 'x'));
     image.put(1, nodes.cleanmarker(64));
     image.format();
@@ -725,8 +781,9 @@ describe('jffs2: what a scan makes of the rest', () => {
 
   it('a medium of another byte order is refused, and says so', () => {
     const image = withNodes(() => [], 'big');
-    expect(() => new Rig({ image: image.bytes, eraseBytes: 8192, options: 'endian=little' }))
-      .to.throw(Errno, /EIO.*nothing on this medium is a JFFS2 node/);
+    expect(
+      () => new Rig({ image: image.bytes, eraseBytes: 8192, options: 'endian=little' }),
+    ).to.throw(Errno, /EIO.*nothing on this medium is a JFFS2 node/);
   });
 
   it('never erases what it does not know: garbage, or garbage and blank', () => {

@@ -2,9 +2,7 @@
 import { expect } from 'chai';
 import { Errno } from '../../src/lump/errno.js';
 import { mtd_trace, type trace_record } from '../../src/mtd/trace.js';
-import {
-  Image, jcrc, Nodes, type ByteOrder, type SummaryEntry,
-} from './nodes.js';
+import { Image, jcrc, Nodes, type ByteOrder, type SummaryEntry } from './nodes.js';
 import { newHost, norChip, Rig, sampleBytes } from './rig.js';
 import { differenceOf, treeOf, type Tree } from './tree_of.js';
 
@@ -52,9 +50,12 @@ function summaries(image: Uint8Array, order: ByteOrder, eraseBytes = ERASE_BYTES
         const node = start + offset;
         const fields = [sp + 10, sp + 14, sp + 18].map(u32);
         expect(fields).to.deep.equal([node + 12, node + 16, node + 20].map(u32));
-        expect(image.subarray(sp + 22, sp + 24)).to.deep.equal(image.subarray(node + 28, node + 30));
-        expect(image.subarray(sp + 24, sp + 24 + image[sp + 22]!))
-          .to.deep.equal(image.subarray(node + 40, node + length));
+        expect(image.subarray(sp + 22, sp + 24)).to.deep.equal(
+          image.subarray(node + 28, node + 30),
+        );
+        expect(image.subarray(sp + 24, sp + 24 + image[sp + 22]!)).to.deep.equal(
+          image.subarray(node + 40, node + length),
+        );
         sp += 24 + image[sp + 22]!;
       } else if (type === 0xe009) {
         offset = u32(sp + 2);
@@ -116,7 +117,8 @@ function written(options: string): { image: Uint8Array; tree: Tree } {
 
 /** A mount whose reads are recorded. */
 function traced(
-  image: Uint8Array, options: string,
+  image: Uint8Array,
+  options: string,
 ): { rig: Rig; reads: { from: number; to: number }[] } {
   const host = newHost();
   const records: trace_record[] = [];
@@ -190,8 +192,13 @@ for (const order of ['little', 'big'] as const) {
       const { image, tree } = written(options);
       const found = summaries(image, order);
       const places: ((of: Found) => number)[] = [
-        ({ at }) => at + 8, ({ at }) => at + 12, ({ at }) => at + 24, ({ at }) => at + 28,
-        ({ at }) => at + 40, () => ERASE_BYTES - 8, () => ERASE_BYTES - 2,
+        ({ at }) => at + 8,
+        ({ at }) => at + 12,
+        ({ at }) => at + 24,
+        ({ at }) => at + 28,
+        ({ at }) => at + 40,
+        () => ERASE_BYTES - 8,
+        () => ERASE_BYTES - 2,
       ];
       for (const [n, place] of places.entries()) {
         const copy = image.slice();
@@ -199,7 +206,9 @@ for (const order of ['little', 'big'] as const) {
         copy[victim.block * ERASE_BYTES + place(victim)]! ^= 4;
         const { rig, reads } = traced(copy, options);
         const start = victim.block * ERASE_BYTES;
-        expect(reads.some(({ from, to }) => from <= start && to >= start + victim.at)).to.equal(true);
+        expect(reads.some(({ from, to }) => from <= start && to >= start + victim.at)).to.equal(
+          true,
+        );
         expect(differenceOf(treeOf(rig.u), tree), `place ${n}`).to.equal('');
         rig.umount();
       }
@@ -236,8 +245,12 @@ describe('jffs2: summaries made by hand', () => {
   /** Block 0: file "f" with `data`, then whatever `more` says, then a summary. */
   function image(
     more: {
-      extra?: Uint8Array[]; entries?: SummaryEntry[]; cleanmarker?: number; gap?: number;
-      change?: (entries: SummaryEntry[]) => void; count?: number;
+      extra?: Uint8Array[];
+      entries?: SummaryEntry[];
+      cleanmarker?: number;
+      gap?: number;
+      change?: (entries: SummaryEntry[]) => void;
+      count?: number;
     } = {},
   ): Image {
     const made = new Image({ eraseBytes: ERASE_BYTES });
@@ -251,8 +264,14 @@ describe('jffs2: summaries made by hand', () => {
     place(nodes.cleanmarker());
     const dirent = nodes.dirent({ pino: 1, version: 1, ino: 2, name: 'f' });
     entries.push({
-      type: 'dirent', totlen: dirent.length, offset: place(dirent), pino: 1, version: 1, ino: 2,
-      dtype: 8, name: 'f',
+      type: 'dirent',
+      totlen: dirent.length,
+      offset: place(dirent),
+      pino: 1,
+      version: 1,
+      ino: 2,
+      dtype: 8,
+      name: 'f',
     });
     if (more.gap) place(new Uint8Array(more.gap));
     const inode = nodes.inode({ ino: 2, version: 1 }, 'content');
@@ -261,7 +280,8 @@ describe('jffs2: summaries made by hand', () => {
     entries.push(...(more.entries ?? []));
     more.change?.(entries);
     made.put(
-      0, nodes.summary(entries, at, ERASE_BYTES, more.cleanmarker ?? 12, more.count ?? entries.length),
+      0,
+      nodes.summary(entries, at, ERASE_BYTES, more.cleanmarker ?? 12, more.count ?? entries.length),
     );
     return made.format();
   }
@@ -300,13 +320,27 @@ describe('jffs2: summaries made by hand', () => {
     const dirent = nodes.dirent({ pino: 1, version: 1, ino: 2, name: 'f' });
     const inode = nodes.inode({ ino: 2, version: 1 }, 'content');
     const [first, second] = made.put(0, dirent, inode) as [number, number];
-    made.put(0, nodes.summary([
-      {
-        type: 'dirent', totlen: dirent.length, offset: first, pino: 1, version: 1, ino: 2, dtype: 8,
-        name: 'f',
-      },
-      { type: 'inode', ino: 2, version: 1, offset: second, totlen: inode.length },
-    ], second + pad(inode.length), ERASE_BYTES, 64));
+    made.put(
+      0,
+      nodes.summary(
+        [
+          {
+            type: 'dirent',
+            totlen: dirent.length,
+            offset: first,
+            pino: 1,
+            version: 1,
+            ino: 2,
+            dtype: 8,
+            name: 'f',
+          },
+          { type: 'inode', ino: 2, version: 1, offset: second, totlen: inode.length },
+        ],
+        second + pad(inode.length),
+        ERASE_BYTES,
+        64,
+      ),
+    );
     expectRead(made.format(), 0);
   });
 
@@ -331,19 +365,46 @@ describe('jffs2: summaries made by hand', () => {
       entries: [{ type: 'inode', ino: 2, version: 3, offset: 200, totlen: 12 }],
     },
     'a name with a NUL': {
-      entries: [{
-        type: 'dirent', totlen: 42, offset: 200, pino: 1, version: 3, ino: 2, dtype: 8, name: '\0x',
-      }],
+      entries: [
+        {
+          type: 'dirent',
+          totlen: 42,
+          offset: 200,
+          pino: 1,
+          version: 3,
+          ino: 2,
+          dtype: 8,
+          name: '\0x',
+        },
+      ],
     },
     'a name that leads elsewhere': {
-      entries: [{
-        type: 'dirent', totlen: 42, offset: 200, pino: 1, version: 3, ino: 2, dtype: 8, name: '..',
-      }],
+      entries: [
+        {
+          type: 'dirent',
+          totlen: 42,
+          offset: 200,
+          pino: 1,
+          version: 3,
+          ino: 2,
+          dtype: 8,
+          name: '..',
+        },
+      ],
     },
     'a name longer than its node': {
-      entries: [{
-        type: 'dirent', totlen: 41, offset: 200, pino: 1, version: 3, ino: 2, dtype: 8, name: 'xyz',
-      }],
+      entries: [
+        {
+          type: 'dirent',
+          totlen: 41,
+          offset: 200,
+          pino: 1,
+          version: 3,
+          ino: 2,
+          dtype: 8,
+          name: 'xyz',
+        },
+      ],
     },
     'an unknown node type that a writer may drop': { entries: [{ type: 0x2777, bytes: 20 }] },
     'a cleanmarker larger than what is before the summary': { cleanmarker: 0x1000 },
