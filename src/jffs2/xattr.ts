@@ -675,6 +675,8 @@ export function jffs2_garbage_collect_xattr_ref(
 ): void {
   c.xattr_sem.down_write();
   try {
+    // A tie that a newer one has replaced, without a marker, must not get a number above it.
+    if (ref.ic) checkInode(c, ref.ic);
     if (ref.raw !== raw || ref_obsolete(c, raw)) return;
     const only = ref.nodes === raw && c.refs.next_in_ino[raw] === 0;
     if (ref.dead && only) {
