@@ -20,8 +20,8 @@ import type { FuseSession } from './session.js';
 const recordBytes = (headBytes: number, name: string): number => (headBytes + name.length + 7) & ~7;
 
 /**
- * False for what only a damaged or hostile medium has. Nobody could reach such a name, and the kernel
- * would refuse the whole directory for it.
+ * False for what only a damaged or hostile medium has. Nobody could reach such a name, and the
+ * kernel would refuse the whole directory for it.
  */
 export const isReachable = (name: ByteName): boolean => name.length > 0 && !name.includes('/');
 

@@ -11,8 +11,8 @@ const HOST_ERRNO: Readonly<Record<string, number>> = constants.errno;
 
 /** NetBSD's own names and what a Linux program expects in the same situation. */
 export const RENAMED: Readonly<Partial<Record<NetbsdErrnoName, string>>> = {
-  // A missing extended attribute.
-  ENOATTR: 'ENODATA',
+  // A missing extended attribute. macOS has the name, and transport=fuse-native takes it there.
+  ENOATTR: process.platform === 'darwin' ? 'ENOATTR' : 'ENODATA',
   // chmod +t on a file by a user, a medium of the wrong format.
   EFTYPE: 'EINVAL',
   EPROCLIM: 'EAGAIN',
@@ -26,8 +26,10 @@ export const RENAMED: Readonly<Partial<Record<NetbsdErrnoName, string>>> = {
   ENEEDAUTH: 'EACCES',
 };
 
-/** Names that Linux has and `os.constants.errno` leaves out, with their generic numbers. */
+/** Names that `os.constants.errno` leaves out, with Linux's generic numbers. */
 const NOT_IN_NODE: Readonly<Record<string, number>> = {
+  // macOS's.
+  ENOATTR: 93,
   ENOTBLK: 15,
   EPFNOSUPPORT: 96,
   ESOCKTNOSUPPORT: 94,

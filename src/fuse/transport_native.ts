@@ -40,8 +40,8 @@ import { startWatchdog } from './watchdog.js';
 
 /** Said at each mount. */
 const LIMITS =
-  'transport fuse-native: whoever makes a file, it belongs to the mounting user; setting mtime sets ' +
-  'it to atime; times in milliseconds from 1970; names in UTF-8; no access lists, O_TMPFILE, ' +
+  'transport fuse-native: whoever makes a file, it belongs to the mounting user; setting mtime ' +
+  'sets it to atime; times in milliseconds from 1970; names in UTF-8; no access lists, O_TMPFILE, ' +
   'fallocate, SEEK_HOLE, flags of rename; hard links do not share pages (see DIFFERENCES.md)';
 
 /** libfuse 2.9 has buffers for no more. */
@@ -131,7 +131,7 @@ function libfuseOptions(request: MountRequest, readOnly: boolean): string {
   };
   const isLinux = process.platform === 'linux';
   return [
-    readOnly || request.mountOptions.includes('ro') ? 'ro' : 'rw',
+    ...(readOnly || request.mountOptions.includes('ro') ? ['ro'] : []),
     ...request.mountOptions.filter((word) => LIBFUSE_WORDS.test(word)),
     'default_permissions',
     'use_ino',

@@ -1,6 +1,6 @@
 /**
- * Servers through the transport fuse-native: how they begin and end, and what the conformance cases do
- * not reach.
+ * Servers through the transport fuse-native: how they begin and end, and what the conformance cases
+ * do not reach.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -334,12 +334,15 @@ describe('fuse-native', () => {
       expect(() => sh('getfattr -n user.none "$1"', file)).to.throw(/No such attribute/);
       sh('setfattr -x user.big "$1"', file);
       expect(sh('getfattr --absolute-names "$1"', file)).to.not.contain('big');
-      const python =
-        'import os,sys,ctypes; c=ctypes.CDLL(None,use_errno=True); b=ctypes.create_string_buffer(64)\n' +
-        'os.setxattr(sys.argv[1],"user.ten",b"0123456789")\n' +
-        'for n in 0,9,10: print(c.getxattr(sys.argv[1].encode(),b"user.ten",b,n),ctypes.get_errno())\n' +
-        'print(c.listxattr(sys.argv[1].encode(),b,3),ctypes.get_errno())\n' +
-        'print(c.listxattr(sys.argv[1].encode(),None,0))';
+      const python = `
+import ctypes, os, sys
+file = sys.argv[1].encode()
+libc = ctypes.CDLL(None, use_errno=True)
+room = ctypes.create_string_buffer(64)
+os.setxattr(file, b'user.ten', b'0123456789')
+for n in 0, 9, 10: print(libc.getxattr(file, b'user.ten', room, n), ctypes.get_errno())
+print(libc.listxattr(file, room, 3), ctypes.get_errno())
+print(libc.listxattr(file, None, 0))`;
       const said = execFileSync('python3', ['-c', python, file], { encoding: 'utf8' });
       expect(said).to.equal('10 0\n-1 34\n10 34\n-1 34\n20\n');
     });

@@ -1,4 +1,7 @@
-/** The conformance cases through the transport fuse-native. What it cannot do is marked at the cases. */
+/**
+ * The conformance cases through the transport fuse-native. What it cannot do is marked at the
+ * cases.
+ */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { io } from '../conformance/io.js';

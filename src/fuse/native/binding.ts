@@ -1,7 +1,7 @@
 /**
- * fuse-native's handlers over a {@link PathSession}: numbers and records into the forms that the package
- * wants. Where its own conversion loses something that its interface could carry, its method is
- * overridden, each with the reason.
+ * fuse-native's handlers over a {@link PathSession}: numbers and records into the forms that the
+ * package wants. Where its own conversion loses something that its interface could carry, its
+ * method is overridden, each with the reason.
  */
 import type { puffs_statvfs, vattr } from '../../puffs/puffs.js';
 import { vattr_mode } from '../../puffs/vattr.js';
@@ -78,8 +78,8 @@ export function bindSession(
 
 /**
  * Not among them, so that libfuse or the kernel answers: access, as the kernel checks permissions;
- * flush, as there is nothing to do at a close; opendir, as directories are read at once; fgetattr, since
- * the package passes no handle on.
+ * flush, as there is nothing to do at a close; opendir, as directories are read at once; fgetattr,
+ * since the package passes no handle on.
  */
 function handlersOf(s: PathSession): Handlers {
   const overridden = (): never => {

@@ -1,7 +1,7 @@
 /**
  * The npm package fuse-native 2.2: libfuse 2.9 behind callbacks, one native thread per request in
- * flight, all handlers on the main thread. What we use of it, in types, and how it is loaded: by name,
- * when it is asked for, since it is no dependency (installing it may want a compiler).
+ * flight, all handlers on the main thread. What we use of it, in types, and how it is loaded: by
+ * name, when it is asked for, since it is no dependency (installing it may want a compiler).
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -42,8 +42,8 @@ export interface Statfs {
 }
 
 /**
- * Handlers, with paths absolute below the mount point and decoded from UTF-8. A handler that is missing
- * is answered by libfuse.
+ * Handlers, with paths absolute below the mount point and decoded from UTF-8. A handler that is
+ * missing is answered by libfuse.
  */
 export interface Handlers {
   /** These two are only announced here; methods of {@link FuseInstance} serve them. */
@@ -141,9 +141,10 @@ export function loadFuseNative(): FuseClass {
 }
 
 /**
- * Its prebuilt binary wants a libfuse.so.2 on the system. The package brings one along but does not tell
- * the dynamic linker, and few systems still have their own: then ours to load first. It is no addon,
- * so process.dlopen() complains; NODELETE keeps it loaded all the same, and found by its name.
+ * Its prebuilt binary wants a libfuse.so.2 on the system. The package brings one along but does not
+ * tell the dynamic linker, and few systems still have their own: then ours to load first. It is no
+ * addon, so process.dlopen() complains; NODELETE keeps it loaded all the same, and found by its
+ * name.
  */
 function loadWithItsLibrary(load: NodeJS.Require, folder: string): FuseClass {
   try {

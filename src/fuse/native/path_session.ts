@@ -1,16 +1,17 @@
 /**
  * The session of a kernel interface that names files by path, over any {@link puffs_ops}: what
- * {@link ../session.ts FuseSession} is for the kernel's own protocol. No I/O: a transport brings the
- * requests, one function each. All answer 0 or more, or a negated errno of the host.
+ * {@link ../session.ts FuseSession} is for the kernel's own protocol. No I/O: a transport brings
+ * the requests, one function each. All answer 0 or more, or a negated errno of the host.
  *
- * - Permissions are the kernel's (default_permissions). Who asks is not told: whatever is made belongs to
- *   one owner, and never has set-id bits, which would be that owner's power in a stranger's file.
+ * - Permissions are the kernel's (default_permissions). Who asks is not told: whatever is made
+ *   belongs to one owner, and never has set-id bits, which would be that owner's power in a
+ *   stranger's file.
  * - Writes go through at once. Nothing is flushed at a close.
- * - An open file holds a lookup of its node, under a handle. When a name of an open file is taken away,
- *   libfuse renames it to ".fuse_hidden…" and goes on by this path until the file is closed. No such name
- *   is made here: the name is removed and the path remembered, so that nothing shows, and nothing is left
- *   behind when the server is killed. The directory stays until then (EBUSY), since libfuse would lose
- *   the path with it.
+ * - An open file holds a lookup of its node, under a handle. When a name of an open file is taken
+ *   away, libfuse renames it to ".fuse_hidden…" and goes on by this path until the file is closed.
+ *   No such name is made here: the name is removed and the path remembered, so that nothing shows,
+ *   and nothing is left behind when the server is killed. The directory stays until then (EBUSY),
+ *   since libfuse would lose the path with it.
  */
 import { NETBSD_ERRNO } from '../../puffs/errno.js';
 import { nameToText, textToName } from '../../puffs/name.js';
