@@ -181,7 +181,7 @@ function every(call: FallibleCall, lasting: boolean, samples: number): void {
 }
 
 describe('jffs2: the chip fails', () => {
-  const samples = process.env.LUMP_FAULTS === 'all' ? Number.POSITIVE_INFINITY : 30;
+  const samples = process.env.LUMP_FAULTS === 'all' ? Number.POSITIVE_INFINITY : 20;
 
   it('once, in any write', function () {
     this.timeout(0);

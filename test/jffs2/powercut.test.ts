@@ -29,7 +29,7 @@ const ERASE_BYTES = 4096;
 const BLOCKS = 12;
 const CALLS = 500;
 /** Moments per workload in the normal tier. */
-const SAMPLES = 150;
+const SAMPLES = 80;
 
 /** One call, and which trees may be found when it was interrupted. */
 interface Call {
