@@ -119,10 +119,10 @@ export const GENERIC_MOUNT_OPTIONS: readonly MountOptionRow[] = [
   },
   {
     name: 'transport',
-    value: TRANSPORTS.join('|'),
+    value: 'NAME',
     fate: 'session',
     parse: transport,
-    meaning: 'how requests come here; fuse-native is a package of its own (macOS: the default)',
+    meaning: 'kernel, or fuse-native: through the npm package (macOS: the default)',
   },
   {
     name: 'fsname',
