@@ -1,8 +1,9 @@
 /**
- * jffs2 as a library: the operations of a day, on an image file, with calibrations taken in the same
- * run (the codec alone, the same copies on the host's own file system), so that ratios can be
- * compared with those of other machines. Data as the kernel was measured with: "tree", 2,000 files of
- * 0–32 KiB in 100 directories, half text, a quarter random, a quarter mixed; "big", one 64 MiB file.
+ * jffs2 as a library: the operations of a day, on an image file, with calibrations taken in the
+ * same run (the codec alone, the same copies on the host's own file system), so that ratios can be
+ * compared with those of other machines. Data as the kernel was measured with: "tree", 2,000 files
+ * of 0–32 KiB in 100 directories, half text, a quarter random, a quarter mixed; "big", one 64 MiB
+ * file.
  *
  *     node dist/bench/library.bench.js [--quick] [--dir DIR] [--json FILE]
  */

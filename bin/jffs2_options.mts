@@ -34,7 +34,9 @@ export const JFFS2_MOUNT_OPTIONS: readonly MountOptionRow[] = [
     value: 'NAME',
     fate: 'file system',
     parse: oneOf(...MODES, ...CODECS),
-    meaning: `how new data are compressed, by a mode (${MODES.join(', ')}) or one codec (${CODECS.join(', ')})`,
+    meaning:
+      `how new data are compressed, by a mode (${MODES.join(', ')}) ` +
+      `or one codec (${CODECS.join(', ')})`,
   },
   {
     name: 'rp_size',

@@ -2,8 +2,8 @@
  * Compiles the project. npm runs this after `npm ci` in a checkout, and before it packs; then with
  * --clean, so that nothing of an earlier state is packed.
  *
- * Without devDependencies (npm ci --omit=dev) there is no compiler: that is said and no error, since
- * dist/ may be there already. In an installed package there is nothing to compile.
+ * Without devDependencies (npm ci --omit=dev) there is no compiler: that is said and no error,
+ * since dist/ may be there already. In an installed package there is nothing to compile.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';

@@ -35,8 +35,8 @@ function runPackaged(program: string, args: readonly string[], env = process.env
 }
 
 /**
- * fuse-native is no dependency, since installing it may compile (see DIFFERENCES.md); the tests of the
- * transport of that name are skipped, aloud, without it.
+ * fuse-native is no dependency, since installing it may compile (see DIFFERENCES.md); the tests of
+ * the transport of that name are skipped, aloud, without it.
  */
 function installFuseNative(): void {
   if (existsSync(join(root, 'node_modules', 'fuse-native'))) return;

@@ -1,22 +1,34 @@
 /**
- * POSIX access control lists on the medium. Their attribute has a prefix number of its own, an empty
- * name, and a value unlike that of the system calls: version 1, the image's byte order, and ids only
- * where the tag has one. Facts: reference jffs2.md §10.4.
+ * POSIX access control lists on the medium. Their attribute has a prefix number of its own, an
+ * empty name, and a value unlike that of the system calls: version 1, the image's byte order, and
+ * ids only where the tag has one. Facts: reference jffs2.md §10.4.
  */
 import { Errno } from '../lump/errno.js';
 import { ATTR_CTIME, ATTR_MODE, type inode } from '../lump/fs.js';
 import { new_iattr } from '../lump/attr.js';
 import {
-  ACL_GROUP, ACL_GROUP_OBJ, ACL_MASK, ACL_OTHER, ACL_TYPE_ACCESS, ACL_TYPE_DEFAULT,
-  ACL_UNDEFINED_ID, ACL_USER, ACL_USER_OBJ, posix_acl_update_mode, set_cached_acl,
-  type posix_acl, type posix_acl_entry,
+  ACL_GROUP,
+  ACL_GROUP_OBJ,
+  ACL_MASK,
+  ACL_OTHER,
+  ACL_TYPE_ACCESS,
+  ACL_TYPE_DEFAULT,
+  ACL_UNDEFINED_ID,
+  ACL_USER,
+  ACL_USER_OBJ,
+  posix_acl_update_mode,
+  set_cached_acl,
+  type posix_acl,
+  type posix_acl_entry,
 } from '../lump/posix_acl.js';
 import {
-  jffs2_do_setattr, JFFS2_INODE_INFO, jffs2_now, JFFS2_SB_INFO, type jffs2_made_inode,
+  jffs2_do_setattr,
+  JFFS2_INODE_INFO,
+  jffs2_now,
+  JFFS2_SB_INFO,
+  type jffs2_made_inode,
 } from './fs.js';
-import {
-  JFFS2_XPREFIX_ACL_ACCESS, JFFS2_XPREFIX_ACL_DEFAULT, type Endian,
-} from './medium.js';
+import { JFFS2_XPREFIX_ACL_ACCESS, JFFS2_XPREFIX_ACL_DEFAULT, type Endian } from './medium.js';
 import { do_jffs2_getxattr, do_jffs2_setxattr } from './xattr.js';
 
 const JFFS2_ACL_VERSION = 1;
@@ -64,7 +76,8 @@ export function jffs2_acl_to_medium(e: Endian, acl: posix_acl): Uint8Array {
   const hasId = (entry: posix_acl_entry): boolean =>
     entry.e_tag === ACL_USER || entry.e_tag === ACL_GROUP;
   const size = acl.a_entries.reduce(
-    (sum, entry) => sum + (hasId(entry) ? LONG_ENTRY : SHORT_ENTRY), 4,
+    (sum, entry) => sum + (hasId(entry) ? LONG_ENTRY : SHORT_ENTRY),
+    4,
   );
   const value = new Uint8Array(size);
   e.put32(value, 0, JFFS2_ACL_VERSION);

@@ -13,27 +13,24 @@ const PAUSE_MS = 50;
 
 /** Starts the thread. It ends by itself when nothing more can be collected. */
 export function jffs2_start_garbage_collect_thread(c: jffs2_sb_info): void {
-  c.gc_task = c.lump.sched.kthread_run(
-    function* (task) {
-      while (!kthread_should_stop(task)) {
-        if (!jffs2_thread_should_wake(c)) {
-          yield c.gc_wait;
-          continue;
-        }
-        yield PAUSE_MS;
-        if (kthread_should_stop(task)) return;
-        try {
-          jffs2_garbage_collect_pass(c);
-        } catch (error) {
-          if (!(error instanceof Errno)) throw error;
-          c.lump.pr_notice(`jffs2: background garbage collection ends: ${error.message}`);
-          c.gc_task = null;
-          return;
-        }
+  c.gc_task = c.lump.sched.kthread_run(function* (task) {
+    while (!kthread_should_stop(task)) {
+      if (!jffs2_thread_should_wake(c)) {
+        yield c.gc_wait;
+        continue;
       }
-    },
-    `jffs2_gcd_mtd${c.mtd.index}`,
-  );
+      yield PAUSE_MS;
+      if (kthread_should_stop(task)) return;
+      try {
+        jffs2_garbage_collect_pass(c);
+      } catch (error) {
+        if (!(error instanceof Errno)) throw error;
+        c.lump.pr_notice(`jffs2: background garbage collection ends: ${error.message}`);
+        c.gc_task = null;
+        return;
+      }
+    }
+  }, `jffs2_gcd_mtd${c.mtd.index}`);
 }
 
 export function jffs2_stop_garbage_collect_thread(c: jffs2_sb_info): void {

@@ -6,8 +6,13 @@ import { Errno } from '../lump/errno.js';
 import { DT_DIR } from '../lump/fs.js';
 import { JFFS2_ROOT_INO } from './medium.js';
 import {
-  jffs2_del_ino_cache, JFFS2_SB_FLAG_BUILDING, JFFS2_SB_FLAG_SCANNING, ref_offset,
-  type jffs2_inode_cache, type jffs2_sb_info, type Ref,
+  jffs2_del_ino_cache,
+  JFFS2_SB_FLAG_BUILDING,
+  JFFS2_SB_FLAG_SCANNING,
+  ref_offset,
+  type jffs2_inode_cache,
+  type jffs2_sb_info,
+  type Ref,
 } from './nodelist.js';
 import { jffs2_mark_node_obsolete } from './nodemgmt.js';
 import { jffs2_rotate_lists, jffs2_scan_make_ino_cache, jffs2_scan_medium } from './scan.js';
@@ -21,9 +26,7 @@ interface dangling_entry {
 }
 
 /** Pass 1: counts the links that a directory's entries make. */
-function countLinks(
-  c: jffs2_sb_info, dir: jffs2_inode_cache, dangling: dangling_entry[],
-): void {
+function countLinks(c: jffs2_sb_info, dir: jffs2_inode_cache, dangling: dangling_entry[]): void {
   if (!dir.scan_dents) return;
   dir.is_dir = true;
   for (const fd of dir.scan_dents.values()) {
@@ -42,7 +45,9 @@ function countLinks(
 
 /** Pass 2: an inode without links goes, and what it linked to may follow. */
 function removeUnlinked(
-  c: jffs2_sb_info, first: jffs2_inode_cache, removed: Set<jffs2_inode_cache>,
+  c: jffs2_sb_info,
+  first: jffs2_inode_cache,
+  removed: Set<jffs2_inode_cache>,
 ): void {
   const doomed = [first];
   for (let ic = doomed.pop(); ic; ic = doomed.pop()) {
@@ -68,18 +73,23 @@ function removeUnlinked(
  * may lie about that nothing holds true any more: that is no damage.
  */
 function reportDamage(
-  c: jffs2_sb_info, dangling: readonly dangling_entry[], removed: ReadonlySet<jffs2_inode_cache>,
+  c: jffs2_sb_info,
+  dangling: readonly dangling_entry[],
+  removed: ReadonlySet<jffs2_inode_cache>,
 ): void {
   for (const { dir, raw, ino } of dangling) {
     if (removed.has(dir)) continue;
     c.damage.report(
-      'missing inode', ref_offset(c, raw), `entry in directory ${dir.ino} names inode ${ino}`,
+      'missing inode',
+      ref_offset(c, raw),
+      `entry in directory ${dir.ino} names inode ${ino}`,
     );
   }
   for (const ic of c.inocache.values()) {
     if (!ic.is_dir || ic.pino_nlink <= 1) continue;
     c.damage.report(
-      'hard-linked directory', ic.nodes === 0 ? 0 : ref_offset(c, ic.nodes),
+      'hard-linked directory',
+      ic.nodes === 0 ? 0 : ref_offset(c, ic.nodes),
       `inode ${ic.ino} has ${ic.pino_nlink} names`,
     );
   }
@@ -124,8 +134,7 @@ function jffs2_build_filesystem(c: jffs2_sb_info): void {
 /** How many erase blocks are kept back for what (stored in a byte by Linux; not here). */
 export function jffs2_calc_trigger_levels(c: jffs2_sb_info): void {
   c.resv_blocks_deletion = 2;
-  const reserve =
-    Math.floor(c.flash_size / 50) + c.nr_blocks * 100 + c.sector_size - 1;
+  const reserve = Math.floor(c.flash_size / 50) + c.nr_blocks * 100 + c.sector_size - 1;
   c.resv_blocks_write = c.resv_blocks_deletion + Math.floor(reserve / c.sector_size);
   c.resv_blocks_gctrigger = c.resv_blocks_write + 1;
   c.resv_blocks_gcmerge = c.resv_blocks_deletion + 1;

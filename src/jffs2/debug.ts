@@ -4,8 +4,14 @@
  */
 import { BUG_ON } from '../lump/bug.js';
 import {
-  ref_flags, ref_offset, ref_totlen, REF_OBSOLETE, REF_UNCHECKED, type EraseblockList,
-  type jffs2_eraseblock, type jffs2_sb_info,
+  ref_flags,
+  ref_offset,
+  ref_totlen,
+  REF_OBSOLETE,
+  REF_UNCHECKED,
+  type EraseblockList,
+  type jffs2_eraseblock,
+  type jffs2_sb_info,
 } from './nodelist.js';
 
 const hex = (offset: number): string => `0x${offset.toString(16)}`;
@@ -55,8 +61,7 @@ export function jffs2_dbg_acct_paranoia_check(c: jffs2_sb_info): void {
 
 function checkBlock(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
   const where = `erase block at ${hex(jeb.offset)}`;
-  const sum =
-    jeb.used_size + jeb.dirty_size + jeb.wasted_size + jeb.free_size + jeb.unchecked_size;
+  const sum = jeb.used_size + jeb.dirty_size + jeb.wasted_size + jeb.free_size + jeb.unchecked_size;
   BUG_ON(sum !== c.sector_size, `${where}: its parts add up to ${sum}`);
   let used = 0;
   let unchecked = 0;

@@ -9,8 +9,17 @@
 import { crc32_le } from '../lump/crc32.js';
 import { firstProgrammed } from './erased.js';
 import {
-  BIG_ENDIAN, HEADER_SIZE, H_CRC, H_TOTLEN, H_TYPE, JFFS2_MAGIC_BITMASK,
-  JFFS2_NODETYPE_CLEANMARKER, JFFS2_NODETYPE_SUMMARY, JFFS2_NODE_ACCURATE, LITTLE_ENDIAN, PAD,
+  BIG_ENDIAN,
+  HEADER_SIZE,
+  H_CRC,
+  H_TOTLEN,
+  H_TYPE,
+  JFFS2_MAGIC_BITMASK,
+  JFFS2_NODETYPE_CLEANMARKER,
+  JFFS2_NODETYPE_SUMMARY,
+  JFFS2_NODE_ACCURATE,
+  LITTLE_ENDIAN,
+  PAD,
   type Endian,
 } from './medium.js';
 
@@ -119,7 +128,10 @@ function nodeAt(window: Window, position: number): Endian | null {
  * mostly blank, and its first nodes may be anywhere.
  */
 function findFirst(
-  bytes: ImageBytes, window: Window, from: number, step: number,
+  bytes: ImageBytes,
+  window: Window,
+  from: number,
+  step: number,
 ): { position: number; endian: Endian } | null {
   for (let position = from; position < bytes.sizeBytes; position += step) {
     // A window of its own for each probe would read a megabyte.
@@ -149,7 +161,12 @@ function look(bytes: ImageBytes, from: number, known: { erasesize?: number }): S
   const { endian } = first;
   let { position } = first;
   const seen: Seen = {
-    endian, first: position, starts: [], lengths: [], cleanmarkers: [], summaryEnds: [],
+    endian,
+    first: position,
+    starts: [],
+    lengths: [],
+    cleanmarkers: [],
+    summaryEnds: [],
   };
   const enough = position + EVIDENCE_BYTES_MIN;
   const end = Math.min(bytes.sizeBytes, position + EVIDENCE_BYTES_MAX);
@@ -218,7 +235,8 @@ function usualDistance(positions: readonly number[]): { distance: number; agreei
  * @returns null when no JFFS2 node is found (a blank medium has none either).
  */
 export function jffs2_detect(
-  bytes: ImageBytes, known: { offset?: number; erasesize?: number } = {},
+  bytes: ImageBytes,
+  known: { offset?: number; erasesize?: number } = {},
 ): Jffs2Detection | null {
   const seen = look(bytes, known.offset ?? 0, known);
   if (!seen) return null;
@@ -231,10 +249,12 @@ export function jffs2_detect(
   const ends = usualDistance(seen.summaryEnds);
   /** Two out of three distances must agree. */
   const plausible = (found: typeof marks, positions: readonly number[]): boolean =>
-    found.distance >= ERASESIZE_MIN && found.distance <= ERASESIZE_MAX &&
+    found.distance >= ERASESIZE_MIN &&
+    found.distance <= ERASESIZE_MAX &&
     found.agreeing * 3 >= (positions.length - 1) * 2;
 
-  // Where blocks start: a cleanmarker's place, else the start of the file if nothing speaks against.
+  // Where blocks start: a cleanmarker's place, else the start of the file if nothing speaks
+  // against.
   const anchor = seen.cleanmarkers[0] ?? seen.first;
   let erasesize = known.erasesize ?? 0;
   let certain = erasesize > 0;

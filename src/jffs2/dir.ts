@@ -3,34 +3,72 @@
  * §2.4–2.8. The VFS holds i_rwsem of the directories, and has made its checks.
  */
 import {
-  d_drop, d_instantiate, d_instantiate_new, d_splice_alias, d_tmpfile, type Dentry,
+  d_drop,
+  d_instantiate,
+  d_instantiate_new,
+  d_splice_alias,
+  d_tmpfile,
+  type Dentry,
 } from '../dcache/dcache.js';
 import { Errno } from '../lump/errno.js';
 import {
-  type dentry, type dir_context, DT_DIR, type file, type file_operations, type inode,
-  type inode_operations, RENAME_NOREPLACE, S_IFDIR, S_IFLNK, S_IFREG, S_ISDIR,
+  type dentry,
+  type dir_context,
+  DT_DIR,
+  type file,
+  type file_operations,
+  type inode,
+  type inode_operations,
+  RENAME_NOREPLACE,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFREG,
+  S_ISDIR,
 } from '../lump/fs.js';
 import {
-  clear_nlink, drop_nlink, iget_failed, ihold, inc_nlink, init_special_inode, set_nlink,
+  clear_nlink,
+  drop_nlink,
+  iget_failed,
+  ihold,
+  inc_nlink,
+  init_special_inode,
+  set_nlink,
   unlock_new_inode,
 } from '../lump/inode.js';
 import { putName, type ByteName } from '../lump/types.js';
 import { jffs2_get_acl, jffs2_init_acl_post, jffs2_set_acl } from './acl.js';
 import {
-  jffs2_file_address_operations, jffs2_file_inode_operations, jffs2_file_operations,
+  jffs2_file_address_operations,
+  jffs2_file_inode_operations,
+  jffs2_file_operations,
 } from './file.js';
 import {
-  jffs2_encode_dev, jffs2_iget, JFFS2_INODE_INFO, jffs2_new_inode, jffs2_now, JFFS2_SB_INFO,
-  jffs2_setattr, nodeAttributes, type jffs2_made_inode,
+  jffs2_encode_dev,
+  jffs2_iget,
+  JFFS2_INODE_INFO,
+  jffs2_new_inode,
+  jffs2_now,
+  JFFS2_SB_INFO,
+  jffs2_setattr,
+  nodeAttributes,
+  type jffs2_made_inode,
 } from './fs.js';
 import {
-  INODE_SIZE, JFFS2_COMPR_NONE, JFFS2_MAX_NAME_LEN, JFFS2_SUMMARY_INODE_SIZE,
+  INODE_SIZE,
+  JFFS2_COMPR_NONE,
+  JFFS2_MAX_NAME_LEN,
+  JFFS2_SUMMARY_INODE_SIZE,
 } from './medium.js';
 import { jffs2_next_version } from './nodelist.js';
 import { ALLOC_NORMAL, jffs2_complete_reservation, jffs2_reserve_space } from './nodemgmt.js';
 import { jffs2_symlink_inode_operations } from './symlink.js';
 import {
-  jffs2_do_link, jffs2_do_rename, jffs2_do_unlink, jffs2_drop_link, jffs2_write_dnode, modeToType,
+  jffs2_do_link,
+  jffs2_do_rename,
+  jffs2_do_unlink,
+  jffs2_drop_link,
+  jffs2_write_dnode,
+  modeToType,
 } from './write.js';
 import { jffs2_listxattr } from './xattr_handlers.js';
 
@@ -83,7 +121,10 @@ function jffs2_readdir(file: file, ctx: dir_context): void {
  * entry in the name cache. Undone when something fails.
  */
 function makeEntry(
-  dir: inode, target: dentry, made: jffs2_made_inode, payload: Uint8Array | null,
+  dir: inode,
+  target: dentry,
+  made: jffs2_made_inode,
+  payload: Uint8Array | null,
 ): void {
   const c = JFFS2_SB_INFO(dir.i_sb);
   const { inode, f } = made;
@@ -93,7 +134,12 @@ function makeEntry(
     jffs2_init_acl_post(made);
     const now = jffs2_now(c);
     jffs2_do_link(
-      c, JFFS2_INODE_INFO(dir), inode.i_ino, modeToType(inode.i_mode), target.d_name, now,
+      c,
+      JFFS2_INODE_INFO(dir),
+      inode.i_ino,
+      modeToType(inode.i_mode),
+      target.d_name,
+      now,
     );
     touch(dir, now);
     if (S_ISDIR(inode.i_mode)) {
@@ -112,9 +158,7 @@ function makeEntry(
   }
 }
 
-function writeFirstNode(
-  inode: inode, f: jffs2_made_inode['f'], payload: Uint8Array | null,
-): void {
+function writeFirstNode(inode: inode, f: jffs2_made_inode['f'], payload: Uint8Array | null): void {
   const c = JFFS2_SB_INFO(inode.i_sb);
   const csize = payload ? payload.length : 0;
   jffs2_reserve_space(c, INODE_SIZE + csize, ALLOC_NORMAL, JFFS2_SUMMARY_INODE_SIZE);
@@ -122,7 +166,14 @@ function writeFirstNode(
   try {
     if (payload) c.nodebuf.set(payload, INODE_SIZE);
     f.metadata = jffs2_write_dnode(
-      c, f, nodeAttributes(inode), 0, csize, csize, JFFS2_COMPR_NONE, jffs2_next_version(f),
+      c,
+      f,
+      nodeAttributes(inode),
+      0,
+      csize,
+      csize,
+      JFFS2_COMPR_NONE,
+      jffs2_next_version(f),
       ALLOC_NORMAL,
     );
   } finally {
@@ -178,8 +229,7 @@ function jffs2_mknod(dir: inode, target: dentry, mode: number, rdev: number): vo
   makeEntry(dir, target, made, hasDeviceNumber(mode) ? jffs2_encode_dev(c, rdev) : null);
 }
 
-const hasDeviceNumber = (mode: number): boolean =>
-  modeToType(mode) === 2 || modeToType(mode) === 6;
+const hasDeviceNumber = (mode: number): boolean => modeToType(mode) === 2 || modeToType(mode) === 6;
 
 function jffs2_mkdir(dir: inode, target: dentry, mode: number): void {
   checkNewName(target.d_name);
@@ -208,7 +258,12 @@ function jffs2_link(old: dentry, dir: inode, target: dentry): void {
   const f = JFFS2_INODE_INFO(inode);
   const now = jffs2_now(c);
   jffs2_do_link(
-    c, JFFS2_INODE_INFO(dir), inode.i_ino, modeToType(inode.i_mode), target.d_name, now,
+    c,
+    JFFS2_INODE_INFO(dir),
+    inode.i_ino,
+    modeToType(inode.i_mode),
+    target.d_name,
+    now,
   );
   set_nlink(inode, ++f.inocache.pino_nlink);
   inode.i_ctime_sec = now;
@@ -249,7 +304,11 @@ function jffs2_rmdir(dir: inode, target: dentry): void {
  * none.
  */
 function jffs2_rename(
-  oldDir: inode, old: dentry, newDir: inode, target: dentry, flags: number,
+  oldDir: inode,
+  old: dentry,
+  newDir: inode,
+  target: dentry,
+  flags: number,
 ): void {
   if ((flags & ~RENAME_NOREPLACE) !== 0) throw new Errno('EINVAL');
   checkNewName(target.d_name);
@@ -264,9 +323,12 @@ function jffs2_rename(
   let linked = false;
   try {
     jffs2_do_rename(
-      c, inode.i_ino, modeToType(inode.i_mode),
+      c,
+      inode.i_ino,
+      modeToType(inode.i_mode),
       { f: JFFS2_INODE_INFO(newDir), name: target.d_name },
-      { f: JFFS2_INODE_INFO(oldDir), name: old.d_name }, now,
+      { f: JFFS2_INODE_INFO(oldDir), name: old.d_name },
+      now,
       () => {
         linked = true;
         if (victim) {

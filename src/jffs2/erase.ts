@@ -11,11 +11,23 @@ import type { erase_info } from '../mtd/mtd.js';
 import { MTD_FAIL_ADDR_UNKNOWN } from '../mtd/mtd.js';
 import { firstProgrammed } from './erased.js';
 import {
-  HEADER_SIZE, H_CRC, H_TOTLEN, H_TYPE, JFFS2_MAGIC_BITMASK, JFFS2_NODETYPE_CLEANMARKER,
+  HEADER_SIZE,
+  H_CRC,
+  H_TOTLEN,
+  H_TYPE,
+  JFFS2_MAGIC_BITMASK,
+  JFFS2_NODETYPE_CLEANMARKER,
 } from './medium.js';
 import {
-  INO_STATE_CHECKEDABSENT, INO_STATE_UNCHECKED, jffs2_del_ino_cache, jffs2_inode_cache,
-  jffs2_link_node_ref, list_del, ref_offset, REF_NORMAL, type jffs2_eraseblock,
+  INO_STATE_CHECKEDABSENT,
+  INO_STATE_UNCHECKED,
+  jffs2_del_ino_cache,
+  jffs2_inode_cache,
+  jffs2_link_node_ref,
+  list_del,
+  ref_offset,
+  REF_NORMAL,
+  type jffs2_eraseblock,
   type jffs2_sb_info,
 } from './nodelist.js';
 import { jffs2_garbage_collect_trigger } from './nodemgmt.js';
@@ -51,7 +63,9 @@ export function jffs2_erase_pending_blocks(c: jffs2_sb_info, count: number): boo
 
 function jffs2_erase_block(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
   const instr: erase_info = {
-    addr: jeb.offset, len: c.sector_size, fail_addr: MTD_FAIL_ADDR_UNKNOWN,
+    addr: jeb.offset,
+    len: c.sector_size,
+    fail_addr: MTD_FAIL_ADDR_UNKNOWN,
   };
   try {
     c.mtd.erase(instr);
@@ -151,8 +165,7 @@ export function jffs2_free_jeb_node_refs(c: jffs2_sb_info, jeb: jffs2_eraseblock
     }
     if (owner.nodes !== 0) continue;
     if (owner instanceof jffs2_inode_cache) {
-      const absent =
-        owner.state === INO_STATE_CHECKEDABSENT || owner.state === INO_STATE_UNCHECKED;
+      const absent = owner.state === INO_STATE_CHECKEDABSENT || owner.state === INO_STATE_UNCHECKED;
       if (owner.pino_nlink === 0 && absent) jffs2_del_ino_cache(c, owner);
     } else if (owner instanceof jffs2_xattr_datum) {
       jffs2_release_xattr_datum(c, owner);

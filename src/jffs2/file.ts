@@ -3,14 +3,23 @@
  * jffs2.md §2.3.
  */
 import type {
-  address_space_operations, file_operations, inode, inode_operations, page_ref,
+  address_space_operations,
+  file_operations,
+  inode,
+  inode_operations,
+  page_ref,
 } from '../lump/fs.js';
 import { PAGE_SIZE } from '../lump/fs.js';
 import { Errno } from '../lump/errno.js';
 import { generic_file_read, generic_file_write } from '../lump/filemap.js';
 import { jffs2_get_acl, jffs2_set_acl } from './acl.js';
 import {
-  jffs2_now, JFFS2_INODE_INFO, JFFS2_SB_INFO, jffs2_setattr, nodeAttributes, sizeToBlocks,
+  jffs2_now,
+  JFFS2_INODE_INFO,
+  JFFS2_SB_INFO,
+  jffs2_setattr,
+  nodeAttributes,
+  sizeToBlocks,
 } from './fs.js';
 import { INODE_SIZE, JFFS2_SUMMARY_INODE_SIZE } from './medium.js';
 import { isHoleNode, jffs2_lookup_node_frag } from './readinode.js';

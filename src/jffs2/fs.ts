@@ -4,13 +4,43 @@
  */
 import { Errno } from '../lump/errno.js';
 import {
-  ATTR_ATIME, ATTR_CTIME, ATTR_GID, ATTR_MODE, ATTR_MTIME, ATTR_SIZE, ATTR_UID, DT_DIR, type iattr,
-  type inode, type kstatfs, MAJOR, MINOR, MKDEV, PAGE_SIZE, S_IFBLK,
-  S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, type super_block,
+  ATTR_ATIME,
+  ATTR_CTIME,
+  ATTR_GID,
+  ATTR_MODE,
+  ATTR_MTIME,
+  ATTR_SIZE,
+  ATTR_UID,
+  DT_DIR,
+  type iattr,
+  type inode,
+  type kstatfs,
+  MAJOR,
+  MINOR,
+  MKDEV,
+  PAGE_SIZE,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+  type super_block,
 } from '../lump/fs.js';
 import {
-  iget_failed, iget_locked, ilookup, init_special_inode, inode_init_owner,
-  insert_inode_locked, iput, make_bad_inode, new_inode, set_nlink, unlock_new_inode,
+  iget_failed,
+  iget_locked,
+  ilookup,
+  init_special_inode,
+  inode_init_owner,
+  insert_inode_locked,
+  iput,
+  make_bad_inode,
+  new_inode,
+  set_nlink,
+  unlock_new_inode,
 } from '../lump/inode.js';
 import { mutex } from '../lump/locks.js';
 import { setattr_copy, setattr_prepare } from '../lump/attr.js';
@@ -18,24 +48,44 @@ import { posix_acl_chmod, posix_acl_create, type posix_acl } from '../lump/posix
 import { truncate_setsize } from '../lump/filemap.js';
 import { jffs2_dir_inode_operations, jffs2_dir_operations } from './dir.js';
 import {
-  jffs2_file_address_operations, jffs2_file_inode_operations, jffs2_file_operations,
+  jffs2_file_address_operations,
+  jffs2_file_inode_operations,
+  jffs2_file_operations,
 } from './file.js';
 import {
-  decodeDeviceNumber, encodeDeviceNumber, INODE_SIZE, I_CSIZE, JFFS2_COMPR_NONE,
-  JFFS2_SUMMARY_INODE_SIZE, JFFS2_SUPER_MAGIC,
+  decodeDeviceNumber,
+  encodeDeviceNumber,
+  INODE_SIZE,
+  I_CSIZE,
+  JFFS2_COMPR_NONE,
+  JFFS2_SUMMARY_INODE_SIZE,
+  JFFS2_SUPER_MAGIC,
 } from './medium.js';
 import {
-  INO_STATE_CHECKEDABSENT, INO_STATE_PRESENT, jffs2_del_ino_cache, jffs2_get_ino_cache,
-  jffs2_inode_info, jffs2_next_version, ref_offset, ref_totlen, type jffs2_inode_cache,
+  INO_STATE_CHECKEDABSENT,
+  INO_STATE_PRESENT,
+  jffs2_del_ino_cache,
+  jffs2_get_ino_cache,
+  jffs2_inode_info,
+  jffs2_next_version,
+  ref_offset,
+  ref_totlen,
+  type jffs2_inode_cache,
   type jffs2_sb_info,
 } from './nodelist.js';
 import {
-  ALLOC_NORMAL, jffs2_complete_reservation, jffs2_mark_node_obsolete, jffs2_reserve_space,
+  ALLOC_NORMAL,
+  jffs2_complete_reservation,
+  jffs2_mark_node_obsolete,
+  jffs2_reserve_space,
 } from './nodemgmt.js';
 import { jffs2_do_read_inode, jffs2_truncate_fragtree } from './readinode.js';
 import { jffs2_symlink_inode_operations } from './symlink.js';
 import {
-  jffs2_do_new_inode, jffs2_write_dnode, jffs2_write_hole, type jffs2_node_attr,
+  jffs2_do_new_inode,
+  jffs2_write_dnode,
+  jffs2_write_hole,
+  type jffs2_node_attr,
 } from './write.js';
 import { jffs2_xattr_delete_inode } from './xattr.js';
 
@@ -106,7 +156,10 @@ export function jffs2_iget(sb: super_block, ino: number): inode {
 }
 
 function readInode(
-  c: jffs2_sb_info, inode: inode, f: jffs2_inode_info, ic: jffs2_inode_cache | null,
+  c: jffs2_sb_info,
+  inode: inode,
+  f: jffs2_inode_info,
+  ic: jffs2_inode_cache | null,
 ): void {
   const latest = jffs2_do_read_inode(c, f, ic);
   if (latest) {
@@ -264,7 +317,15 @@ export function jffs2_do_setattr(inode: inode, attr: iattr): void {
         if (payload) c.nodebuf.set(payload, INODE_SIZE);
         const old = f.metadata;
         const fn = jffs2_write_dnode(
-          c, f, next, 0, csize, csize, JFFS2_COMPR_NONE, jffs2_next_version(f), ALLOC_NORMAL,
+          c,
+          f,
+          next,
+          0,
+          csize,
+          csize,
+          JFFS2_COMPR_NONE,
+          jffs2_next_version(f),
+          ALLOC_NORMAL,
         );
         f.metadata = fn;
         if (old) jffs2_mark_node_obsolete(c, old.raw);

@@ -7,43 +7,90 @@
 import { BUG_ON, KernelPanic } from '../lump/bug.js';
 import { crc32_le } from '../lump/crc32.js';
 import { Errno } from '../lump/errno.js';
-import {
-  type inode, PAGE_SIZE, S_IFBLK, S_IFCHR, S_IFLNK, S_IFMT,
-} from '../lump/fs.js';
+import { type inode, PAGE_SIZE, S_IFBLK, S_IFCHR, S_IFLNK, S_IFMT } from '../lump/fs.js';
 import { iput, is_bad_inode } from '../lump/inode.js';
 import { mutex } from '../lump/locks.js';
 import { type ByteName, bytesToName, putName } from '../lump/types.js';
 import { jffs2_erase_pending_blocks } from './erase.js';
 import { jffs2_encode_dev, jffs2_gc_fetch_inode, JFFS2_INODE_INFO } from './fs.js';
 import {
-  DIRENT_SIZE, D_INO, D_NAME_CRC, D_NODE_CRC, D_NSIZE, H_CRC, H_TYPE, INODE_CRC_LENGTH,
-  INODE_SIZE, I_CSIZE, I_DATA_CRC, I_DSIZE, I_NODE_CRC, JFFS2_COMPR_NONE, JFFS2_COMPR_ZERO,
-  JFFS2_MIN_DATA_LEN, JFFS2_NODETYPE_DIRENT, JFFS2_NODETYPE_INODE, JFFS2_SUMMARY_DIRENT_SIZE,
+  DIRENT_SIZE,
+  D_INO,
+  D_NAME_CRC,
+  D_NODE_CRC,
+  D_NSIZE,
+  H_CRC,
+  H_TYPE,
+  INODE_CRC_LENGTH,
+  INODE_SIZE,
+  I_CSIZE,
+  I_DATA_CRC,
+  I_DSIZE,
+  I_NODE_CRC,
+  JFFS2_COMPR_NONE,
+  JFFS2_COMPR_ZERO,
+  JFFS2_MIN_DATA_LEN,
+  JFFS2_NODETYPE_DIRENT,
+  JFFS2_NODETYPE_INODE,
+  JFFS2_SUMMARY_DIRENT_SIZE,
   JFFS2_SUMMARY_INODE_SIZE,
 } from './medium.js';
 import {
-  INO_STATE_CHECKEDABSENT, INO_STATE_CHECKING, INO_STATE_GC, INO_STATE_PRESENT,
-  INO_STATE_UNCHECKED, ISDIRTY, jffs2_inode_cache, jffs2_inode_info, jffs2_next_version,
-  jffs2_raw_ref_to_owner, ref_block, ref_flags, ref_obsolete, ref_offset, ref_totlen, REF_NORMAL,
-  REF_OBSOLETE, REF_PRISTINE, type EraseblockList, type jffs2_eraseblock, type jffs2_full_dirent,
-  type jffs2_full_dnode, type jffs2_sb_info, type Ref,
+  INO_STATE_CHECKEDABSENT,
+  INO_STATE_CHECKING,
+  INO_STATE_GC,
+  INO_STATE_PRESENT,
+  INO_STATE_UNCHECKED,
+  ISDIRTY,
+  jffs2_inode_cache,
+  jffs2_inode_info,
+  jffs2_next_version,
+  jffs2_raw_ref_to_owner,
+  ref_block,
+  ref_flags,
+  ref_obsolete,
+  ref_offset,
+  ref_totlen,
+  REF_NORMAL,
+  REF_OBSOLETE,
+  REF_PRISTINE,
+  type EraseblockList,
+  type jffs2_eraseblock,
+  type jffs2_full_dirent,
+  type jffs2_full_dnode,
+  type jffs2_sb_info,
+  type Ref,
 } from './nodelist.js';
 import {
-  ALLOC_GC, jffs2_add_physical_node_ref, jffs2_garbage_collect_trigger, jffs2_lacks_space,
-  jffs2_mark_node_obsolete, jffs2_reserve_space_gc, write_ofs,
+  ALLOC_GC,
+  jffs2_add_physical_node_ref,
+  jffs2_garbage_collect_trigger,
+  jffs2_lacks_space,
+  jffs2_mark_node_obsolete,
+  jffs2_reserve_space_gc,
+  write_ofs,
 } from './nodemgmt.js';
 import { jffs2_read_inode_range } from './read.js';
 import {
-  isHoleNode, jffs2_add_full_dnode_to_inode, jffs2_do_crccheck_inode, jffs2_lookup_node_frag,
+  isHoleNode,
+  jffs2_add_full_dnode_to_inode,
+  jffs2_do_crccheck_inode,
+  jffs2_lookup_node_frag,
   nodeFileOffset,
 } from './readinode.js';
 import { jffs2_sum_add_raw_node, JFFS2_SUMMARY_NOSUM_SIZE } from './summary.js';
 import {
-  compressToNode, dropMetadata, jffs2_add_fd_to_dir, jffs2_write_dirent, jffs2_write_dnode,
+  compressToNode,
+  dropMetadata,
+  jffs2_add_fd_to_dir,
+  jffs2_write_dirent,
+  jffs2_write_dnode,
   type jffs2_node_attr,
 } from './write.js';
 import {
-  jffs2_garbage_collect_xattr_datum, jffs2_garbage_collect_xattr_ref, jffs2_verify_xattr,
+  jffs2_garbage_collect_xattr_datum,
+  jffs2_garbage_collect_xattr_ref,
+  jffs2_verify_xattr,
   jffs2_xattr_datum,
 } from './xattr.js';
 
@@ -53,8 +100,8 @@ export type GcOutcome = 'done' | 'nothing yet';
 /**
  * Which block to collect next. Mostly the dirtiest kinds, but a clean one now and then, so that
  * data which never changes does not spare its blocks from wear. The clock decides, as in Linux; but
- * where no tick has passed since the last choice, the next one counts as passed: a fast machine would
- * collect clean blocks for a whole tick, and gain nothing.
+ * where no tick has passed since the last choice, the next one counts as passed: a fast machine
+ * would collect clean blocks for a whole tick, and gain nothing.
  */
 function jffs2_find_gc_block(c: jffs2_sb_info): jffs2_eraseblock | null {
   const { jiffies } = c.lump;
@@ -109,9 +156,9 @@ function checkNextInode(c: jffs2_sb_info): void {
 }
 
 /**
- * Could anything be written to this medium as it is, if need be after collecting garbage? A deletion
- * will do: a full flash must be mounted to be emptied. Reads and checks everything when the answer
- * depends on it; writes nothing.
+ * Could anything be written to this medium as it is, if need be after collecting garbage? A
+ * deletion will do: a full flash must be mounted to be emptied. Reads and checks everything when
+ * the answer depends on it; writes nothing.
  */
 export function jffs2_has_room(c: jffs2_sb_info): boolean {
   if (c.nr_free_blocks + c.nr_erasing_blocks >= c.resv_blocks_deletion) return true;
@@ -184,13 +231,17 @@ function collectNode(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
 
   if (jeb === c.gcblock && jeb.dirty_size === dirtyBefore && !ref_obsolete(c, jeb.gc_node)) {
     throw new Errno(
-      'ENOSPC', `garbage collection could not move the node at 0x${ref_offset(c, raw).toString(16)}`,
+      'ENOSPC',
+      `garbage collection could not move the node at 0x${ref_offset(c, raw).toString(16)}`,
     );
   }
 }
 
 function collectInodeNode(
-  c: jffs2_sb_info, jeb: jffs2_eraseblock, raw: Ref, ic: jffs2_inode_cache,
+  c: jffs2_sb_info,
+  jeb: jffs2_eraseblock,
+  raw: Ref,
+  ic: jffs2_inode_cache,
 ): void {
   // A directory of entries only has no bytes to check, so that the check left it out.
   if (ic.state === INO_STATE_UNCHECKED) ic.state = INO_STATE_CHECKEDABSENT;
@@ -234,7 +285,10 @@ function collectInodeNode(
 
 /** Moves a node of an inode that is in memory. */
 function jffs2_garbage_collect_live(
-  c: jffs2_sb_info, jeb: jffs2_eraseblock, raw: Ref, f: jffs2_inode_info,
+  c: jffs2_sb_info,
+  jeb: jffs2_eraseblock,
+  raw: Ref,
+  f: jffs2_inode_info,
 ): void {
   if (c.gcblock !== jeb || ref_obsolete(c, raw)) return;
   if (f.metadata?.raw === raw) {
@@ -284,7 +338,10 @@ function jffs2_garbage_collect_live(
  * block from being collected for ever. A copy with the old version is never wrong.
  */
 function rewriteOrCopy(
-  c: jffs2_sb_info, f: jffs2_inode_info, node: { raw: Ref }, rewrite: () => void,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  node: { raw: Ref },
+  rewrite: () => void,
 ): void {
   try {
     rewrite();
@@ -298,7 +355,10 @@ function rewriteOrCopy(
 
 /** The node's entry in the map of the file, and the range from its first to its last fragment. */
 function findDnode(
-  c: jffs2_sb_info, f: jffs2_inode_info, raw: Ref, dsize: number,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  raw: Ref,
+  dsize: number,
 ): { fn: jffs2_full_dnode; start: number; end: number } | null {
   const ofs = nodeFileOffset(c, raw);
   const frags = f.fragtree;
@@ -322,7 +382,9 @@ function findDnode(
  *   the current block, or a CRC is wrong).
  */
 function jffs2_garbage_collect_pristine(
-  c: jffs2_sb_info, ic: jffs2_inode_cache | null, raw: Ref,
+  c: jffs2_sb_info,
+  ic: jffs2_inode_cache | null,
+  raw: Ref,
 ): Ref {
   const { e } = c;
   const length = ref_totlen(c, raw);
@@ -390,7 +452,11 @@ function copyVerbatim(c: jffs2_sb_info, ic: jffs2_inode_cache, raw: Ref): Ref {
 
 /** Programs the copy of a node at the reserved place. @returns its reference. @throws EIO */
 function programCopy(
-  c: jffs2_sb_info, ic: jffs2_inode_cache | null, raw: Ref, node: Uint8Array, state: number,
+  c: jffs2_sb_info,
+  ic: jffs2_inode_cache | null,
+  raw: Ref,
+  node: Uint8Array,
+  state: number,
 ): Ref {
   const { length } = node;
   const at = write_ofs(c);
@@ -434,7 +500,9 @@ function attributesOf(f: jffs2_inode_info): jffs2_node_attr {
 
 /** Rewrites the node that has the attributes, and the payload of symlinks and devices. */
 function jffs2_garbage_collect_metadata(
-  c: jffs2_sb_info, f: jffs2_inode_info, old: jffs2_full_dnode,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  old: jffs2_full_dnode,
 ): void {
   const inode = f.vfs_inode!;
   const kind = inode.i_mode & S_IFMT;
@@ -452,7 +520,15 @@ function jffs2_garbage_collect_metadata(
   jffs2_reserve_space_gc(c, INODE_SIZE + csize, JFFS2_SUMMARY_INODE_SIZE);
   if (payload) c.nodebuf.set(payload, INODE_SIZE);
   const fn = jffs2_write_dnode(
-    c, f, attr, 0, csize, csize, JFFS2_COMPR_NONE, jffs2_next_version(f), ALLOC_GC,
+    c,
+    f,
+    attr,
+    0,
+    csize,
+    csize,
+    JFFS2_COMPR_NONE,
+    jffs2_next_version(f),
+    ALLOC_GC,
   );
   jffs2_mark_node_obsolete(c, old.raw);
   f.metadata = fn;
@@ -460,13 +536,25 @@ function jffs2_garbage_collect_metadata(
 
 /** Rewrites a hole. */
 function jffs2_garbage_collect_hole(
-  c: jffs2_sb_info, f: jffs2_inode_info, fn: jffs2_full_dnode, start: number, end: number,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  fn: jffs2_full_dnode,
+  start: number,
+  end: number,
 ): void {
   const attr = attributesOf(f);
   jffs2_reserve_space_gc(c, INODE_SIZE, JFFS2_SUMMARY_INODE_SIZE);
   if (fn.frags === 1) {
     const hole = jffs2_write_dnode(
-      c, f, attr, start, end - start, 0, JFFS2_COMPR_ZERO, jffs2_next_version(f), ALLOC_GC,
+      c,
+      f,
+      attr,
+      start,
+      end - start,
+      0,
+      JFFS2_COMPR_ZERO,
+      jffs2_next_version(f),
+      ALLOC_GC,
     );
     jffs2_add_full_dnode_to_inode(c, f, hole);
     dropMetadata(c, f);
@@ -476,7 +564,15 @@ function jffs2_garbage_collect_hole(
   const { buf, off } = c.view(ref_offset(c, fn.raw), INODE_SIZE);
   const version = c.e.u32(buf, off + 16);
   const hole = jffs2_write_dnode(
-    c, f, attr, fn.ofs, fn.size, 0, JFFS2_COMPR_ZERO, version, ALLOC_GC,
+    c,
+    f,
+    attr,
+    fn.ofs,
+    fn.size,
+    0,
+    JFFS2_COMPR_ZERO,
+    version,
+    ALLOC_GC,
   );
   jffs2_mark_node_obsolete(c, fn.raw);
   fn.raw = hole.raw;
@@ -487,7 +583,11 @@ function jffs2_garbage_collect_hole(
  * saves nodes. Uses the file's contents, whichever node they are in.
  */
 function jffs2_garbage_collect_dnode(
-  c: jffs2_sb_info, f: jffs2_inode_info, raw: Ref, start: number, end: number,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  raw: Ref,
+  start: number,
+  end: number,
 ): void {
   const attr = attributesOf(f);
   const { gc_page: page, lengths } = c;
@@ -508,12 +608,22 @@ function jffs2_garbage_collect_dnode(
     jffs2_read_inode_range(c, f, page, 0, offset, stop - offset);
     for (let done = offset; done < stop; ) {
       const room = jffs2_reserve_space_gc(
-        c, INODE_SIZE + JFFS2_MIN_DATA_LEN, JFFS2_SUMMARY_INODE_SIZE,
+        c,
+        INODE_SIZE + JFFS2_MIN_DATA_LEN,
+        JFFS2_SUMMARY_INODE_SIZE,
       );
       const compr = compressToNode(c, page, done - offset, stop - done, room, lengths);
       const { srclen, dstlen } = lengths;
       const fn = jffs2_write_dnode(
-        c, f, attr, done, srclen, dstlen, compr, jffs2_next_version(f), ALLOC_GC,
+        c,
+        f,
+        attr,
+        done,
+        srclen,
+        dstlen,
+        compr,
+        jffs2_next_version(f),
+        ALLOC_GC,
       );
       jffs2_add_full_dnode_to_inode(c, f, fn);
       dropMetadata(c, f);
@@ -528,7 +638,10 @@ function jffs2_garbage_collect_dnode(
  * page's edge, and the one that does if it is no hole and lies in a block that is dirty anyway.
  */
 function grownRange(
-  c: jffs2_sb_info, f: jffs2_inode_info, start: number, end: number,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  start: number,
+  end: number,
 ): [number, number] {
   const frags = f.fragtree;
   const low = start - (start % PAGE_SIZE);
@@ -557,25 +670,40 @@ function grownRange(
 
 /** Rewrites a directory entry. */
 function jffs2_garbage_collect_dirent(
-  c: jffs2_sb_info, f: jffs2_inode_info, fd: jffs2_full_dirent,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  fd: jffs2_full_dirent,
 ): void {
   const inode = f.vfs_inode!;
   // The entry's time is the directory's, unless the directory was touched otherwise since.
   const mctime = inode.i_mtime_sec === inode.i_ctime_sec ? inode.i_mtime_sec : 0;
   jffs2_reserve_space_gc(
-    c, DIRENT_SIZE + fd.name.length, JFFS2_SUMMARY_DIRENT_SIZE(fd.name.length),
+    c,
+    DIRENT_SIZE + fd.name.length,
+    JFFS2_SUMMARY_DIRENT_SIZE(fd.name.length),
   );
   const moved = jffs2_write_dirent(
-    c, f, fd.name, fd.ino, fd.type, mctime, jffs2_next_version(f), ALLOC_GC,
+    c,
+    f,
+    fd.name,
+    fd.ino,
+    fd.type,
+    mctime,
+    jffs2_next_version(f),
+    ALLOC_GC,
   );
   jffs2_add_fd_to_dir(c, f, moved);
 }
 
 /**
- * A deletion is needed as long as an entry that it deletes is still on the medium, in another block.
+ * A deletion is needed as long as an entry that it deletes is still on the medium, in another
+ * block.
  */
 function jffs2_garbage_collect_deletion_dirent(
-  c: jffs2_sb_info, jeb: jffs2_eraseblock, f: jffs2_inode_info, fd: jffs2_full_dirent,
+  c: jffs2_sb_info,
+  jeb: jffs2_eraseblock,
+  f: jffs2_inode_info,
+  fd: jffs2_full_dirent,
 ): void {
   if (deletesSomething(c, jeb, f, fd)) {
     jffs2_garbage_collect_dirent(c, f, fd);
@@ -586,7 +714,10 @@ function jffs2_garbage_collect_deletion_dirent(
 }
 
 function deletesSomething(
-  c: jffs2_sb_info, jeb: jffs2_eraseblock, f: jffs2_inode_info, fd: jffs2_full_dirent,
+  c: jffs2_sb_info,
+  jeb: jffs2_eraseblock,
+  f: jffs2_inode_info,
+  fd: jffs2_full_dirent,
 ): boolean {
   const { e, refs } = c;
   const length = ref_totlen(c, fd.raw);
@@ -608,4 +739,3 @@ function sameName(buf: Uint8Array, at: number, name: ByteName): boolean {
   }
   return true;
 }
-

@@ -380,7 +380,10 @@ export const JFFS2_SUMMARY_XREF_SIZE = jffs2_sum_xref_flash.size;
 
 /** Decodes the 2- or 4-byte payload. @returns null for another size (reads give EIO). */
 export function decodeDeviceNumber(
-  e: Endian, buf: Uint8Array, at: number, bytes: number,
+  e: Endian,
+  buf: Uint8Array,
+  at: number,
+  bytes: number,
 ): { major: number; minor: number } | null {
   if (bytes === 2) {
     const v = e.u16(buf, at);
@@ -395,7 +398,11 @@ export function decodeDeviceNumber(
 
 /** Encodes in the short form where it fits. @returns the bytes written: 2 or 4. */
 export function encodeDeviceNumber(
-  e: Endian, buf: Uint8Array, at: number, major: number, minor: number,
+  e: Endian,
+  buf: Uint8Array,
+  at: number,
+  major: number,
+  minor: number,
 ): number {
   if (major < 256 && minor < 256) {
     e.put16(buf, at, (major << 8) | minor);

@@ -41,8 +41,8 @@ export type Ref = number;
  * - `totlen`: bytes, padded;
  * - `next_in_ino`: next node of the same owner, 0 at the end;
  * - `next_phys`: next node in the same erase block, 0 at the end;
- * - `owner`: slot of the inode cache, xattr datum or xattr reference that the node belongs to; 0 for
- *   nodes without an inode (cleanmarkers, summaries, unknown nodes that are copied).
+ * - `owner`: slot of the inode cache, xattr datum or xattr reference that the node belongs to; 0
+ *   for nodes without an inode (cleanmarkers, summaries, unknown nodes that are copied).
  *
  * Linux stores the owner at the end of the in-ino chain, to save memory; a 64 MB file then costs a
  * walk of 16,000 steps for each node that garbage collection looks at.
@@ -442,9 +442,15 @@ export class jffs2_sb_info {
   private bounce = new Uint8Array(0);
 
   constructor(
-    lump: Lump, mtd: mtd_info, e: Endian, damage: Damage, opts: jffs2_mount_opts,
+    lump: Lump,
+    mtd: mtd_info,
+    e: Endian,
+    damage: Damage,
+    opts: jffs2_mount_opts,
     locks: {
-      alloc_sem: mutex; xattr_sem: rw_semaphore; erase_wait: wait_queue_head;
+      alloc_sem: mutex;
+      xattr_sem: rw_semaphore;
+      erase_wait: wait_queue_head;
       gc_wait: wait_queue_head;
     },
   ) {
@@ -535,7 +541,8 @@ export function jffs2_del_ino_cache(c: jffs2_sb_info, ic: jffs2_inode_cache): vo
 
 /** The owner of a node, or null for a node without an inode. */
 export function jffs2_raw_ref_to_owner(
-  c: jffs2_sb_info, ref: Ref,
+  c: jffs2_sb_info,
+  ref: Ref,
 ): jffs2_inode_cache | jffs2_xattr_datum | jffs2_xattr_ref | null {
   return c.owners[c.refs.owner[ref]!]!;
 }
@@ -545,7 +552,10 @@ export function jffs2_raw_ref_to_owner(
  * linked in the order of their offsets.
  */
 export function jffs2_link_node_ref(
-  c: jffs2_sb_info, jeb: jffs2_eraseblock, offsetAndState: number, len: number,
+  c: jffs2_sb_info,
+  jeb: jffs2_eraseblock,
+  offsetAndState: number,
+  len: number,
   owner: jffs2_node_owner | null,
 ): Ref {
   const refs = c.refs;
@@ -578,7 +588,9 @@ export function jffs2_link_node_ref(
 
 /** Turns `size` bytes of free space into dirt (scan: bytes that are no node). */
 export function jffs2_scan_dirty_space(
-  c: jffs2_sb_info, jeb: jffs2_eraseblock, size: number,
+  c: jffs2_sb_info,
+  jeb: jffs2_eraseblock,
+  size: number,
 ): void {
   BUG_ON(size > jeb.free_size, `more dirt than space at 0x${jeb.offset.toString(16)}`);
   c.dirty_size += size;

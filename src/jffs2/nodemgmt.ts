@@ -12,9 +12,23 @@ import { jffs2_erase_pending_blocks } from './erase.js';
 import { jffs2_garbage_collect_pass } from './gc.js';
 import { JFFS2_SUMMARY_FRAME_SIZE, PAD } from './medium.js';
 import {
-  ISDIRTY, jffs2_link_node_ref, JFFS2_SB_FLAG_SCANNING, list_del, list_move_tail, ref_block,
-  ref_flags, ref_obsolete, ref_totlen, REF_OBSOLETE, REF_UNCHECKED, set_ref_state, VERYDIRTY,
-  type jffs2_eraseblock, type jffs2_node_owner, type jffs2_sb_info, type Ref,
+  ISDIRTY,
+  jffs2_link_node_ref,
+  JFFS2_SB_FLAG_SCANNING,
+  list_del,
+  list_move_tail,
+  ref_block,
+  ref_flags,
+  ref_obsolete,
+  ref_totlen,
+  REF_OBSOLETE,
+  REF_UNCHECKED,
+  set_ref_state,
+  VERYDIRTY,
+  type jffs2_eraseblock,
+  type jffs2_node_owner,
+  type jffs2_sb_info,
+  type Ref,
 } from './nodelist.js';
 import { jffs2_sum_write_sumnode, JFFS2_SUMMARY_NOSUM_SIZE } from './summary.js';
 
@@ -33,8 +47,12 @@ function jffs2_rp_can_write(c: jffs2_sb_info): boolean {
   if (rp_size === 0 || c.lump.current_cred.privileged) return true;
   // Linux computes this in u32 and a negative result wraps to "plenty"; here it means none.
   const avail =
-    c.dirty_size + c.free_size + c.unchecked_size + c.erasing_size -
-    c.resv_blocks_write * c.sector_size - c.nospc_dirty_size;
+    c.dirty_size +
+    c.free_size +
+    c.unchecked_size +
+    c.erasing_size -
+    c.resv_blocks_write * c.sector_size -
+    c.nospc_dirty_size;
   return avail > rp_size;
 }
 
@@ -46,7 +64,10 @@ function jffs2_rp_can_write(c: jffs2_sb_info): boolean {
  * @throws ENOSPC, EIO; alloc_sem is free then.
  */
 export function jffs2_reserve_space(
-  c: jffs2_sb_info, minsize: number, prio: number, sumsize: number,
+  c: jffs2_sb_info,
+  minsize: number,
+  prio: number,
+  sumsize: number,
 ): number {
   const want = PAD(minsize);
   c.alloc_sem.lock();
@@ -72,9 +93,7 @@ export function jffs2_reserve_space(
         c.alloc_sem.unlock();
         try {
           if (jffs2_garbage_collect_pass(c) === 'nothing yet') {
-            wait_event(
-              c.erase_wait, () => c.erasing_list.empty || c.nr_free_blocks > 0,
-            );
+            wait_event(c.erase_wait, () => c.erasing_list.empty || c.nr_free_blocks > 0);
           }
         } finally {
           c.alloc_sem.lock();
@@ -99,9 +118,7 @@ export function jffs2_lacks_space(c: jffs2_sb_info, blocks: number): boolean {
 }
 
 /** Room for garbage collection, which holds alloc_sem already and may use the last block. */
-export function jffs2_reserve_space_gc(
-  c: jffs2_sb_info, minsize: number, sumsize: number,
-): number {
+export function jffs2_reserve_space_gc(c: jffs2_sb_info, minsize: number, sumsize: number): number {
   c.alloc_sem.assert_held();
   const want = PAD(minsize);
   for (;;) {
@@ -209,8 +226,10 @@ function jffs2_do_reserve_space(c: jffs2_sb_info, minsize: number, sumsize: numb
   }
   // The cleanmarker has done its duty when the first node is about to follow it.
   if (
-    c.cleanmarker_size > 0 && jeb.used_size === PAD(c.cleanmarker_size) &&
-    jeb.first_node !== 0 && c.refs.owner[jeb.first_node] === 0 &&
+    c.cleanmarker_size > 0 &&
+    jeb.used_size === PAD(c.cleanmarker_size) &&
+    jeb.first_node !== 0 &&
+    c.refs.owner[jeb.first_node] === 0 &&
     c.refs.next_phys[jeb.first_node] === 0
   ) {
     jffs2_mark_node_obsolete(c, jeb.first_node);
@@ -229,11 +248,14 @@ export function write_ofs(c: jffs2_sb_info): number {
  * @param offsetAndState where, with the REF_ state; REF_OBSOLETE for space that was spoilt.
  */
 export function jffs2_add_physical_node_ref(
-  c: jffs2_sb_info, offsetAndState: number, len: number, owner: jffs2_node_owner | null,
+  c: jffs2_sb_info,
+  offsetAndState: number,
+  len: number,
+  owner: jffs2_node_owner | null,
 ): Ref {
   const jeb = c.nextblock!;
   BUG_ON(
-    ((offsetAndState & ~3) >>> 0) !== write_ofs(c),
+    (offsetAndState & ~3) >>> 0 !== write_ofs(c),
     `a node at 0x${offsetAndState.toString(16)} is not at the write position`,
   );
   const ref = jffs2_link_node_ref(c, jeb, offsetAndState, len, owner);
@@ -314,7 +336,8 @@ export function jffs2_thread_should_wake(c: jffs2_sb_info): boolean {
   if (c.unchecked_size > 0) return true;
   const dirty = c.dirty_size + c.erasing_size - c.nr_erasing_blocks * c.sector_size;
   if (
-    c.nr_free_blocks + c.nr_erasing_blocks < c.resv_blocks_gctrigger && dirty > c.nospc_dirty_size
+    c.nr_free_blocks + c.nr_erasing_blocks < c.resv_blocks_gctrigger &&
+    dirty > c.nospc_dirty_size
   ) {
     return true;
   }

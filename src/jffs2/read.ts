@@ -4,11 +4,23 @@
 import { crc32_le } from '../lump/crc32.js';
 import { Errno } from '../lump/errno.js';
 import {
-  INODE_CRC_LENGTH, INODE_SIZE, I_COMPR, I_CSIZE, I_DATA_CRC, I_DSIZE, I_NODE_CRC, I_USERCOMPR,
-  JFFS2_COMPR_NONE, JFFS2_COMPR_ZERO,
+  INODE_CRC_LENGTH,
+  INODE_SIZE,
+  I_COMPR,
+  I_CSIZE,
+  I_DATA_CRC,
+  I_DSIZE,
+  I_NODE_CRC,
+  I_USERCOMPR,
+  JFFS2_COMPR_NONE,
+  JFFS2_COMPR_ZERO,
 } from './medium.js';
 import {
-  ref_offset, ref_totlen, type jffs2_full_dnode, type jffs2_inode_info, type jffs2_sb_info,
+  ref_offset,
+  ref_totlen,
+  type jffs2_full_dnode,
+  type jffs2_inode_info,
+  type jffs2_sb_info,
 } from './nodelist.js';
 import { jffs2_lookup_node_frag } from './readinode.js';
 
@@ -24,7 +36,12 @@ const NODE_DATA_MAX = 1 << 20;
  * @throws EIO a CRC is wrong, the data does not decompress, or its codec is not known.
  */
 export function jffs2_read_dnode(
-  c: jffs2_sb_info, fn: jffs2_full_dnode, buf: Uint8Array, at: number, ofs: number, len: number,
+  c: jffs2_sb_info,
+  fn: jffs2_full_dnode,
+  buf: Uint8Array,
+  at: number,
+  ofs: number,
+  len: number,
 ): void {
   const { e } = c;
   const offset = ref_offset(c, fn.raw);
@@ -62,7 +79,14 @@ export function jffs2_read_dnode(
   if (!whole && c.pagebuf.length < dsize) c.pagebuf = new Uint8Array(dsize);
   const into = whole ? buf : c.pagebuf;
   const outcome = c.compressors.decompress(
-    compr, usercompr, flash, data, csize, into, whole ? at : 0, dsize,
+    compr,
+    usercompr,
+    flash,
+    data,
+    csize,
+    into,
+    whole ? at : 0,
+    dsize,
   );
   if (outcome !== 'ok') {
     c.damage.report('bad compressed data', offset, `codec ${compr}: ${outcome}`);
@@ -77,7 +101,12 @@ export function jffs2_read_dnode(
  * @throws EIO
  */
 export function jffs2_read_inode_range(
-  c: jffs2_sb_info, f: jffs2_inode_info, buf: Uint8Array, at: number, offset: number, len: number,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  buf: Uint8Array,
+  at: number,
+  offset: number,
+  len: number,
 ): void {
   f.sem.assert_held();
   const end = offset + len;

@@ -12,16 +12,58 @@ import { Errno } from '../lump/errno.js';
 import { PAGE_SIZE, S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../lump/fs.js';
 import { bytesToName, type ByteName } from '../lump/types.js';
 import {
-  DIRENT_SIZE, D_INO, D_MCTIME, D_NAME_CRC, D_NODE_CRC, D_NSIZE, D_TYPE, D_VERSION, H_TOTLEN,
-  H_TYPE, INODE_CRC_LENGTH, INODE_SIZE, I_ATIME, I_COMPR, I_CSIZE, I_CTIME, I_DATA_CRC, I_DSIZE,
-  I_GID, I_ISIZE, I_MODE, I_MTIME, I_NODE_CRC, I_OFFSET, I_UID, I_VERSION, JFFS2_COMPR_ZERO,
-  JFFS2_MAX_NAME_LEN, JFFS2_NODETYPE_DIRENT, JFFS2_NODETYPE_INODE, PAD,
+  DIRENT_SIZE,
+  D_INO,
+  D_MCTIME,
+  D_NAME_CRC,
+  D_NODE_CRC,
+  D_NSIZE,
+  D_TYPE,
+  D_VERSION,
+  H_TOTLEN,
+  H_TYPE,
+  INODE_CRC_LENGTH,
+  INODE_SIZE,
+  I_ATIME,
+  I_COMPR,
+  I_CSIZE,
+  I_CTIME,
+  I_DATA_CRC,
+  I_DSIZE,
+  I_GID,
+  I_ISIZE,
+  I_MODE,
+  I_MTIME,
+  I_NODE_CRC,
+  I_OFFSET,
+  I_UID,
+  I_VERSION,
+  JFFS2_COMPR_ZERO,
+  JFFS2_MAX_NAME_LEN,
+  JFFS2_NODETYPE_DIRENT,
+  JFFS2_NODETYPE_INODE,
+  PAD,
 } from './medium.js';
 import {
-  INO_STATE_CHECKEDABSENT, INO_STATE_PRESENT, INO_STATE_READING, ref_block, ref_flags,
-  ref_obsolete, ref_offset, ref_totlen, REF_NORMAL, REF_PRISTINE, REF_UNCHECKED, set_ref_state,
-  type jffs2_full_dirent, type jffs2_full_dnode, type jffs2_inode_cache, type jffs2_inode_info,
-  type jffs2_node_frag, type jffs2_sb_info, type Ref,
+  INO_STATE_CHECKEDABSENT,
+  INO_STATE_PRESENT,
+  INO_STATE_READING,
+  ref_block,
+  ref_flags,
+  ref_obsolete,
+  ref_offset,
+  ref_totlen,
+  REF_NORMAL,
+  REF_PRISTINE,
+  REF_UNCHECKED,
+  set_ref_state,
+  type jffs2_full_dirent,
+  type jffs2_full_dnode,
+  type jffs2_inode_cache,
+  type jffs2_inode_info,
+  type jffs2_node_frag,
+  type jffs2_sb_info,
+  type Ref,
 } from './nodelist.js';
 import { isUsableName } from './scan.js';
 import { jffs2_mark_node_obsolete } from './nodemgmt.js';
@@ -81,7 +123,12 @@ interface gathered {
 function jffs2_get_inode_nodes(c: jffs2_sb_info, f: jffs2_inode_info): gathered {
   const { refs } = c;
   const result: gathered = {
-    nodes: [], metadata: null, dents: null, highest_version: 0, dirent_version: 0, dirent_mctime: 0,
+    nodes: [],
+    metadata: null,
+    dents: null,
+    highest_version: 0,
+    dirent_version: 0,
+    dirent_mctime: 0,
   };
   for (let raw = f.inocache.nodes; raw !== 0; raw = refs.next_in_ino[raw]!) {
     if (ref_obsolete(c, raw)) continue;
@@ -104,7 +151,12 @@ function jffs2_get_inode_nodes(c: jffs2_sb_info, f: jffs2_inode_info): gathered 
 }
 
 function readDirent(
-  c: jffs2_sb_info, f: jffs2_inode_info, raw: Ref, buf: Uint8Array, off: number, length: number,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  raw: Ref,
+  buf: Uint8Array,
+  off: number,
+  length: number,
   into: gathered,
 ): void {
   const { e } = c;
@@ -149,7 +201,12 @@ function readDirent(
 }
 
 function readInodeNode(
-  c: jffs2_sb_info, raw: Ref, buf: Uint8Array, off: number, length: number, into: gathered,
+  c: jffs2_sb_info,
+  raw: Ref,
+  buf: Uint8Array,
+  off: number,
+  length: number,
+  into: gathered,
 ): void {
   const { e } = c;
   const reject = (kind: 'node crc' | 'bad node', why: string): void => {
@@ -188,7 +245,8 @@ function readInodeNode(
     into.nodes.push(tn);
     return;
   }
-  // Attributes only: all but the newest are out of date. (Equal versions: the later one, see above.)
+  // Attributes only: all but the newest are out of date. (Equal versions: the later one, see
+  // above.)
   if (into.metadata && into.metadata.version >= version) {
     jffs2_mark_node_obsolete(c, raw);
     return;
@@ -205,7 +263,8 @@ function check_node(c: jffs2_sb_info, tn: tmp_dnode): boolean {
     const crc = c.crc(buf, off + INODE_SIZE, tn.csize);
     if (crc !== tn.data_crc) {
       c.damage.report(
-        'data crc', ref_offset(c, tn.raw),
+        'data crc',
+        ref_offset(c, tn.raw),
         `file offset ${tn.ofs}, ${tn.size} bytes: 0x${crc.toString(16)}, node says ` +
           `0x${tn.data_crc.toString(16)}`,
       );
@@ -291,7 +350,9 @@ function sweep(nodes: readonly tmp_dnode[]): { ofs: number; end: number; node: n
 
 /** Settles who rules where; nodes that rule nowhere, or whose data is bad, become obsolete. */
 function jffs2_build_inode_fragtree(
-  c: jffs2_sb_info, f: jffs2_inode_info, gatheredNodes: tmp_dnode[],
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  gatheredNodes: tmp_dnode[],
 ): tmp_dnode | null {
   // The chain runs from new to old; of equal versions the one found later by the scan rules.
   let nodes = gatheredNodes.reverse();
@@ -360,7 +421,8 @@ function sharePage(before: jffs2_node_frag, after: jffs2_node_frag): boolean {
  * @throws EIO nothing usable is there.
  */
 function jffs2_do_read_inode_internal(
-  c: jffs2_sb_info, f: jffs2_inode_info,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
 ): jffs2_latest_node | null {
   const found = jffs2_get_inode_nodes(c, f);
   f.highest_version = Math.max(found.highest_version, f.inocache.highest_version);
@@ -470,7 +532,9 @@ function readSymlink(c: jffs2_sb_info, f: jffs2_inode_info, raw: Ref, csize: num
  * @throws ENOENT there is no such inode (or it was deleted); EIO.
  */
 export function jffs2_do_read_inode(
-  c: jffs2_sb_info, f: jffs2_inode_info, ic: jffs2_inode_cache | null,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  ic: jffs2_inode_cache | null,
 ): jffs2_latest_node | null {
   if (!ic || ic.pino_nlink === 0) throw new Errno('ENOENT');
   BUG_ON(ic.state === INO_STATE_PRESENT, `inode ${ic.ino} is in memory already`);
@@ -486,7 +550,9 @@ export function jffs2_do_read_inode(
 
 /** The background check of one inode: reads it and lets it go. Damage is reported, not thrown. */
 export function jffs2_do_crccheck_inode(
-  c: jffs2_sb_info, ic: jffs2_inode_cache, f: jffs2_inode_info,
+  c: jffs2_sb_info,
+  ic: jffs2_inode_cache,
+  f: jffs2_inode_info,
 ): void {
   f.inocache = ic;
   try {
@@ -517,9 +583,7 @@ function obsoleteFrag(c: jffs2_sb_info, frag: jffs2_node_frag): void {
 }
 
 /** Cuts the map off at `size`. */
-export function jffs2_truncate_fragtree(
-  c: jffs2_sb_info, f: jffs2_inode_info, size: number,
-): void {
+export function jffs2_truncate_fragtree(c: jffs2_sb_info, f: jffs2_inode_info, size: number): void {
   const frags = f.fragtree;
   while (frags.length > 0) {
     const last = frags[frags.length - 1]!;
@@ -540,7 +604,9 @@ export function jffs2_truncate_fragtree(
  * obsolete.
  */
 export function jffs2_add_full_dnode_to_inode(
-  c: jffs2_sb_info, f: jffs2_inode_info, fn: jffs2_full_dnode,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  fn: jffs2_full_dnode,
 ): void {
   if (fn.size === 0) return;
   const frags = f.fragtree;

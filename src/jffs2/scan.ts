@@ -11,19 +11,66 @@ import { Errno } from '../lump/errno.js';
 import { bytesToName, type ByteName } from '../lump/types.js';
 import { firstProgrammed } from './erased.js';
 import {
-  DIRENT_SIZE, D_INO, D_NAME_CRC, D_NODE_CRC, D_NSIZE, D_PINO, D_TYPE, D_VERSION, HEADER_SIZE,
-  H_CRC, H_TOTLEN, H_TYPE, INODE_CRC_LENGTH, INODE_SIZE, I_INO, I_NODE_CRC, I_VERSION,
-  JFFS2_COMPAT_MASK, JFFS2_DIRTY_BITMASK, JFFS2_FEATURE_INCOMPAT, JFFS2_FEATURE_ROCOMPAT,
-  JFFS2_FEATURE_RWCOMPAT_DELETE, JFFS2_MAGIC_BITMASK, JFFS2_NODETYPE_CLEANMARKER,
-  JFFS2_NODETYPE_DIRENT, JFFS2_NODETYPE_INODE, JFFS2_NODETYPE_PADDING, JFFS2_NODETYPE_SUMMARY,
-  JFFS2_NODETYPE_XATTR, JFFS2_NODETYPE_XREF, JFFS2_NODE_ACCURATE, JFFS2_OLD_MAGIC_BITMASK,
-  JFFS2_SUMMARY_FRAME_SIZE, JFFS2_SWAPPED_MAGIC_BITMASK, PAD, R_NODE_CRC,
-  XATTR_SIZE, XREF_SIZE, X_NAME_LEN, X_NODE_CRC, X_VALUE_LEN, X_VERSION, X_XID,
+  DIRENT_SIZE,
+  D_INO,
+  D_NAME_CRC,
+  D_NODE_CRC,
+  D_NSIZE,
+  D_PINO,
+  D_TYPE,
+  D_VERSION,
+  HEADER_SIZE,
+  H_CRC,
+  H_TOTLEN,
+  H_TYPE,
+  INODE_CRC_LENGTH,
+  INODE_SIZE,
+  I_INO,
+  I_NODE_CRC,
+  I_VERSION,
+  JFFS2_COMPAT_MASK,
+  JFFS2_DIRTY_BITMASK,
+  JFFS2_FEATURE_INCOMPAT,
+  JFFS2_FEATURE_ROCOMPAT,
+  JFFS2_FEATURE_RWCOMPAT_DELETE,
+  JFFS2_MAGIC_BITMASK,
+  JFFS2_NODETYPE_CLEANMARKER,
+  JFFS2_NODETYPE_DIRENT,
+  JFFS2_NODETYPE_INODE,
+  JFFS2_NODETYPE_PADDING,
+  JFFS2_NODETYPE_SUMMARY,
+  JFFS2_NODETYPE_XATTR,
+  JFFS2_NODETYPE_XREF,
+  JFFS2_NODE_ACCURATE,
+  JFFS2_OLD_MAGIC_BITMASK,
+  JFFS2_SUMMARY_FRAME_SIZE,
+  JFFS2_SWAPPED_MAGIC_BITMASK,
+  PAD,
+  R_NODE_CRC,
+  XATTR_SIZE,
+  XREF_SIZE,
+  X_NAME_LEN,
+  X_NODE_CRC,
+  X_VALUE_LEN,
+  X_VERSION,
+  X_XID,
 } from './medium.js';
 import {
-  ISDIRTY, jffs2_add_ino_cache, jffs2_eraseblock, jffs2_inode_cache, jffs2_link_node_ref,
-  jffs2_scan_dirty_space, JFFS2_SB_FLAG_RO, REF_NORMAL, REF_PRISTINE, REF_UNCHECKED,
-  VERYDIRTY, type EraseblockList, type jffs2_full_dirent, type jffs2_sb_info, type Ref,
+  ISDIRTY,
+  jffs2_add_ino_cache,
+  type jffs2_eraseblock,
+  jffs2_inode_cache,
+  jffs2_link_node_ref,
+  jffs2_scan_dirty_space,
+  JFFS2_SB_FLAG_RO,
+  REF_NORMAL,
+  REF_PRISTINE,
+  REF_UNCHECKED,
+  VERYDIRTY,
+  type EraseblockList,
+  type jffs2_full_dirent,
+  type jffs2_sb_info,
+  type Ref,
 } from './nodelist.js';
 import { cleanmarkerNode } from './erase.js';
 import { jffs2_mark_node_obsolete } from './nodemgmt.js';
@@ -55,7 +102,12 @@ export function jffs2_scan_make_ino_cache(c: jffs2_sb_info, ino: number): jffs2_
  * versions the later one in scan order. The loser is obsolete in memory.
  */
 export function jffs2_scan_add_dirent(
-  c: jffs2_sb_info, ic: jffs2_inode_cache, raw: Ref, name: ByteName, version: number, ino: number,
+  c: jffs2_sb_info,
+  ic: jffs2_inode_cache,
+  raw: Ref,
+  name: ByteName,
+  version: number,
+  ino: number,
   type: number,
 ): void {
   // A new inode must not fall under a name that is left over from a lost one.
@@ -194,7 +246,9 @@ export function jffs2_scan_medium(c: jffs2_sb_info): void {
 
 /** Scans one erase block; collects summary entries for the case that it becomes nextblock. */
 function jffs2_scan_eraseblock(
-  c: jffs2_sb_info, jeb: jffs2_eraseblock, sum: jffs2_summary,
+  c: jffs2_sb_info,
+  jeb: jffs2_eraseblock,
+  sum: jffs2_summary,
 ): BlockState {
   const { e } = c;
   const size = c.sector_size;
@@ -274,7 +328,8 @@ function jffs2_scan_eraseblock(
     // Lengths that do not fit are not trusted, and a length below the header makes no progress.
     if (totlen > left || PAD(totlen) > left || totlen < HEADER_SIZE) {
       refuse(
-        'node past erase block', `length ${totlen}, ${left} bytes are left: wrong erase size?`,
+        'node past erase block',
+        `length ${totlen}, ${left} bytes are left: wrong erase size?`,
       );
       dirty(4);
       noiseEnd = at;
@@ -403,7 +458,8 @@ function jffs2_scan_eraseblock(
             break;
           case JFFS2_FEATURE_INCOMPAT:
             throw new Errno(
-              'EINVAL', unknownNode(nodetype, flashOffset(), 'this medium needs a newer reader'),
+              'EINVAL',
+              unknownNode(nodetype, flashOffset(), 'this medium needs a newer reader'),
             );
           case JFFS2_FEATURE_RWCOMPAT_DELETE:
             c.damage.report('unknown node', flashOffset(), `type 0x${nodetype.toString(16)}`);
@@ -426,9 +482,7 @@ function jffs2_scan_eraseblock(
 }
 
 function unknownNode(nodetype: number, offset: number, advice: string): string {
-  return (
-    `node of unknown type 0x${nodetype.toString(16)} at 0x${offset.toString(16)}; ${advice}`
-  );
+  return `node of unknown type 0x${nodetype.toString(16)} at 0x${offset.toString(16)}; ${advice}`;
 }
 
 /** Names that no path can reach, or that would change what a path means. */
@@ -447,9 +501,7 @@ function skipErased(buf: Uint8Array, at: number, end: number): number {
  * Was the power cut while the block's cleanmarker was written, so that the block is as good as
  * blank? A medium whose first formatting ended so has nothing else on it, and must not be refused.
  */
-function isTornCleanmarker(
-  c: jffs2_sb_info, buf: Uint8Array, start: number, end: number,
-): boolean {
+function isTornCleanmarker(c: jffs2_sb_info, buf: Uint8Array, start: number, end: number): boolean {
   const marker = cleanmarkerNode(c);
   let torn = false;
   for (let n = 0; n < marker.length; n++) {

@@ -6,20 +6,52 @@ import { bytesToName, type ByteName, putName } from '../lump/types.js';
 import { crc32_le } from '../lump/crc32.js';
 import { Errno } from '../lump/errno.js';
 import {
-  DIRENT_SIZE, HEADER_SIZE, H_CRC, H_TOTLEN, H_TYPE, JFFS2_COMPAT_MASK, JFFS2_EMPTY_BITMASK,
-  INODE_SIZE, JFFS2_FEATURE_INCOMPAT, JFFS2_MAGIC_BITMASK, JFFS2_NODETYPE_DIRENT,
-  JFFS2_NODETYPE_INODE, JFFS2_NODETYPE_SUMMARY, JFFS2_NODETYPE_XATTR, JFFS2_NODETYPE_XREF,
-  JFFS2_SUMMARY_DIRENT_SIZE, JFFS2_SUMMARY_FRAME_SIZE, JFFS2_SUMMARY_INODE_SIZE,
-  JFFS2_SUMMARY_XATTR_SIZE, JFFS2_SUMMARY_XREF_SIZE, JFFS2_SUM_MAGIC, PAD, SUMMARY_SIZE,
-  SUM_MARKER_SIZE, S_CLN_MKR, S_NODE_CRC, S_PADDED, S_SUM_CRC, S_SUM_NUM, XATTR_SIZE, X_VERSION,
+  DIRENT_SIZE,
+  HEADER_SIZE,
+  H_CRC,
+  H_TOTLEN,
+  H_TYPE,
+  JFFS2_COMPAT_MASK,
+  JFFS2_EMPTY_BITMASK,
+  INODE_SIZE,
+  JFFS2_FEATURE_INCOMPAT,
+  JFFS2_MAGIC_BITMASK,
+  JFFS2_NODETYPE_DIRENT,
+  JFFS2_NODETYPE_INODE,
+  JFFS2_NODETYPE_SUMMARY,
+  JFFS2_NODETYPE_XATTR,
+  JFFS2_NODETYPE_XREF,
+  JFFS2_SUMMARY_DIRENT_SIZE,
+  JFFS2_SUMMARY_FRAME_SIZE,
+  JFFS2_SUMMARY_INODE_SIZE,
+  JFFS2_SUMMARY_XATTR_SIZE,
+  JFFS2_SUMMARY_XREF_SIZE,
+  JFFS2_SUM_MAGIC,
+  PAD,
+  SUMMARY_SIZE,
+  SUM_MARKER_SIZE,
+  S_CLN_MKR,
+  S_NODE_CRC,
+  S_PADDED,
+  S_SUM_CRC,
+  S_SUM_NUM,
+  XATTR_SIZE,
+  X_VERSION,
   X_XID,
 } from './medium.js';
 import {
-  jffs2_link_node_ref, jffs2_scan_dirty_space, REF_NORMAL, REF_UNCHECKED,
-  type jffs2_eraseblock, type jffs2_sb_info,
+  jffs2_link_node_ref,
+  jffs2_scan_dirty_space,
+  REF_NORMAL,
+  REF_UNCHECKED,
+  type jffs2_eraseblock,
+  type jffs2_sb_info,
 } from './nodelist.js';
 import {
-  isUsableName, jffs2_scan_classify_jeb, jffs2_scan_add_dirent, jffs2_scan_make_ino_cache,
+  isUsableName,
+  jffs2_scan_classify_jeb,
+  jffs2_scan_add_dirent,
+  jffs2_scan_make_ino_cache,
   type BlockState,
 } from './scan.js';
 import { jffs2_build_xattr_datum, jffs2_build_xattr_ref } from './xattr.js';
@@ -92,7 +124,12 @@ export class jffs2_summary {
   }
 
   addDirent(
-    pino: number, version: number, ino: number, type: number, name: ByteName, offset: number,
+    pino: number,
+    version: number,
+    ino: number,
+    type: number,
+    name: ByteName,
+    offset: number,
     totlen: number,
   ): void {
     if (this.disabled) return;
@@ -139,7 +176,10 @@ export class jffs2_summary {
 
 /** Collects the entry of a node that was just written verbatim (garbage collection). */
 export function jffs2_sum_add_raw_node(
-  c: jffs2_sb_info, buf: Uint8Array, at: number, offset: number,
+  c: jffs2_sb_info,
+  buf: Uint8Array,
+  at: number,
+  offset: number,
 ): void {
   const { e, summary } = c;
   const totlen = e.u32(buf, at + H_TOTLEN);
@@ -151,7 +191,12 @@ export function jffs2_sum_add_raw_node(
     case JFFS2_NODETYPE_DIRENT: {
       const name = bytesToName(buf, at + 40, at + 40 + buf[at + 28]!);
       summary.addDirent(
-        e.u32(buf, at + 12), e.u32(buf, at + 16), e.u32(buf, at + 20), buf[at + 29]!, name, rel,
+        e.u32(buf, at + 12),
+        e.u32(buf, at + 16),
+        e.u32(buf, at + 20),
+        buf[at + 29]!,
+        name,
+        rel,
         totlen,
       );
       return;
@@ -238,7 +283,11 @@ export function jffs2_sum_offset(c: jffs2_sb_info, jeb: jffs2_eraseblock): numbe
  * @throws EINVAL for an entry of unknown incompatible type: this medium cannot be mounted.
  */
 export function jffs2_sum_scan_sumnode(
-  c: jffs2_sb_info, jeb: jffs2_eraseblock, buf: Uint8Array, at: number, sumofs: number,
+  c: jffs2_sb_info,
+  jeb: jffs2_eraseblock,
+  buf: Uint8Array,
+  at: number,
+  sumofs: number,
 ): BlockState | null {
   const { e } = c;
   const sumlen = c.sector_size - sumofs;
@@ -283,7 +332,11 @@ export function jffs2_sum_scan_sumnode(
  * @returns why not, or true.
  */
 function jffs2_sum_check_entries(
-  c: jffs2_sb_info, jeb: jffs2_eraseblock, buf: Uint8Array, at: number, sumofs: number,
+  c: jffs2_sb_info,
+  jeb: jffs2_eraseblock,
+  buf: Uint8Array,
+  at: number,
+  sumofs: number,
 ): string | true {
   const { e } = c;
   const end = at + (c.sector_size - sumofs) - SUM_MARKER_SIZE;
@@ -352,7 +405,11 @@ function jffs2_sum_check_entries(
 
 /** The second walk: makes references. Everything was checked before. */
 function jffs2_sum_process_entries(
-  c: jffs2_sb_info, jeb: jffs2_eraseblock, buf: Uint8Array, at: number, sumofs: number,
+  c: jffs2_sb_info,
+  jeb: jffs2_eraseblock,
+  buf: Uint8Array,
+  at: number,
+  sumofs: number,
   start: number,
 ): void {
   const { e } = c;
@@ -384,9 +441,7 @@ function jffs2_sum_process_entries(
         // Linux marks these UNCHECKED too; its length then counts as unchecked until the directory
         // is read.
         const ic = jffs2_scan_make_ino_cache(c, e.u32(buf, sp + 10));
-        const ref = jffs2_link_node_ref(
-          c, jeb, (jeb.offset + offset) | REF_UNCHECKED, totlen, ic,
-        );
+        const ref = jffs2_link_node_ref(c, jeb, (jeb.offset + offset) | REF_UNCHECKED, totlen, ic);
         const version = e.u32(buf, sp + 14);
         c.version_sum += version;
         const name = bytesToName(buf, sp + 24, sp + 24 + nsize);
@@ -400,7 +455,11 @@ function jffs2_sum_process_entries(
         const totlen = PAD(e.u32(buf, sp + 14));
         gapTo(offset);
         jffs2_build_xattr_datum(
-          c, jeb, (jeb.offset + offset) | REF_UNCHECKED, totlen, e.u32(buf, sp + 2),
+          c,
+          jeb,
+          (jeb.offset + offset) | REF_UNCHECKED,
+          totlen,
+          e.u32(buf, sp + 2),
           e.u32(buf, sp + 6),
         );
         ofs = offset + totlen;
@@ -417,7 +476,5 @@ function jffs2_sum_process_entries(
     }
   }
   gapTo(sumofs);
-  jffs2_link_node_ref(
-    c, jeb, (jeb.offset + sumofs) | REF_NORMAL, c.sector_size - sumofs, null,
-  );
+  jffs2_link_node_ref(c, jeb, (jeb.offset + sumofs) | REF_NORMAL, c.sector_size - sumofs, null);
 }

@@ -5,8 +5,16 @@
 import { d_make_root } from '../dcache/dcache.js';
 import { Errno } from '../lump/errno.js';
 import {
-  type file_system_type, SB_NOATIME, SB_POSIXACL, SB_RDONLY, sb_rdonly, super_block, MKDEV,
-  PAGE_SIZE, S_ISDIR, type super_operations,
+  type file_system_type,
+  SB_NOATIME,
+  SB_POSIXACL,
+  SB_RDONLY,
+  sb_rdonly,
+  super_block,
+  MKDEV,
+  PAGE_SIZE,
+  S_ISDIR,
+  type super_operations,
 } from '../lump/fs.js';
 import { mutex, rw_semaphore } from '../lump/locks.js';
 import type { Lump } from '../lump/lump.js';
@@ -15,16 +23,25 @@ import { wait_queue_head } from '../lump/sched.js';
 import type { mtd_info } from '../mtd/mtd.js';
 import { MTD_MLCNANDFLASH, MTD_NORFLASH, MTD_RAM, MTD_ROM, MTD_WRITEABLE } from '../mtd/mtd.js';
 import {
-  jffs2_start_garbage_collect_thread, jffs2_stop_garbage_collect_thread,
+  jffs2_start_garbage_collect_thread,
+  jffs2_stop_garbage_collect_thread,
 } from './background.js';
 import { jffs2_do_mount_fs } from './build.js';
 import { jffs2_compressors } from './compr.js';
 import { Damage } from './damage.js';
 import {
-  jffs2_evict_inode, jffs2_iget, JFFS2_SB_INFO, jffs2_statfs, JFFS2_TIME_MAX,
+  jffs2_evict_inode,
+  jffs2_iget,
+  JFFS2_SB_INFO,
+  jffs2_statfs,
+  JFFS2_TIME_MAX,
 } from './fs.js';
 import {
-  BIG_ENDIAN, JFFS2_ROOT_INO, JFFS2_SUPER_MAGIC, LITTLE_ENDIAN, type Endian,
+  BIG_ENDIAN,
+  JFFS2_ROOT_INO,
+  JFFS2_SUPER_MAGIC,
+  LITTLE_ENDIAN,
+  type Endian,
 } from './medium.js';
 import { jffs2_sb_info, JFFS2_SB_FLAG_RO, type jffs2_mount_opts } from './nodelist.js';
 import { jffs2_summary } from './summary.js';
@@ -152,7 +169,8 @@ function jffs2_remount_fs(sb: super_block, flags: number, options: string): void
 /** What to say to a `compr=` that is neither a mode nor a codec. */
 function comprMessage(c: jffs2_sb_info, opts: jffs2_mount_opts): string {
   const codecs = c.compressors.list().map((state) => state.codec.name);
-  return `compr=${opts.compr}: must be none, priority, size, favourlzo, or one of ${codecs.join(', ')}`;
+  const known = `none, priority, size, favourlzo, or one of ${codecs.join(', ')}`;
+  return `compr=${opts.compr}: must be ${known}`;
 }
 
 /** @throws EROFS */
@@ -169,7 +187,10 @@ function jffs2_mount(lump: Lump, device: unknown, flags: number, options: string
   checkChip(mtd);
   const opts = jffs2_parse_options(options, mtd.size);
   const c = new jffs2_sb_info(
-    lump, mtd, opts.endian, new Damage(lump),
+    lump,
+    mtd,
+    opts.endian,
+    new Damage(lump),
     { compr: opts.compr, rp_size: opts.rp_size, summary: opts.summary },
     {
       alloc_sem: new mutex(lump, 'jffs2 alloc_sem'),

@@ -10,23 +10,72 @@ import { PAGE_SIZE, S_IFMT } from '../lump/fs.js';
 import { type ByteName, putName } from '../lump/types.js';
 import type { compr_lengths } from './compr.js';
 import {
-  DIRENT_SIZE, D_INO, D_MCTIME, D_NAME_CRC, D_NODE_CRC, D_NSIZE, D_PINO, D_TYPE, D_VERSION, H_CRC,
-  H_TOTLEN, H_TYPE, INODE_CRC_LENGTH, INODE_SIZE, I_ATIME, I_COMPR, I_CSIZE, I_CTIME, I_DATA_CRC,
-  I_DSIZE, I_FLAGS, I_GID, I_INO, I_ISIZE, I_MODE, I_MTIME, I_NODE_CRC, I_OFFSET, I_UID,
-  I_USERCOMPR, I_VERSION, JFFS2_COMPR_NONE, JFFS2_COMPR_ZERO, JFFS2_MAGIC_BITMASK,
-  JFFS2_MIN_DATA_LEN, JFFS2_NODETYPE_DIRENT, JFFS2_NODETYPE_INODE, JFFS2_SUMMARY_DIRENT_SIZE,
-  JFFS2_SUMMARY_INODE_SIZE, PAD,
+  DIRENT_SIZE,
+  D_INO,
+  D_MCTIME,
+  D_NAME_CRC,
+  D_NODE_CRC,
+  D_NSIZE,
+  D_PINO,
+  D_TYPE,
+  D_VERSION,
+  H_CRC,
+  H_TOTLEN,
+  H_TYPE,
+  INODE_CRC_LENGTH,
+  INODE_SIZE,
+  I_ATIME,
+  I_COMPR,
+  I_CSIZE,
+  I_CTIME,
+  I_DATA_CRC,
+  I_DSIZE,
+  I_FLAGS,
+  I_GID,
+  I_INO,
+  I_ISIZE,
+  I_MODE,
+  I_MTIME,
+  I_NODE_CRC,
+  I_OFFSET,
+  I_UID,
+  I_USERCOMPR,
+  I_VERSION,
+  JFFS2_COMPR_NONE,
+  JFFS2_COMPR_ZERO,
+  JFFS2_MAGIC_BITMASK,
+  JFFS2_MIN_DATA_LEN,
+  JFFS2_NODETYPE_DIRENT,
+  JFFS2_NODETYPE_INODE,
+  JFFS2_SUMMARY_DIRENT_SIZE,
+  JFFS2_SUMMARY_INODE_SIZE,
+  PAD,
 } from './medium.js';
 import {
-  INO_STATE_PRESENT, jffs2_add_ino_cache, jffs2_inode_cache, jffs2_next_version, REF_NORMAL,
+  INO_STATE_PRESENT,
+  jffs2_add_ino_cache,
+  jffs2_inode_cache,
+  jffs2_next_version,
+  REF_NORMAL,
   REF_OBSOLETE,
-  REF_PRISTINE, type jffs2_full_dirent, type jffs2_full_dnode, type jffs2_inode_info,
-  type jffs2_sb_info, type Ref,
+  REF_PRISTINE,
+  type jffs2_full_dirent,
+  type jffs2_full_dnode,
+  type jffs2_inode_info,
+  type jffs2_sb_info,
+  type Ref,
 } from './nodelist.js';
 import {
-  ALLOC_DELETION, ALLOC_GC, ALLOC_NORETRY, ALLOC_NORMAL, jffs2_add_physical_node_ref,
-  jffs2_complete_reservation, jffs2_mark_node_obsolete, jffs2_reserve_space,
-  jffs2_reserve_space_gc, write_ofs,
+  ALLOC_DELETION,
+  ALLOC_GC,
+  ALLOC_NORETRY,
+  ALLOC_NORMAL,
+  jffs2_add_physical_node_ref,
+  jffs2_complete_reservation,
+  jffs2_mark_node_obsolete,
+  jffs2_reserve_space,
+  jffs2_reserve_space_gc,
+  write_ofs,
 } from './nodemgmt.js';
 import { jffs2_add_full_dnode_to_inode } from './readinode.js';
 
@@ -48,7 +97,10 @@ export interface jffs2_node_attr {
  * @throws EIO, ENOSPC
  */
 function programNode(
-  c: jffs2_sb_info, totlen: number, state: number, owner: jffs2_inode_cache,
+  c: jffs2_sb_info,
+  totlen: number,
+  state: number,
+  owner: jffs2_inode_cache,
   again: (() => void) | null,
 ): { raw: Ref; offset: number } {
   for (let retried = false; ; retried = true) {
@@ -75,8 +127,15 @@ function programNode(
  * @param alloc ALLOC_*, as space was reserved.
  */
 export function jffs2_write_dnode(
-  c: jffs2_sb_info, f: jffs2_inode_info, attr: jffs2_node_attr, offset: number, dsize: number,
-  csize: number, compr: number, version: number, alloc: number,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  attr: jffs2_node_attr,
+  offset: number,
+  dsize: number,
+  csize: number,
+  compr: number,
+  version: number,
+  alloc: number,
 ): jffs2_full_dnode {
   const { e } = c;
   const node = c.nodebuf;
@@ -104,23 +163,24 @@ export function jffs2_write_dnode(
   e.put32(node, I_DATA_CRC, csize === 0 ? 0 : c.crc(node, INODE_SIZE, csize));
   e.put32(node, I_NODE_CRC, crc32_le(0, node, 0, INODE_CRC_LENGTH));
 
-  const whole =
-    dsize >= PAGE_SIZE || (offset % PAGE_SIZE === 0 && offset + dsize === attr.isize);
+  const whole = dsize >= PAGE_SIZE || (offset % PAGE_SIZE === 0 && offset + dsize === attr.isize);
   const state = dsize > 0 && whole ? REF_PRISTINE : REF_NORMAL;
   const again =
-    alloc === ALLOC_NORETRY ? null : () => {
-      if (alloc === ALLOC_GC) {
-        jffs2_reserve_space_gc(c, totlen, JFFS2_SUMMARY_INODE_SIZE);
-      } else {
-        reserveAgain(c, f, totlen, alloc, JFFS2_SUMMARY_INODE_SIZE);
-        // Collecting garbage meanwhile may have used versions of this inode.
-        if (f.highest_version >= version) {
-          version = jffs2_next_version(f);
-          e.put32(node, I_VERSION, version);
-          e.put32(node, I_NODE_CRC, crc32_le(0, node, 0, INODE_CRC_LENGTH));
-        }
-      }
-    };
+    alloc === ALLOC_NORETRY
+      ? null
+      : () => {
+          if (alloc === ALLOC_GC) {
+            jffs2_reserve_space_gc(c, totlen, JFFS2_SUMMARY_INODE_SIZE);
+          } else {
+            reserveAgain(c, f, totlen, alloc, JFFS2_SUMMARY_INODE_SIZE);
+            // Collecting garbage meanwhile may have used versions of this inode.
+            if (f.highest_version >= version) {
+              version = jffs2_next_version(f);
+              e.put32(node, I_VERSION, version);
+              e.put32(node, I_NODE_CRC, crc32_le(0, node, 0, INODE_CRC_LENGTH));
+            }
+          }
+        };
   const { raw, offset: at } = programNode(c, totlen, state, f.inocache, again);
   c.summary.addInode(ino, version, at % c.sector_size, totlen);
   return { raw, ofs: offset, size: dsize, frags: 0 };
@@ -128,7 +188,11 @@ export function jffs2_write_dnode(
 
 /** Gives the reservation back and takes a new one; collecting garbage may need nodebuf. */
 function reserveAgain(
-  c: jffs2_sb_info, f: jffs2_inode_info, totlen: number, alloc: number, sumsize: number,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  totlen: number,
+  alloc: number,
+  sumsize: number,
 ): void {
   const saved = c.nodebuf.slice(0, totlen);
   f.sem.unlock();
@@ -150,8 +214,14 @@ function reserveAgain(
  * @param ino 0 writes a deletion.
  */
 export function jffs2_write_dirent(
-  c: jffs2_sb_info, f: jffs2_inode_info, name: ByteName, ino: number, type: number, mctime: number,
-  version: number, alloc: number,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  name: ByteName,
+  ino: number,
+  type: number,
+  mctime: number,
+  version: number,
+  alloc: number,
 ): jffs2_full_dirent {
   const { e } = c;
   const node = c.nodebuf;
@@ -186,9 +256,7 @@ export function jffs2_write_dirent(
   };
   const state = ino === 0 ? REF_NORMAL : REF_PRISTINE;
   const { raw, offset } = programNode(c, totlen, state, f.inocache, again);
-  c.summary.addDirent(
-    f.inocache.ino, version, ino, type, name, offset % c.sector_size, totlen,
-  );
+  c.summary.addDirent(f.inocache.ino, version, ino, type, name, offset % c.sector_size, totlen);
   return { raw, version, ino, type, name, pos: 0 };
 }
 
@@ -198,7 +266,11 @@ export function jffs2_write_dirent(
  * @returns the codec; `out` has the bytes consumed and produced.
  */
 export function compressToNode(
-  c: jffs2_sb_info, data: Uint8Array, at: number, datalen: number, room: number,
+  c: jffs2_sb_info,
+  data: Uint8Array,
+  at: number,
+  datalen: number,
+  room: number,
   out: compr_lengths,
 ): number {
   out.srclen = datalen;
@@ -217,8 +289,13 @@ export function compressToNode(
  * @throws ENOSPC, EIO when nothing was written.
  */
 export function jffs2_write_inode_range(
-  c: jffs2_sb_info, f: jffs2_inode_info, attr: jffs2_node_attr, data: Uint8Array, at: number,
-  offset: number, writelen: number,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  attr: jffs2_node_attr,
+  data: Uint8Array,
+  at: number,
+  offset: number,
+  writelen: number,
 ): number {
   let done = 0;
   let retried = false;
@@ -227,7 +304,10 @@ export function jffs2_write_inode_range(
     let room: number;
     try {
       room = jffs2_reserve_space(
-        c, INODE_SIZE + JFFS2_MIN_DATA_LEN, ALLOC_NORMAL, JFFS2_SUMMARY_INODE_SIZE,
+        c,
+        INODE_SIZE + JFFS2_MIN_DATA_LEN,
+        ALLOC_NORMAL,
+        JFFS2_SUMMARY_INODE_SIZE,
       );
     } catch (error) {
       if (done > 0 && error instanceof Errno) return done;
@@ -240,9 +320,7 @@ export function jffs2_write_inode_range(
       const { srclen, dstlen } = c.lengths;
       attr.isize = Math.max(attr.isize, ofs + srclen);
       const version = jffs2_next_version(f);
-      const fn = jffs2_write_dnode(
-        c, f, attr, ofs, srclen, dstlen, compr, version, ALLOC_NORETRY,
-      );
+      const fn = jffs2_write_dnode(c, f, attr, ofs, srclen, dstlen, compr, version, ALLOC_NORETRY);
       jffs2_add_full_dnode_to_inode(c, f, fn);
       dropMetadata(c, f);
       done += srclen;
@@ -274,10 +352,22 @@ export function dropMetadata(c: jffs2_sb_info, f: jffs2_inode_info): void {
  * held by the caller.
  */
 export function jffs2_write_hole(
-  c: jffs2_sb_info, f: jffs2_inode_info, attr: jffs2_node_attr, offset: number, dsize: number,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  attr: jffs2_node_attr,
+  offset: number,
+  dsize: number,
 ): void {
   const fn = jffs2_write_dnode(
-    c, f, attr, offset, dsize, 0, JFFS2_COMPR_ZERO, jffs2_next_version(f), ALLOC_NORMAL,
+    c,
+    f,
+    attr,
+    offset,
+    dsize,
+    0,
+    JFFS2_COMPR_ZERO,
+    jffs2_next_version(f),
+    ALLOC_NORMAL,
   );
   jffs2_add_full_dnode_to_inode(c, f, fn);
   dropMetadata(c, f);
@@ -288,7 +378,10 @@ export function jffs2_write_hole(
  * @throws ENOSPC the numbers are used up.
  */
 export function jffs2_do_new_inode(
-  c: jffs2_sb_info, f: jffs2_inode_info, isDirectory: boolean, parent: number,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  isDirectory: boolean,
+  parent: number,
 ): void {
   if (c.highest_ino >= 0xffffffff) throw new Errno('ENOSPC', 'no inode number is left');
   const ic = new jffs2_inode_cache(++c.highest_ino);
@@ -303,7 +396,9 @@ export function jffs2_do_new_inode(
 
 /** Puts an entry into a directory in memory; an older one of the name becomes obsolete. */
 export function jffs2_add_fd_to_dir(
-  c: jffs2_sb_info, f: jffs2_inode_info, fd: jffs2_full_dirent,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  fd: jffs2_full_dirent,
 ): void {
   f.dents ??= new Map();
   const old = f.dents.get(fd.name);
@@ -325,7 +420,12 @@ export function jffs2_add_fd_to_dir(
 
 /** Writes an entry (or, with ino 0, a deletion) at the reserved place and puts it into the map. */
 function putDirent(
-  c: jffs2_sb_info, f: jffs2_inode_info, ino: number, type: number, name: ByteName, time: number,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  ino: number,
+  type: number,
+  name: ByteName,
+  time: number,
   alloc: number,
 ): void {
   f.sem.lock();
@@ -339,10 +439,18 @@ function putDirent(
 
 /** Reserves, writes an entry into directory `f`, and puts it into the map. @throws ENOSPC, EIO */
 export function jffs2_do_link(
-  c: jffs2_sb_info, f: jffs2_inode_info, ino: number, type: number, name: ByteName, time: number,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  ino: number,
+  type: number,
+  name: ByteName,
+  time: number,
 ): void {
   jffs2_reserve_space(
-    c, DIRENT_SIZE + name.length, ALLOC_NORMAL, JFFS2_SUMMARY_DIRENT_SIZE(name.length),
+    c,
+    DIRENT_SIZE + name.length,
+    ALLOC_NORMAL,
+    JFFS2_SUMMARY_DIRENT_SIZE(name.length),
   );
   try {
     putDirent(c, f, ino, type, name, time, ALLOC_NORMAL);
@@ -359,13 +467,20 @@ export function jffs2_do_link(
  * @throws ENOSPC nothing has changed; EIO before or after `linked`.
  */
 export function jffs2_do_rename(
-  c: jffs2_sb_info, ino: number, type: number, to: { f: jffs2_inode_info; name: ByteName },
-  from: { f: jffs2_inode_info; name: ByteName }, time: number, linked: () => void,
+  c: jffs2_sb_info,
+  ino: number,
+  type: number,
+  to: { f: jffs2_inode_info; name: ByteName },
+  from: { f: jffs2_inode_info; name: ByteName },
+  time: number,
+  linked: () => void,
 ): void {
   const second = PAD(DIRENT_SIZE + from.name.length);
   const secondEntry = JFFS2_SUMMARY_DIRENT_SIZE(from.name.length);
   jffs2_reserve_space(
-    c, PAD(DIRENT_SIZE + to.name.length) + second, ALLOC_NORMAL,
+    c,
+    PAD(DIRENT_SIZE + to.name.length) + second,
+    ALLOC_NORMAL,
     JFFS2_SUMMARY_DIRENT_SIZE(to.name.length) + secondEntry,
   );
   try {
@@ -392,10 +507,17 @@ export function jffs2_do_rename(
  * @throws ENOSPC, EIO
  */
 export function jffs2_do_unlink(
-  c: jffs2_sb_info, f: jffs2_inode_info, name: ByteName, child: jffs2_inode_info, time: number,
+  c: jffs2_sb_info,
+  f: jffs2_inode_info,
+  name: ByteName,
+  child: jffs2_inode_info,
+  time: number,
 ): void {
   jffs2_reserve_space(
-    c, DIRENT_SIZE + name.length, ALLOC_DELETION, JFFS2_SUMMARY_DIRENT_SIZE(name.length),
+    c,
+    DIRENT_SIZE + name.length,
+    ALLOC_DELETION,
+    JFFS2_SUMMARY_DIRENT_SIZE(name.length),
   );
   try {
     putDirent(c, f, 0, 0, name, time, ALLOC_DELETION);
@@ -420,4 +542,3 @@ export function jffs2_drop_link(c: jffs2_sb_info, child: jffs2_inode_info): void
 
 /** The DT_ number of a mode. */
 export const modeToType = (mode: number): number => (mode & S_IFMT) >> 12;
-

@@ -16,20 +16,57 @@ import { Errno } from '../lump/errno.js';
 import { XATTR_CREATE, XATTR_REPLACE } from '../lump/fs.js';
 import { bytesToName, type ByteName, putName } from '../lump/types.js';
 import {
-  H_CRC, H_TOTLEN, H_TYPE, JFFS2_MAGIC_BITMASK, JFFS2_NODETYPE_XATTR, JFFS2_NODETYPE_XREF,
-  JFFS2_SUMMARY_XATTR_SIZE, JFFS2_SUMMARY_XREF_SIZE, PAD, R_INO, R_NODE_CRC, R_XID, R_XSEQNO,
-  XATTR_SIZE, XREF_SIZE, X_DATA_CRC, X_NAME_LEN, X_NODE_CRC, X_VALUE_LEN, X_VERSION, X_XID,
+  H_CRC,
+  H_TOTLEN,
+  H_TYPE,
+  JFFS2_MAGIC_BITMASK,
+  JFFS2_NODETYPE_XATTR,
+  JFFS2_NODETYPE_XREF,
+  JFFS2_SUMMARY_XATTR_SIZE,
+  JFFS2_SUMMARY_XREF_SIZE,
+  PAD,
+  R_INO,
+  R_NODE_CRC,
+  R_XID,
+  R_XSEQNO,
+  XATTR_SIZE,
+  XREF_SIZE,
+  X_DATA_CRC,
+  X_NAME_LEN,
+  X_NODE_CRC,
+  X_VALUE_LEN,
+  X_VERSION,
+  X_XID,
   X_XPREFIX,
 } from './medium.js';
 import {
-  jffs2_link_node_ref, RAWNODE_CLASS_XATTR_DATUM, RAWNODE_CLASS_XATTR_REF, ref_block, ref_flags,
-  ref_obsolete, ref_offset, ref_totlen, REF_OBSOLETE, REF_PRISTINE, REF_UNCHECKED, set_ref_state,
-  type jffs2_eraseblock, type jffs2_inode_cache, type jffs2_node_owner, type jffs2_sb_info,
+  jffs2_link_node_ref,
+  RAWNODE_CLASS_XATTR_DATUM,
+  RAWNODE_CLASS_XATTR_REF,
+  ref_block,
+  ref_flags,
+  ref_obsolete,
+  ref_offset,
+  ref_totlen,
+  REF_OBSOLETE,
+  REF_PRISTINE,
+  REF_UNCHECKED,
+  set_ref_state,
+  type jffs2_eraseblock,
+  type jffs2_inode_cache,
+  type jffs2_node_owner,
+  type jffs2_sb_info,
   type Ref,
 } from './nodelist.js';
 import {
-  ALLOC_DELETION, ALLOC_NORMAL, jffs2_add_physical_node_ref, jffs2_complete_reservation,
-  jffs2_mark_node_obsolete, jffs2_reserve_space, jffs2_reserve_space_gc, write_ofs,
+  ALLOC_DELETION,
+  ALLOC_NORMAL,
+  jffs2_add_physical_node_ref,
+  jffs2_complete_reservation,
+  jffs2_mark_node_obsolete,
+  jffs2_reserve_space,
+  jffs2_reserve_space_gc,
+  write_ofs,
 } from './nodemgmt.js';
 
 const XREF_DELETE_MARKER = 1;
@@ -96,7 +133,11 @@ function markDead(ref: jffs2_xattr_ref): void {
 
 /** Scan: a datum node was found. */
 export function jffs2_build_xattr_datum(
-  c: jffs2_sb_info, jeb: jffs2_eraseblock, offsetAndState: number, len: number, xid: number,
+  c: jffs2_sb_info,
+  jeb: jffs2_eraseblock,
+  offsetAndState: number,
+  len: number,
+  xid: number,
   version: number,
 ): void {
   if (xid > c.highest_xid) c.highest_xid = xid;
@@ -117,7 +158,10 @@ export function jffs2_build_xattr_datum(
 
 /** Scan: a reference node was found. What it says is read in the build. */
 export function jffs2_build_xattr_ref(
-  c: jffs2_sb_info, jeb: jffs2_eraseblock, offsetAndState: number, len: number,
+  c: jffs2_sb_info,
+  jeb: jffs2_eraseblock,
+  offsetAndState: number,
+  len: number,
 ): void {
   c.xref_temp.push(jffs2_link_node_ref(c, jeb, offsetAndState, len, null));
 }
@@ -221,7 +265,10 @@ function readReference(c: jffs2_sb_info, raw: Ref): jffs2_xattr_ref | null {
     return null;
   }
   return new jffs2_xattr_ref(
-    e.u32(buf, off + R_INO), e.u32(buf, off + R_XID), e.u32(buf, off + R_XSEQNO), raw,
+    e.u32(buf, off + R_INO),
+    e.u32(buf, off + R_XID),
+    e.u32(buf, off + R_XSEQNO),
+    raw,
   );
 }
 
@@ -356,7 +403,8 @@ function checkInode(c: jffs2_sb_info, ic: jffs2_inode_cache): void {
     }
     best.set(key, ref);
   }
-  // The list anew, rather than each taken out of its middle: a hostile medium has 100,000 of a name.
+  // The list anew, rather than each taken out of its middle: a hostile medium has 100,000 of a
+  // name.
   ic.xref = null;
   for (const ref of gone) release(c, ref);
   for (const ref of best.values()) {
@@ -373,7 +421,10 @@ function addUnmarked(c: jffs2_sb_info, ino: number, key: string, ref: jffs2_xatt
 }
 
 function findRef(
-  c: jffs2_sb_info, ic: jffs2_inode_cache, xprefix: number, name: ByteName,
+  c: jffs2_sb_info,
+  ic: jffs2_inode_cache,
+  xprefix: number,
+  name: ByteName,
 ): jffs2_xattr_ref | null {
   checkInode(c, ic);
   for (let ref = ic.xref; ref; ref = ref.next) {
@@ -385,7 +436,8 @@ function findRef(
 
 /** All attributes of an inode: prefix number and name without prefix. */
 export function jffs2_list_xattr(
-  c: jffs2_sb_info, ic: jffs2_inode_cache,
+  c: jffs2_sb_info,
+  ic: jffs2_inode_cache,
 ): { xprefix: number; name: ByteName }[] {
   c.xattr_sem.down_write();
   try {
@@ -402,7 +454,10 @@ export function jffs2_list_xattr(
 
 /** The value of an attribute. @throws ENODATA there is none; EIO. */
 export function do_jffs2_getxattr(
-  c: jffs2_sb_info, ic: jffs2_inode_cache, xprefix: number, name: ByteName,
+  c: jffs2_sb_info,
+  ic: jffs2_inode_cache,
+  xprefix: number,
+  name: ByteName,
 ): Uint8Array {
   c.xattr_sem.down_write();
   try {
@@ -429,8 +484,12 @@ function readValue(c: jffs2_sb_info, xd: jffs2_xattr_datum): Uint8Array {
  *   ENOSPC, EIO. Nothing has changed then.
  */
 export function do_jffs2_setxattr(
-  c: jffs2_sb_info, ic: jffs2_inode_cache, xprefix: number, name: ByteName,
-  value: Uint8Array | null, flags: number,
+  c: jffs2_sb_info,
+  ic: jffs2_inode_cache,
+  xprefix: number,
+  name: ByteName,
+  value: Uint8Array | null,
+  flags: number,
 ): void {
   const key = `${xprefix}:${name}`;
   if (value === null) {
@@ -483,7 +542,11 @@ export function do_jffs2_setxattr(
 }
 
 function removeAttribute(
-  c: jffs2_sb_info, ic: jffs2_inode_cache, xprefix: number, name: ByteName, key: string,
+  c: jffs2_sb_info,
+  ic: jffs2_inode_cache,
+  xprefix: number,
+  name: ByteName,
+  key: string,
   flags: number,
 ): void {
   jffs2_reserve_space(c, XREF_SIZE, ALLOC_DELETION, JFFS2_SUMMARY_XREF_SIZE);
@@ -526,7 +589,10 @@ function markLosers(c: jffs2_sb_info, ic: jffs2_inode_cache, key: string): void 
 
 /** A datum with exactly this content that is in memory already. */
 function findDatum(
-  c: jffs2_sb_info, xprefix: number, name: ByteName, value: Uint8Array,
+  c: jffs2_sb_info,
+  xprefix: number,
+  name: ByteName,
+  value: Uint8Array,
 ): jffs2_xattr_datum | null {
   const crc = contentCrc(c, name, value);
   const xd = c.xattr_by_content.get(contentKey(xprefix, name, value.length, crc));
@@ -543,7 +609,10 @@ function contentCrc(c: jffs2_sb_info, name: ByteName, value: Uint8Array): number
 
 /** Writes a new datum at the reserved place. */
 function createDatum(
-  c: jffs2_sb_info, xprefix: number, name: ByteName, value: Uint8Array,
+  c: jffs2_sb_info,
+  xprefix: number,
+  name: ByteName,
+  value: Uint8Array,
 ): jffs2_xattr_datum {
   if (c.highest_xid >= U32_MAX) throw new Errno('ENOSPC', 'no attribute number is left');
   const xd = new jffs2_xattr_datum(++c.highest_xid, 1, 0);
@@ -651,7 +720,9 @@ export function jffs2_xattr_delete_inode(c: jffs2_sb_info, ic: jffs2_inode_cache
 
 /** Moves a datum's node. alloc_sem is held. */
 export function jffs2_garbage_collect_xattr_datum(
-  c: jffs2_sb_info, xd: jffs2_xattr_datum, raw: Ref,
+  c: jffs2_sb_info,
+  xd: jffs2_xattr_datum,
+  raw: Ref,
 ): void {
   c.xattr_sem.down_write();
   try {
@@ -671,7 +742,9 @@ export function jffs2_garbage_collect_xattr_datum(
 
 /** Moves a reference's node, or drops a marker that has nothing left to undo. alloc_sem is held. */
 export function jffs2_garbage_collect_xattr_ref(
-  c: jffs2_sb_info, ref: jffs2_xattr_ref, raw: Ref,
+  c: jffs2_sb_info,
+  ref: jffs2_xattr_ref,
+  raw: Ref,
 ): void {
   c.xattr_sem.down_write();
   try {

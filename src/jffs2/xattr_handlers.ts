@@ -4,13 +4,17 @@
 import { Errno } from '../lump/errno.js';
 import type { inode, xattr_handler } from '../lump/fs.js';
 import {
-  posix_acl_access_xattr_handler, posix_acl_default_xattr_handler,
+  posix_acl_access_xattr_handler,
+  posix_acl_default_xattr_handler,
 } from '../lump/posix_acl.js';
 import type { ByteName } from '../lump/types.js';
 import { JFFS2_INODE_INFO, jffs2_now, JFFS2_SB_INFO } from './fs.js';
 import {
-  JFFS2_XPREFIX_ACL_ACCESS, JFFS2_XPREFIX_ACL_DEFAULT, JFFS2_XPREFIX_SECURITY,
-  JFFS2_XPREFIX_TRUSTED, JFFS2_XPREFIX_USER,
+  JFFS2_XPREFIX_ACL_ACCESS,
+  JFFS2_XPREFIX_ACL_DEFAULT,
+  JFFS2_XPREFIX_SECURITY,
+  JFFS2_XPREFIX_TRUSTED,
+  JFFS2_XPREFIX_USER,
 } from './medium.js';
 import { do_jffs2_getxattr, do_jffs2_setxattr, jffs2_list_xattr } from './xattr.js';
 

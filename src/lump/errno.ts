@@ -1,8 +1,8 @@
 /**
  * Linux's error numbers, as the emulated kernel uses them.
  *
- * Source of the numbers: Linux's generic and x86 errno lists, checked against `errno -l` (moreutils)
- * and `os.constants.errno` of Node on Linux by test/lump/errno.test.ts.
+ * Source of the numbers: Linux's generic and x86 errno lists, checked against `errno -l`
+ * (moreutils) and `os.constants.errno` of Node on Linux by test/lump/errno.test.ts.
  */
 // biome-ignore format: a table
 export const LINUX_ERRNO = {

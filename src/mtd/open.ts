@@ -35,7 +35,8 @@ export interface mtd_open_options {
   /**
    * Size of the chip in bytes. Default: what the sidecar says, or the rest of the file, rounded up
    * to whole erase blocks. More than the file holds, or than the sidecar says: the rest is erased
-   * flash, the chip grows. Less: `offset` must be given too (0 will do), to say that a part is meant.
+   * flash, the chip grows. Less: `offset` must be given too (0 will do), to say that a part is
+   * meant.
    */
   readonly size?: number;
   /** Default: the file's name. */

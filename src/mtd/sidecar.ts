@@ -4,8 +4,8 @@
  *
  * - first a snapshot (chip_description.ts);
  * - then a journal. `{"erase":[eb,count]}` is appended *before* those blocks are erased; at every
- *   sync, `{"block":[...],"program":[...],"read":[...],"bytesProgrammed":n,"bytesRead":n}` holds the
- *   counters (not differences) of the blocks where they changed.
+ *   sync, `{"block":[...],"program":[...],"read":[...],"bytesProgrammed":n,"bytesRead":n}` holds
+ *   the counters (not differences) of the blocks where they changed.
  *
  * When the journal has grown, and at close, the file is replaced by a new snapshot at once.
  *

@@ -1,7 +1,7 @@
 /**
  * Puts a jffs2 mount together: host, kernel, chip, file system, translator. What is not told is
- * detected, and everything that was found out is reported with its evidence. A doubt makes the mount
- * read-only: nothing is written before all is known.
+ * detected, and everything that was found out is reported with its evidence. A doubt makes the
+ * mount read-only: nothing is written before all is known.
  *
  * The same function serves programs that use a file system as a library, and (as a module with
  * `open`) the thread that answers FUSE.
@@ -173,7 +173,8 @@ function mount(options: MountJffs2Options, host: Rumpuser): MountedJffs2 {
     if (!readOnly) remount(sb, flags, words);
     for (const doubt of doubts) report.push(`read-only: ${doubt}`);
     if (c.damage.total > 0) report.push(`damage: ${c.damage.summary()}`);
-    // Whoever ends the mount, the session that serves FUSE or unmount(), ends with the image closed.
+    // Whoever ends the mount, the session that serves FUSE or unmount(), ends with the image
+    // closed.
     const fs = new l2p(sb, () => chip.close());
     return {
       fs,

@@ -1,7 +1,7 @@
 /**
  * Seeded operations on memfs, the model, and on jffs2, the engine, with every answer compared:
- * results, error codes, and at intervals the whole trees with contents, attributes and extended attributes,
- * before and after the medium was mounted again.
+ * results, error codes, and at intervals the whole trees with contents, attributes and extended
+ * attributes, before and after the medium was mounted again.
  *
  * A failure prints the seed and the step. `LUMP_SEED=7 LUMP_OPS=812` runs that one again, as far.
  */

@@ -1,6 +1,6 @@
 /**
- * The model's own judge: seeded system calls on memfs and on the host's file system, in the names of
- * several users, with every answer compared. What memfs gets wrong here would be wrong in jffs2
+ * The model's own judge: seeded system calls on memfs and on the host's file system, in the names
+ * of several users, with every answer compared. What memfs gets wrong here would be wrong in jffs2
  * unnoticed, since memfs judges that.
  *
  * `LUMP_SEED=3 LUMP_OPS=500` runs one seed again, as far.
