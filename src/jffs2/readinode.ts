@@ -376,7 +376,8 @@ function jffs2_build_inode_fragtree(
   const full: (jffs2_full_dnode | null)[] = nodes.map(() => null);
   for (const run of runs) {
     const tn = nodes[run.node]!;
-    const fn = (full[run.node] ??= { raw: tn.raw, ofs: tn.ofs, size: tn.size, frags: 0 });
+    const fn = full[run.node] ?? { raw: tn.raw, ofs: tn.ofs, size: tn.size, frags: 0 };
+    full[run.node] = fn;
     fn.frags++;
     f.fragtree.push({ ofs: run.ofs, size: run.end - run.ofs, node: fn });
   }
