@@ -309,7 +309,7 @@ export class Mutator {
           value: 'v',
         }),
     ])();
-    if (node.length <= room) this.bytes.set(node, at);
+    if (at < this.bytes.length && node.length <= room) this.bytes.set(node, at);
   }
 
   /** One byte or many, one erase block or two. */
