@@ -19,7 +19,7 @@ import {
   fuse_write_in,
   fuse_write_out,
 } from './protocol.js';
-import { EINVAL, ENOSYS, IN, OUT } from './reply.js';
+import { EINVAL, ENOSPC, ENOSYS, IN, OUT } from './reply.js';
 import type { FuseSession } from './session.js';
 
 /**
@@ -77,8 +77,19 @@ export function write(s: FuseSession): number {
   uio.resid = size;
   uio.offset = s.request.u64(IN + w.offset);
   const error = s.fs.node_write(s.node, uio, s.options.sync ? IO_SYNC : 0, s.cred);
-  if (error !== 0 && (uio.resid === size || (flags & FUSE_WRITE_CACHE) !== 0)) return s.fail(error);
+  const isCached = (flags & FUSE_WRITE_CACHE) !== 0;
+  if (error === 0) s.refusals.take(s.node);
+  else if (isCached || uio.resid === size) return refused(s, error, isCached);
   return putWritten(s, size - uio.resid);
+}
+
+function refused(s: FuseSession, error: number, isCached: boolean): number {
+  const answer = s.fail(error);
+  if (isCached && answer === -ENOSPC) {
+    s.refusals.add(s.node);
+    s.staleNode = s.node;
+  }
+  return answer;
 }
 
 function putWritten(s: FuseSession, bytes: number): number {

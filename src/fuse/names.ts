@@ -124,6 +124,7 @@ function removeName(s: FuseSession, directory: boolean): number {
   const targ = info.cookie;
   error = directory ? fs.node_rmdir(node, targ, cn) : fs.node_remove(node, targ, cn);
   fs.node_reclaim(targ, 1);
+  s.refusals.clear();
   return error === 0 ? 0 : s.fail(error);
 }
 
@@ -160,6 +161,7 @@ function renameTo(s: FuseSession, newdir: number, flags: number, namesAt: number
   }
   fs.node_reclaim(src, 1);
   if (targ !== null) fs.node_reclaim(targ, 1);
+  s.refusals.clear();
   return error === 0 ? 0 : s.fail(error);
 }
 

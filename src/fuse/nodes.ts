@@ -14,14 +14,17 @@ import {
   FATTR_LOCKOWNER,
   FATTR_MODE,
   FATTR_MTIME,
+  FATTR_SIZE,
+  FUSE_GETATTR_FH,
   fuse_access_in,
   fuse_batch_forget_in,
   fuse_forget_in,
   fuse_forget_one,
+  fuse_getattr_in,
   fuse_kstatfs,
   fuse_setattr_in,
 } from './protocol.js';
-import { ENAMETOOLONG, ENOTTY, IN, NO_REPLY, OUT } from './reply.js';
+import { ENAMETOOLONG, ENOSPC, ENOTTY, IN, NO_REPLY, OUT } from './reply.js';
 import type { FuseSession } from './session.js';
 
 /** FATTR bits of a file's times coming back from the kernel that kept them. */
@@ -46,6 +49,8 @@ export function batch_forget(s: FuseSession): number {
 
 /** FUSE_GETATTR */
 export function getattr(s: FuseSession): number {
+  const flags = s.request.u32(IN + fuse_getattr_in.at.getattr_flags);
+  if ((flags & FUSE_GETATTR_FH) !== 0 && s.refusals.take(s.node)) return -ENOSPC;
   const error = s.fs.node_getattr(s.node, s.va, s.cred);
   return error === 0 ? s.putAttributes() : s.fail(error);
 }
@@ -71,6 +76,7 @@ export function setattr(s: FuseSession): number {
   const va = s.emptyVattr();
   readSetattr(s.request, IN, valid, va, s.options.wallClockMs());
   if (mode >= 0) va.va_mode = mode;
+  if ((valid & FATTR_SIZE) !== 0) s.refusals.clear();
   const error = s.fs.node_setattr(s.node, va, s.cred) || s.fs.node_getattr(s.node, va, s.cred);
   return error === 0 ? s.putAttributes() : s.fail(error);
 }

@@ -111,6 +111,8 @@ export const FOPEN_CACHE_DIR = 1 << 3;
 /** fuse_write_in.write_flags: pages of the kernel's cache; it asks to drop set-id bits. */
 export const FUSE_WRITE_CACHE = 1 << 0;
 export const FUSE_WRITE_KILL_SUIDGID = 1 << 2;
+/** fuse_getattr_in.getattr_flags */
+export const FUSE_GETATTR_FH = 1 << 0;
 /** fuse_fsync_in.fsync_flags */
 export const FUSE_FSYNC_FDATASYNC = 1 << 0;
 /** fuse_setxattr_in.setxattr_flags */
@@ -301,6 +303,12 @@ export const fuse_kstatfs = structure('fuse_kstatfs', [
   ['frsize', 'u32', ''],
   ['padding', 'u32', ''],
   ['spare', ['u32', 6], ''],
+]);
+
+export const fuse_getattr_in = structure('fuse_getattr_in', [
+  ['getattr_flags', 'u32', 'FUSE_GETATTR_FH: on behalf of an open file'],
+  ['dummy', 'u32', ''],
+  ['fh', 'u64', ''],
 ]);
 
 export const fuse_fsync_in = structure('fuse_fsync_in', [

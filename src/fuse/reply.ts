@@ -24,6 +24,7 @@ export const EBUSY = linuxErrno('EBUSY');
 export const EINVAL = linuxErrno('EINVAL');
 export const EIO = linuxErrno('EIO');
 export const ENAMETOOLONG = linuxErrno('ENAMETOOLONG');
+export const ENOSPC = linuxErrno('ENOSPC');
 export const ENOSYS = linuxErrno('ENOSYS');
 export const ENOTTY = linuxErrno('ENOTTY');
 export const EPROTO = linuxErrno('EPROTO');

@@ -43,6 +43,7 @@ import {
   fuse_notify_inval_inode_out,
   fuse_out_header,
 } from './protocol.js';
+import { Refusals } from './refusals.js';
 import { EIO, ENOSYS, NO_REPLY, OUT } from './reply.js';
 import { WireBuffer } from './structure.js';
 
@@ -117,6 +118,8 @@ export class FuseSession {
 
   /** Node id of a regular file that the kernel knows, for the doorbell. 0: none. */
   knownFile = 0;
+  /** Whose pages did not fit. */
+  readonly refusals = new Refusals();
   /** Its attributes changed in a way that the reply in hand does not tell. 0: none. */
   staleNode: Cookie = 0;
 
@@ -224,6 +227,7 @@ export class FuseSession {
   reclaim(node: Cookie, nlookup: number): void {
     if (node === this.fs.rootCookie) return;
     if (this.nodeidOf(node) === this.knownFile) this.knownFile = 0;
+    this.refusals.take(node);
     this.fs.node_reclaim(node, nlookup);
   }
 

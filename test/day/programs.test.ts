@@ -1,7 +1,7 @@
 /**
- * A day's programs on the mount, each in its own directory of one flash: as root and as somebody else,
- * with and without the kernel's write-back cache, in both byte orders. Then the flash is mounted again,
- * and once more as a library, and everything must be as it was.
+ * A day's programs on the mount, each in its own directory of one flash: as root and as somebody
+ * else, with and without the kernel's write-back cache, in both byte orders. Then the flash is
+ * mounted again, and once more as a library, and everything must be as it was.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, readFileSync } from 'node:fs';

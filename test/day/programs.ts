@@ -47,11 +47,14 @@ function sourceOf(flash: Flash): string {
     rmSync(`${folder}/special/console`);
     rmSync(`${folder}/special/disk`);
     chmodSync(`${folder}/directory/unreadable`, 0o400);
-    flash.asRoot(`
+    flash.asRoot(
+      `
       setfattr -x trusted.key hello
       setfattr -x security.label hello
       setfattr -h -x trusted.link links/relative
-      chown -hR ${flash.uid}:${flash.uid} .`, folder);
+      chown -hR ${flash.uid}:${flash.uid} .`,
+      folder,
+    );
   }
   return folder;
 }
@@ -65,7 +68,11 @@ const cp: DayProgram = {
   name: 'cp -a',
   needs: ['cp', 'setfattr', 'setfacl', 'getfattr'],
   work(flash, directory) {
-    flash.sh(directory, 'cp -a "$1" copy && cp -a copy again && cp -a again/. third', sourceOf(flash));
+    flash.sh(
+      directory,
+      'cp -a "$1" copy && cp -a copy again && cp -a again/. third',
+      sourceOf(flash),
+    );
     flash.sh(directory, 'cp --sparse=always -r again/. sparse && cp --reflink=auto copy/zeros z');
   },
   check(flash, directory) {
@@ -195,7 +202,12 @@ const sqlite: DayProgram = {
       begin; delete from t; rollback;
       delete from t where id % 10 = 0; vacuum;`;
     for (const mode of ['delete', 'truncate', 'persist', 'wal']) {
-      flash.sh(directory, 'sqlite3 -bail "$1.db" "$2"', mode, `pragma journal_mode=${mode};${fill}`);
+      flash.sh(
+        directory,
+        'sqlite3 -bail "$1.db" "$2"',
+        mode,
+        `pragma journal_mode=${mode};${fill}`,
+      );
       flash.sh(directory, 'sqlite3 -bail "$1.db" "$2"', mode, change);
     }
     // A writer is killed in the middle of a transaction whose pages are in the file already.
@@ -241,7 +253,11 @@ const vim: DayProgram = {
     expect(readFileSync(`${directory}/long~`)).to.deep.equal(text(300_000, 2));
     expect(flash.sh(directory, 'stat -c "%a %h" notes')).to.equal('640 2\n');
     const rest = text(300_000, 2).toString().split('\n').slice(100);
-    expect(readFileSync(`${directory}/long`, 'utf8').split('\n')).to.deep.equal([...rest, rest[0], '']);
+    expect(readFileSync(`${directory}/long`, 'utf8').split('\n')).to.deep.equal([
+      ...rest,
+      rest[0],
+      '',
+    ]);
   },
 };
 
@@ -253,10 +269,16 @@ const npm: DayProgram = {
   work(flash, directory) {
     const archives = flash.beside('archives');
     const dependencies: Record<string, string> = {};
-    const packages: Record<string, object> = { '': { name: 'day', version: '1.0.0', dependencies } };
+    const packages: Record<string, object> = {
+      '': { name: 'day', version: '1.0.0', dependencies },
+    };
     for (const name of NPM_PACKAGES) {
       flash.asRoot(
-        'tar -C "$1" --transform "s,^$2,package," -czf "$3/$2.tgz" "$2"', '.', PACKAGES, name, archives,
+        'tar -C "$1" --transform "s,^$2,package," -czf "$3/$2.tgz" "$2"',
+        '.',
+        PACKAGES,
+        name,
+        archives,
       );
       dependencies[name] = `file:${archives}/${name}.tgz`;
       const { version, bin, engines } = JSON.parse(
@@ -357,5 +379,13 @@ const crowd: DayProgram = {
 };
 
 export const DAY_PROGRAMS: readonly DayProgram[] = [
-  cp, tar, rsync, git, sqlite, vim, npm, fio, crowd,
+  cp,
+  tar,
+  rsync,
+  git,
+  sqlite,
+  vim,
+  npm,
+  fio,
+  crowd,
 ];

@@ -1,14 +1,18 @@
 /** One flash and its mount, for the programs of a working day. */
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { accessSync, chmodSync, chownSync, constants, mkdirSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import {
-  jffs2Command,
-  mountInBackground,
-  NO_MOUNTS,
-  umount,
-  Workspace,
-} from '../fuse/server.js';
+  accessSync,
+  chownSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { jffs2Command, mountInBackground, NO_MOUNTS, umount, Workspace } from '../fuse/server.js';
 
 /** "nobody": no privilege, and no entry in any group. */
 export const NOBODY = 65_534;
@@ -47,10 +51,15 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+/** In memory, where there is such a place: programs sync a lot, and the host's disk is not the point. */
+const imageFolder = (): string =>
+  mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'lump-day-'));
+
 /** A flash in an image file, with a mount point and room beside it. */
 export class Flash {
   readonly workspace = new Workspace();
-  readonly image = this.workspace.path('flash.bin');
+  /** Alone in its folder. */
+  readonly image = join(imageFolder(), 'flash.bin');
   readonly mountpoint = this.workspace.directory('mnt');
   readonly uid: number;
   private readonly options: readonly string[];
@@ -107,7 +116,10 @@ export class Flash {
 
   /** Prepares something, whoever the user is. */
   asRoot(script: string, folder: string, ...args: readonly string[]): void {
-    execFileSync('sh', ['-euc', script, 'sh', ...args], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+    execFileSync('sh', ['-euc', script, 'sh', ...args], {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
   }
 
   /** The same, for scripts that may fail. */
@@ -146,6 +158,7 @@ export class Flash {
 
   remove(): void {
     this.workspace.remove();
+    rmSync(dirname(this.image), { recursive: true });
   }
 }
 
@@ -177,12 +190,3 @@ def get(path):
 def expect(what, want):
     assert what == want, f'{what!r} is not {want!r}'
 `;
-
-/** Forgets what the kernel has cached of all file systems, so that reads reach the server. */
-export function dropCaches(): void {
-  execFileSync('sync');
-  writeFileSync('/proc/sys/vm/drop_caches', '3');
-}
-
-/** Lets others write into a folder of the test. */
-export const openForAll = (folder: string): void => chmodSync(folder, 0o777);

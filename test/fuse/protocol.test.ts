@@ -27,6 +27,7 @@ const SIZES: Readonly<Record<string, number>> = {
   fuse_write_out: 8,
   fuse_kstatfs: 80,
   fuse_fsync_in: 16,
+  fuse_getattr_in: 16,
   fuse_setxattr_in: 16,
   fuse_getxattr_in: 8,
   fuse_getxattr_out: 8,

@@ -680,4 +680,27 @@ describe('session: what goes wrong', () => {
     expect(ok(reply).body.u32(0)).to.equal(8192);
     expect(write(client, nodeid, 'x', { offset: 8192 }).error).to.equal(-E.ENOSPC);
   });
+
+  it('pages of the cache that do not fit are an error, also for the next write(2), once', () => {
+    const client = new Client(new Memfs({ capacityBytes: 8192 }));
+    client.init();
+    const { nodeid } = create(client, 'file');
+    const ask = (getattr_flags: number): number =>
+      client.send(p.FUSE_GETATTR, nodeid, p.fuse_getattr_in, { getattr_flags }).error;
+    const writePages = (bytes: number): number =>
+      write(client, nodeid, 'x'.repeat(bytes), { write_flags: p.FUSE_WRITE_CACHE }).error;
+
+    expect(writePages(4096)).to.equal(0);
+    expect(client.notice()).to.equal(null);
+    expect(writePages(10_000)).to.equal(-E.ENOSPC);
+    expect(client.notice()?.u64(16)).to.equal(nodeid);
+    expect(ask(0), 'stat(2)').to.equal(0);
+    expect(ask(p.FUSE_GETATTR_FH), 'write(2)').to.equal(-E.ENOSPC);
+    expect(ask(p.FUSE_GETATTR_FH), 'the next one').to.equal(0);
+
+    expect(writePages(10_000)).to.equal(-E.ENOSPC);
+    create(client, 'other');
+    ok(client.send(p.FUSE_UNLINK, ROOT, null, {}, 'other'));
+    expect(ask(p.FUSE_GETATTR_FH), 'after something was removed').to.equal(0);
+  });
 });
