@@ -85,7 +85,8 @@ export class Workspace {
     for (const { mountpoint } of mountsBelow(this.folder)) {
       execFileSync('umount', ['-l', mountpoint]);
     }
-    rmSync(this.folder, { recursive: true, force: true });
+    // A server that was told to end may still be closing its image.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 }
 
