@@ -167,7 +167,8 @@ const git: DayProgram = {
        git checkout -qb work && echo more >>'folder 7/numbers' && git commit -qam more
        git rebase -q HEAD~1 && git push -q origin work && git gc -q
        git worktree add -q ../tree v1
-       echo staged >staged && git add staged && echo dirty >>run && git stash -q && git stash pop -q`,
+       echo staged >staged && git add staged && echo dirty >>run
+       git stash -q && git stash pop -q`,
     );
   },
   check(flash, directory) {
