@@ -1,5 +1,5 @@
 /** Requests about a file's bytes. */
-import { FSYNC_DATAONLY, FSYNC_WAIT, IO_SYNC } from '../puffs/puffs.js';
+import { FSYNC_DATAONLY, FSYNC_WAIT, IO_NOCMTIME, IO_SYNC } from '../puffs/puffs.js';
 import { MAX_WRITE_BYTES } from './init.js';
 import { killSetId } from './nodes.js';
 import {
@@ -60,7 +60,8 @@ export function read(s: FuseSession): number {
 /**
  * FUSE_WRITE: straight from the request. A write(2) cut short is answered with what was written;
  * pages from the kernel's cache are answered with the error, since the kernel does not look at
- * their count, and fsync(2) and close(2) would report success.
+ * their count, and fsync(2) and close(2) would report success. Nor do such pages touch the times:
+ * they are the kernel's, which sends those that it has changed, and no others.
  */
 export function write(s: FuseSession): number {
   const w = fuse_write_in.at;
@@ -76,8 +77,9 @@ export function write(s: FuseSession): number {
   uio.off = at;
   uio.resid = size;
   uio.offset = s.request.u64(IN + w.offset);
-  const error = s.fs.node_write(s.node, uio, s.options.sync ? IO_SYNC : 0, s.cred);
   const isCached = (flags & FUSE_WRITE_CACHE) !== 0;
+  const ioflag = (s.options.sync ? IO_SYNC : 0) | (isCached ? IO_NOCMTIME : 0);
+  const error = s.fs.node_write(s.node, uio, ioflag, s.cred);
   if (error === 0) s.refusals.take(s.node);
   else if (isCached || uio.resid === size) return refused(s, error, isCached);
   return putWritten(s, size - uio.resid);

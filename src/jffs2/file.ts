@@ -25,7 +25,7 @@ import { INODE_SIZE, JFFS2_SUMMARY_INODE_SIZE } from './medium.js';
 import { isHoleNode, jffs2_lookup_node_frag } from './readinode.js';
 import { ALLOC_NORMAL, jffs2_complete_reservation, jffs2_reserve_space } from './nodemgmt.js';
 import { jffs2_read_inode_range } from './read.js';
-import { jffs2_write_hole, jffs2_write_inode_range } from './write.js';
+import { jffs2_write_hole, jffs2_write_inode_range, type jffs2_node_attr } from './write.js';
 import { jffs2_listxattr } from './xattr_handlers.js';
 
 export const jffs2_file_inode_operations: inode_operations = {
@@ -72,9 +72,8 @@ export const jffs2_file_address_operations: address_space_operations = {
     if (pos <= oldSize) return;
     const c = JFFS2_SB_INFO(inode.i_sb);
     const f = JFFS2_INODE_INFO(inode);
-    const attr = nodeAttributes(inode);
+    const attr = writeAttributes(inode);
     attr.isize = pos;
-    attr.atime = attr.mtime = attr.ctime = jffs2_now(c);
     jffs2_reserve_space(c, INODE_SIZE, ALLOC_NORMAL, JFFS2_SUMMARY_INODE_SIZE);
     f.sem.lock();
     try {
@@ -97,8 +96,7 @@ export const jffs2_file_address_operations: address_space_operations = {
     const first = inPage + copied === PAGE_SIZE ? 0 : inPage & ~3;
     const from = pos - inPage + first;
     const length = inPage + copied - first;
-    const attr = nodeAttributes(inode);
-    attr.atime = attr.mtime = attr.ctime = jffs2_now(c);
+    const attr = writeAttributes(inode);
     const written = jffs2_write_inode_range(c, f, attr, page.buf, page.off + first, from, length);
     if (written < length && written <= inPage - first) {
       throw new Errno('ENOSPC', 'none of the bytes could be written');
@@ -108,11 +106,16 @@ export const jffs2_file_address_operations: address_space_operations = {
       inode.i_size = pos + accepted;
       inode.i_blocks = sizeToBlocks(inode.i_size);
     }
-    inode.i_mtime_sec = inode.i_ctime_sec = attr.mtime;
-    inode.i_mtime_nsec = inode.i_ctime_nsec = 0;
     return accepted;
   },
 };
+
+/** Of a node with data. file_update_time() has seen to mtime and ctime; atime is Linux's habit. */
+function writeAttributes(inode: inode): jffs2_node_attr {
+  const attr = nodeAttributes(inode);
+  attr.atime = jffs2_now(JFFS2_SB_INFO(inode.i_sb));
+  return attr;
+}
 
 /**
  * SEEK_DATA and SEEK_HOLE by the map: gaps and hole nodes are holes.

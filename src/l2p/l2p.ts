@@ -81,7 +81,7 @@ import { kstat_to_vattr, vattr_to_iattr } from './attr.js';
 import { puffs_to_linux_cred } from './cred.js';
 import { netbsd_to_linux_dev, linux_to_netbsd_dev } from './devt.js';
 import { l2p_errno } from './errno.js';
-import { ioflag_to_flags, open_mode_to_flags } from './flags.js';
+import { ioflag_to_flags, ioflag_to_fmode, open_mode_to_flags } from './flags.js';
 import { l2p_nodes, type l2p_node } from './node.js';
 import { kstatfs_to_statvfs, sb_flags_to_mnt } from './statvfs.js';
 import { extattr_to_xattr, xattr_to_extattr } from './xattr.js';
@@ -450,6 +450,7 @@ export class l2p implements puffs_ops {
       this.enter(cred);
       this.with_file(node, O_WRONLY, (file) => {
         file.f_flags = (file.f_flags & O_ACCMODE) | ioflag_to_flags(ioflag);
+        file.f_mode = ioflag_to_fmode(ioflag);
         const length = uio.resid;
         while (uio.resid > 0) {
           const done = length - uio.resid;

@@ -24,6 +24,7 @@ import {
   ATTR_SIZE,
   ATTR_TOUCH,
   ATTR_UID,
+  FMODE_NOCMTIME,
   MAY_EXEC,
   MAY_READ,
   MAY_WRITE,
@@ -132,8 +133,12 @@ function remove_privs(inode: inode): void {
   if (kill !== 0) __notify_change(null, inode, new_iattr(kill | ATTR_FORCE));
 }
 
-/** Before a write: mtime and ctime become now, in memory; write_end puts them on the medium. */
+/**
+ * Before a write: mtime and ctime become now, in memory; write_end puts them on the medium. Not with
+ * FMODE_NOCMTIME.
+ */
 export function file_update_time(file: file): void {
+  if ((file.f_mode & FMODE_NOCMTIME) !== 0) return;
   const inode = file.f_inode;
   const now = current_time(inode);
   inode.i_mtime_sec = inode.i_ctime_sec = now.sec;

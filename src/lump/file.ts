@@ -26,6 +26,7 @@ import { ihold, iput } from './inode.js';
 class open_file implements file {
   readonly f_inode: inode;
   f_flags: number;
+  f_mode = 0;
   f_pos = 0;
   private_data: unknown = null;
 

@@ -168,9 +168,14 @@ export interface dentry {
   readonly d_sb: super_block;
 }
 
+/** f_mode: writing leaves mtime and ctime alone. */
+export const FMODE_NOCMTIME = 0x800;
+
 export interface file {
   readonly f_inode: inode;
   f_flags: number;
+  /** FMODE_NOCMTIME or 0; what may be done with the file is in f_flags. */
+  f_mode: number;
   /** Position of directory reading only; reads and writes carry their own. */
   f_pos: number;
   private_data: unknown;

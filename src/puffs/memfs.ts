@@ -19,6 +19,7 @@ import {
   FREAD,
   FWRITE,
   IO_APPEND,
+  IO_NOCMTIME,
   MNT_FORCE,
   PC_CHOWN_RESTRICTED,
   PC_FILESIZEBITS,
@@ -423,7 +424,7 @@ export class Memfs extends MemfsBase implements puffs_ops {
     if (done > 0) {
       node.size = Math.max(node.size, position + done);
       uio.resid -= done;
-      node.touch(this.now());
+      if ((ioflag & IO_NOCMTIME) === 0) node.touch(this.now());
       if (!puffs_cred_isjuggernaut(cred)) node.mode = withoutPrivileges(node, cred);
     }
     if (done < wanted) return E.ENOSPC;

@@ -77,6 +77,8 @@ export const EXTATTR_NAMESPACE_SYSTEM = 2;
 export const IO_APPEND = 0x20;
 /** Extension (from NetBSD's IO_SYNC): the bytes are on stable storage when the call answers. */
 export const IO_SYNC = 0x4;
+/** Extension (Linux's FMODE_NOCMTIME): mtime and ctime stay; whoever writes sets them himself. */
+export const IO_NOCMTIME = 0x1000_0000;
 
 /** pathconf names (NetBSD numbers). */
 export const PC_LINK_MAX = 1;

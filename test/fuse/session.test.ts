@@ -681,6 +681,17 @@ describe('session: what goes wrong', () => {
     expect(write(client, nodeid, 'x', { offset: 8192 }).error).to.equal(-E.ENOSPC);
   });
 
+  it("pages of the cache do not touch the times, which are the kernel's", () => {
+    const { client } = start();
+    const { nodeid } = create(client, 'file');
+    const times = { valid: p.FATTR_MTIME, mtime: 1000 };
+    ok(client.send(p.FUSE_SETATTR, nodeid, p.fuse_setattr_in, times));
+    ok(write(client, nodeid, 'page', { write_flags: p.FUSE_WRITE_CACHE }));
+    expect(attributes(client, nodeid).mtime).to.equal(1000);
+    ok(write(client, nodeid, 'write'));
+    expect(attributes(client, nodeid).mtime).to.not.equal(1000);
+  });
+
   it('pages of the cache that do not fit are an error, also for the next write(2), once', () => {
     const client = new Client(new Memfs({ capacityBytes: 8192 }));
     client.init();

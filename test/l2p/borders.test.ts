@@ -4,7 +4,7 @@ import { kstat_to_vattr, vattr_to_iattr } from '../../src/l2p/attr.js';
 import { puffs_to_linux_cred } from '../../src/l2p/cred.js';
 import { linux_to_netbsd_dev, netbsd_to_linux_dev } from '../../src/l2p/devt.js';
 import { l2p_errno, linux_to_netbsd_errno, netbsd_to_linux_code } from '../../src/l2p/errno.js';
-import { ioflag_to_flags, open_mode_to_flags } from '../../src/l2p/flags.js';
+import { ioflag_to_flags, ioflag_to_fmode, open_mode_to_flags } from '../../src/l2p/flags.js';
 import { sb_flags_to_mnt } from '../../src/l2p/statvfs.js';
 import { extattr_to_xattr, xattr_to_extattr } from '../../src/l2p/xattr.js';
 import { KernelPanic } from '../../src/lump/bug.js';
@@ -16,6 +16,7 @@ import {
   FREAD,
   FWRITE,
   IO_APPEND,
+  IO_NOCMTIME,
   IO_SYNC,
   NETBSD_ERRNO,
   PUFFS_CRED_KERNEL,
@@ -135,6 +136,8 @@ describe('l2p: flags', () => {
     expect(ioflag_to_flags(0)).to.equal(0);
     expect(ioflag_to_flags(IO_APPEND)).to.equal(linux.O_APPEND);
     expect(ioflag_to_flags(IO_APPEND | IO_SYNC)).to.equal(linux.O_APPEND | linux.O_SYNC);
+    expect(ioflag_to_fmode(IO_NOCMTIME | IO_SYNC)).to.equal(linux.FMODE_NOCMTIME);
+    expect(ioflag_to_fmode(IO_SYNC)).to.equal(0);
     expect(sb_flags_to_mnt(linux.SB_RDONLY | linux.SB_NOATIME)).to.equal(0x4000001);
     expect(sb_flags_to_mnt(linux.SB_SYNCHRONOUS | linux.SB_POSIXACL)).to.equal(2);
   });
