@@ -43,7 +43,7 @@ export const JFFS2_MOUNT_OPTIONS: readonly MountOptionRow[] = [
     value: 'KIB',
     fate: 'file system',
     parse: parseKiB,
-    meaning: 'space that only root may use up',
+    meaning: 'space that only root may use up; without the write-back cache',
   },
   {
     name: 'erasesize',

@@ -29,6 +29,8 @@ export interface OpenedFileSystem {
   readonly readOnly: boolean;
   /** Granularity of its times in nanoseconds, a power of ten. */
   readonly timeGranularityNs: number;
+  /** It treats writers differently; what comes from the write-back cache is in root's name. */
+  readonly tellsWritersApart?: boolean;
 }
 
 /** How long a locked image is waited for. */

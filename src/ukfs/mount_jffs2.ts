@@ -366,8 +366,10 @@ export function open(
   report: readonly string[];
   readOnly: boolean;
   timeGranularityNs: number;
+  tellsWritersApart: boolean;
 } {
   const host = new NodeHost({ console: (level, line) => hooks.console(level, line) });
   const { fs, report, readOnly } = mountJffs2(options as MountJffs2Options, host);
-  return { fs, report, readOnly, timeGranularityNs: 1_000_000_000 };
+  const tellsWritersApart = ((options as MountJffs2Options).rp_size ?? 0) > 0;
+  return { fs, report, readOnly, timeGranularityNs: 1_000_000_000, tellsWritersApart };
 }
