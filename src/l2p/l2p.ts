@@ -484,7 +484,8 @@ export class l2p implements puffs_ops {
       const node = this.nodes.get(cookie);
       this.enter(cred);
       const datasync = (flags & FSYNC_DATAONLY) !== 0;
-      this.with_file(node, node.reader === undefined ? O_WRONLY : O_RDONLY, (file) =>
+      // A directory cannot be opened otherwise, and fsync(2) does not care.
+      this.with_file(node, node.writer === undefined ? O_RDONLY : O_WRONLY, (file) =>
         vfs_fsync(file, datasync),
       );
       return 0;
@@ -680,8 +681,12 @@ export class l2p implements puffs_ops {
     const { s_lump } = this.sb;
     const caller = s_lump.current_cred;
     s_lump.current_cred = { ...caller, permissionsChecked: true };
-    const file = vfs_open(node.inode, flags);
-    s_lump.current_cred = caller;
+    let file: file;
+    try {
+      file = vfs_open(node.inode, flags);
+    } finally {
+      s_lump.current_cred = caller;
+    }
     try {
       return use(file);
     } finally {

@@ -3,7 +3,6 @@
  * else, with and without the kernel's write-back cache, in both byte orders. Then the flash is
  * mounted again, and once more as a library, and everything must be as it was.
  */
-import { execFileSync } from 'node:child_process';
 import { chmodSync, readFileSync } from 'node:fs';
 import { hostTree } from '../images/host_tree.js';
 import { assertSameTree, type Tree } from '../images/tree.js';
@@ -81,8 +80,7 @@ for (const row of ROWS) {
 }
 
 function libraryTree(flash: Flash): Tree {
-  // The server closes the image after umount(8) has returned.
-  execFileSync('flock', ['--timeout', '60', flash.image, 'true']);
+  flash.waitForServer();
   const mounted = mountJffs2({ image: flash.image, readOnly: true });
   try {
     return ukfsTree(new Ukfs(mounted.fs));

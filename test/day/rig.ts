@@ -80,6 +80,11 @@ export class Flash {
     umount(this.mountpoint);
   }
 
+  /** umount(8) returns before the server has closed the image. */
+  waitForServer(): void {
+    execFileSync('flock', ['--timeout', '60', this.image, 'true']);
+  }
+
   remount(...options: readonly string[]): void {
     this.umount();
     this.mount(...options);
@@ -158,6 +163,7 @@ export class Flash {
 
   remove(): void {
     this.workspace.remove();
+    this.waitForServer();
     rmSync(dirname(this.image), { recursive: true });
   }
 }

@@ -6,6 +6,7 @@ import { KernelPanic } from '../../src/lump/bug.js';
 import { shrink_icache } from '../../src/lump/inode.js';
 import {
   FREAD,
+  FSYNC_WAIT,
   FWRITE,
   IO_APPEND,
   MNT_FORCE,
@@ -189,6 +190,13 @@ describe('l2p', () => {
     // Each operation runs in its own caller's name, whoever called before.
     expect(m.fs.node_open(node, FREAD, root)).to.equal(0);
     expect(m.fs.node_access(node, 4, user)).to.equal(E.EACCES);
+  });
+
+  it('fsync works without an open file, also of a directory', () => {
+    const m = new Mounted();
+    const node = m.create('file');
+    expect(m.fs.node_fsync(node, root, FSYNC_WAIT, 0, 0)).to.equal(0);
+    expect(m.fs.node_fsync(m.fs.rootCookie, root, FSYNC_WAIT, 0, 0)).to.equal(0);
   });
 
   it('the kernel above may have asked already', () => {
