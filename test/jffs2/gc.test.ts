@@ -768,27 +768,3 @@ describe('jffs2: space', () => {
     rig.umount();
   });
 });
-
-describe('jffs2: the times of a directory', () => {
-  it('outlive the deletion that told them, and a change of attributes', () => {
-    const rig = new Rig({ sizeBytes: 512 * 1024, eraseBytes: 16384 });
-    rig.u.mkdir('/deleted');
-    rig.u.mkdir('/renamed');
-    rig.u.writeFile('/deleted/file', 'x');
-    rig.u.writeFile('/renamed/file', 'x');
-    rig.host.advance(5000);
-    rig.u.unlink('/deleted/file');
-    rig.u.writeFile('/renamed/other', 'x');
-    rig.host.advance(5000);
-    rig.u.rename('/renamed', '/moved');
-    const times = (): number[] => ['/deleted', '/moved'].map((dir) => rig.u.stat(dir).mtimeMs);
-    const before = times();
-    const data = sampleBytes(4096, 3);
-    for (let n = 0; n < 1500; n++) rig.u.writeFile('/churn', data);
-    expect(times()).to.deep.equal(before);
-    rig.remount();
-    expect(times()).to.deep.equal(before);
-    rig.check();
-    rig.umount();
-  });
-});
