@@ -32,7 +32,7 @@ function attempt(kind: Kind, seed: number): Outcome {
   const all = bases();
   const base = all[prng.below(all.length)]!;
   const mutator = new Mutator(base, prng);
-  for (let n = 1 + prng.below(prng.below(3) === 0 ? 12 : 3); n > 0; n--) {
+  for (let n = 1 + prng.below([3, 3, 12, 60][prng.below(4)]!); n > 0; n--) {
     mutator.mutate(kind === 'bytes');
   }
   const id = `LUMP_IMAGE=${kind}:${seed}`;
