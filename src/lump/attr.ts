@@ -134,8 +134,8 @@ function remove_privs(inode: inode): void {
 }
 
 /**
- * Before a write: mtime and ctime become now, in memory; write_end puts them on the medium. Not with
- * FMODE_NOCMTIME.
+ * Before a write: mtime and ctime become now, in memory; write_end puts them on the medium. Not
+ * with FMODE_NOCMTIME.
  */
 export function file_update_time(file: file): void {
   if ((file.f_mode & FMODE_NOCMTIME) !== 0) return;

@@ -1,6 +1,6 @@
 /**
- * What is promised to be on stable storage is there: in a copy of the image file that is taken at the
- * moment at which the call returns, with the server still running and the file still open.
+ * What is promised to be on stable storage is there: in a copy of the image file that is taken at
+ * the moment at which the call returns, with the server still running and the file still open.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
@@ -37,7 +37,8 @@ direct = os.open('kept', os.O_WRONLY | os.O_DIRECT); os.write(direct, page); os.
 put('new', data); os.fsync(os.open('new', os.O_RDONLY)); os.rename('new', 'kept')
 os.fsync(os.open('.', os.O_RDONLY))`,
   'a link and fsync(2) of the file': `
-os.unlink('kept'); put('new', data); os.link('new', 'kept'); os.fsync(os.open('kept', os.O_RDONLY))`,
+os.unlink('kept'); put('new', data); os.link('new', 'kept')
+os.fsync(os.open('kept', os.O_RDONLY))`,
 };
 
 for (const cache of CACHES) {
