@@ -36,6 +36,8 @@ export interface ImageOptions {
   readonly readOnly: boolean;
   /** -o sync: every write is on the medium before it is answered. */
   readonly sync: boolean;
+  /** Of a file system that is made of a blank medium: whoever mounts it. */
+  readonly rootOwner: { readonly uid: number; readonly gid: number };
 }
 
 const version = (): string => {
@@ -92,8 +94,10 @@ Unmount with umount(8), or as an ordinary user with fusermount3 -u.
 Examples:
 ${program.examples.map((line) => `  ${line}`).join('\n')}
 
-In /etc/fstab:
-  /var/image.bin  /mnt  fuse.${name}  noauto,ro  0  0`,
+In /etc/fstab, through mount.fuse3 of Debian's package fuse3; mount(8) looks for programs in its own
+PATH only, such as /usr/local/bin and /usr/bin, so that elsewhere the second form is needed:
+  /var/image.bin  /mnt  fuse.${name}  noauto,ro  0  0
+  /path/to/${name}#/var/image.bin  /mnt  fuse  noauto,ro  0  0`,
     )
     .configureOutput({
       outputError: (text, write) => {
@@ -121,6 +125,7 @@ export async function mountProgram(program: MountProgram): Promise<number> {
       image: resolve(imageArgument),
       readOnly: parsed.readOnly,
       sync: parsed.session.sync === true,
+      rootOwner: { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 },
     };
     return await runMountCommand({
       name,

@@ -30,11 +30,12 @@ import { startWatchdog, type Watchdog } from './watchdog.js';
 import type { FromWorker, ToWorker, WorkerData } from './worker.js';
 
 export const mountInWorker: Transport = async (request, given) => {
+  // First, since a file system may write to its medium when it is opened.
+  const mountpoint = given === undefined ? await prepareMountpoint(request.mountpoint) : '';
   const server = new ServingThread(request);
   let attachment: Attachment | undefined;
   let watchdog: Watchdog | undefined;
   try {
-    const mountpoint = given === undefined ? await prepareMountpoint(request.mountpoint) : '';
     const { report, readOnly } = await server.opened;
     if (given === undefined) {
       watchdog = startWatchdog(mountpoint, mountedBy());

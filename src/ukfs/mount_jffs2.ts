@@ -11,6 +11,7 @@ import { JFFS2_SB_INFO } from '../jffs2/fs.js';
 import { firstProgrammed } from '../jffs2/erased.js';
 import { jffs2_detect, type Jffs2Detection } from '../jffs2/detect.js';
 import { jffs2_has_room } from '../jffs2/gc.js';
+import { JFFS2_ROOT_INO } from '../jffs2/medium.js';
 import type { jffs2_sb_info } from '../jffs2/nodelist.js';
 import { jffs2_fs_type } from '../jffs2/super.js';
 import { netbsd_to_linux_code } from '../l2p/errno.js';
@@ -23,7 +24,9 @@ import { mtd_make_partitions } from '../mtd/mtdparts.js';
 import { mtd_open_image } from '../mtd/open.js';
 import { read_sidecar, sidecar_path } from '../mtd/sidecar.js';
 import type { mtd_partition } from '../mtd/partition.js';
+import { PUFFS_CRED_KERNEL } from '../puffs/cred.js';
 import { MNT_FORCE } from '../puffs/puffs.js';
+import { vattr_new } from '../puffs/vattr.js';
 import { NodeHost } from '../rumpuser/node.js';
 import { HostError, type Rumpuser } from '../rumpuser/rumpuser.js';
 
@@ -50,6 +53,8 @@ export interface MountJffs2Options {
   summary?: boolean;
   /** Every write is on stable storage when it returns. */
   sync?: boolean;
+  /** Who gets the root directory of a blank flash. Default: root. */
+  rootOwner?: { readonly uid: number; readonly gid: number };
   /** Keep wear beside the image. Default: yes, if it is a file. */
   sidecar?: boolean;
   /** Seed of the scheduler. */
@@ -176,6 +181,10 @@ function mount(options: MountJffs2Options, host: Rumpuser): MountedJffs2 {
     // Whoever ends the mount, the session that serves FUSE or unmount(), ends with the image
     // closed.
     const fs = new l2p(sb, () => chip.close());
+    const { rootOwner } = options;
+    if (rootOwner !== undefined && rootOwner.uid !== 0 && !readOnly && isEmpty(c)) {
+      report.push(giveRoot(fs, rootOwner));
+    }
     return {
       fs,
       lump,
@@ -197,6 +206,22 @@ function mount(options: MountJffs2Options, host: Rumpuser): MountedJffs2 {
     chip.close();
     throw error;
   }
+}
+
+/** No inode was ever made on it. */
+const isEmpty = (c: jffs2_sb_info): boolean =>
+  c.inocache.size === 1 && c.inocache.get(JFFS2_ROOT_INO)?.nodes === 0;
+
+/**
+ * Of a blank flash an ordinary user makes a file system for himself, as with other mkfs programs; as
+ * root's he could not write to it. @returns what was done, for the report.
+ */
+function giveRoot(fs: l2p, { uid, gid }: { uid: number; gid: number }): string {
+  const owner = { ...vattr_new(), va_uid: uid, va_gid: gid };
+  const error = fs.node_setattr(fs.rootCookie, owner, PUFFS_CRED_KERNEL);
+  return error === 0
+    ? `its root directory belongs to user ${uid}`
+    : `its root directory belongs to root: ${uid}:${gid} cannot be stored`;
 }
 
 /** What can be told from the options alone. @throws MountError EINVAL */
