@@ -5,7 +5,7 @@
 import { readdirSync } from 'node:fs';
 import { hostTree } from '../images/host_tree.js';
 import { assertSameTree } from '../images/tree.js';
-import { Flash, obstacle } from './rig.js';
+import { Flash, obstacle, TIME_LIMIT_MS } from './rig.js';
 
 const CACHES = ['writeback_cache', 'no_writeback_cache'] as const;
 const OBSTACLE = obstacle('python3', 'setfattr', 'getfattr', 'setfacl', 'getfacl');
@@ -16,7 +16,7 @@ for (const cache of CACHES) {
       it(`(skipped: ${OBSTACLE})`);
       return;
     }
-    this.timeout(60_000);
+    this.timeout(TIME_LIMIT_MS);
     let flash: Flash;
     let directories = 0;
 

@@ -8,7 +8,7 @@ import { expect } from 'chai';
 import { Running, jffs2Command, mountsBelow, umount, until } from '../fuse/server.js';
 import { mountJffs2 } from '../../src/ukfs/mount_jffs2.js';
 import { Ukfs } from '../../src/ukfs/ukfs.js';
-import { Flash, obstacle } from './rig.js';
+import { Flash, obstacle, TIME_LIMIT_MS } from './rig.js';
 
 const OBSTACLE = obstacle('python3');
 const CACHES = ['writeback_cache', 'no_writeback_cache', 'sync'] as const;
@@ -47,7 +47,7 @@ for (const cache of CACHES) {
       it(`(skipped: ${OBSTACLE})`);
       return;
     }
-    this.timeout(60_000);
+    this.timeout(TIME_LIMIT_MS);
     let flash: Flash;
     let directories = 0;
 
@@ -114,7 +114,7 @@ describe('a server that is killed', function () {
     it(`(skipped: ${reason})`);
     return;
   }
-  this.timeout(120_000);
+  this.timeout(TIME_LIMIT_MS);
 
   it('in the middle of a day: what was committed is there, the mount point is free', async () => {
     const flash = new Flash({ mebibytes: 32 });

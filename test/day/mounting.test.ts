@@ -20,7 +20,7 @@ import { expect } from 'chai';
 import { hostTree } from '../images/host_tree.js';
 import { assertSameTree } from '../images/tree.js';
 import { jffs2Command, mountsBelow, NO_MOUNTS, Running, umount, until } from '../fuse/server.js';
-import { Flash, NOBODY, obstacle } from './rig.js';
+import { Flash, NOBODY, obstacle, TIME_LIMIT_MS } from './rig.js';
 
 const LAUNCHER = fileURLToPath(new URL('../../../bin/lump_jffs2', import.meta.url));
 const DEMO = fileURLToPath(new URL('../../../flash-images/demo.jffs2', import.meta.url));
@@ -30,7 +30,7 @@ describe('the life of a mount', function () {
     it(`(skipped: ${NO_MOUNTS})`);
     return;
   }
-  this.timeout(60_000);
+  this.timeout(TIME_LIMIT_MS);
   let flash: Flash;
 
   beforeEach(() => {
@@ -218,7 +218,7 @@ describe('an ordinary user who mounts', function () {
     it(`(skipped: ${reason})`);
     return;
   }
-  this.timeout(60_000);
+  this.timeout(TIME_LIMIT_MS);
 
   it('works in the mount, unmounts it, and mounts it again', () => {
     const flash = new Flash({ mebibytes: 16, uid: NOBODY });

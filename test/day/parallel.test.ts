@@ -5,7 +5,7 @@ import { hostTree } from '../images/host_tree.js';
 import { text } from '../images/material.js';
 import { assertSameTree } from '../images/tree.js';
 import { writeFileSync, mkdirSync } from 'node:fs';
-import { Flash, obstacle } from './rig.js';
+import { Flash, obstacle, TIME_LIMIT_MS } from './rig.js';
 
 const OBSTACLE = obstacle('git', 'rsync', 'sqlite3', 'python3', 'tar');
 const WRITERS = 4;
@@ -38,7 +38,7 @@ for (const cache of ['writeback_cache', 'no_writeback_cache']) {
       it(`(skipped: ${OBSTACLE})`);
       return;
     }
-    this.timeout(120_000);
+    this.timeout(TIME_LIMIT_MS);
     let flash: Flash;
 
     beforeEach(() => {

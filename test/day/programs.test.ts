@@ -10,7 +10,7 @@ import { ukfsTree } from '../images/ukfs_tree.js';
 import { mountJffs2 } from '../../src/ukfs/mount_jffs2.js';
 import { Ukfs } from '../../src/ukfs/ukfs.js';
 import { DAY_PROGRAMS } from './programs.js';
-import { Flash, NOBODY, obstacle, type FlashOptions } from './rig.js';
+import { Flash, NOBODY, obstacle, TIME_LIMIT_MS, type FlashOptions } from './rig.js';
 
 const ROWS: readonly (FlashOptions & { readonly name: string })[] = [
   { name: 'root', mebibytes: 64 },
@@ -31,7 +31,7 @@ for (const row of ROWS) {
       it(`(skipped: ${HOST_ERROR})`);
       return;
     }
-    this.timeout(120_000);
+    this.timeout(TIME_LIMIT_MS);
     let flash: Flash;
     const worked: (typeof DAY_PROGRAMS)[number][] = [];
 

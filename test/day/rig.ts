@@ -14,6 +14,9 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { jffs2Command, mountInBackground, NO_MOUNTS, umount, Workspace } from '../fuse/server.js';
 
+/** A day takes as long as the machine is busy; a hang is told by the runner in the end. */
+export const TIME_LIMIT_MS = 600_000;
+
 /** "nobody": no privilege, and no entry in any group. */
 export const NOBODY = 65_534;
 

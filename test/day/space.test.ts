@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { expect } from 'chai';
 import { noise } from '../images/material.js';
-import { Flash, obstacle } from './rig.js';
+import { Flash, obstacle, TIME_LIMIT_MS } from './rig.js';
 
 const CACHES = ['writeback_cache', 'no_writeback_cache'] as const;
 const OBSTACLE = obstacle('dd', 'tar', 'cp', 'python3');
@@ -22,7 +22,7 @@ for (const cache of CACHES) {
       it(`(skipped: ${OBSTACLE})`);
       return;
     }
-    this.timeout(60_000);
+    this.timeout(TIME_LIMIT_MS);
     let flash: Flash;
     beforeEach(() => {
       flash = new Flash({ mebibytes: 4, options: [cache] });
