@@ -16,17 +16,6 @@ const WANTED: Readonly<Record<string, string>> = {
   sqlite3: 'sqlite3',
   'vim.tiny': 'vim-tiny',
   xz: 'xz-utils',
-  // test/day
-  fio: 'fio',
-  flock: 'util-linux',
-  getfacl: 'acl',
-  getfattr: 'attr',
-  git: 'git',
-  rsync: 'rsync',
-  setpriv: 'util-linux',
-  sqlite3: 'sqlite3',
-  tar: 'tar',
-  'vim.tiny': 'vim-tiny',
 };
 const FOLDERS = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/sbin', '/sbin'];
 

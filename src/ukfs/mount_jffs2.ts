@@ -213,8 +213,8 @@ const isEmpty = (c: jffs2_sb_info): boolean =>
   c.inocache.size === 1 && c.inocache.get(JFFS2_ROOT_INO)?.nodes === 0;
 
 /**
- * Of a blank flash an ordinary user makes a file system for himself, as with other mkfs programs; as
- * root's he could not write to it. @returns what was done, for the report.
+ * Of a blank flash an ordinary user makes a file system for himself, as with other mkfs programs;
+ * as root's he could not write to it. @returns what was done, for the report.
  */
 function giveRoot(fs: l2p, { uid, gid }: { uid: number; gid: number }): string {
   const owner = { ...vattr_new(), va_uid: uid, va_gid: gid };
