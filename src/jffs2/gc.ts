@@ -16,6 +16,7 @@ import { jffs2_encode_dev, jffs2_gc_fetch_inode, JFFS2_INODE_INFO } from './fs.j
 import {
   DIRENT_SIZE,
   D_INO,
+  D_MCTIME,
   D_NAME_CRC,
   D_NODE_CRC,
   D_NSIZE,
@@ -27,6 +28,7 @@ import {
   I_DATA_CRC,
   I_DSIZE,
   I_NODE_CRC,
+  I_VERSION,
   JFFS2_COMPR_NONE,
   JFFS2_COMPR_ZERO,
   JFFS2_MIN_DATA_LEN,
@@ -502,7 +504,7 @@ function attributesOf(f: jffs2_inode_info): jffs2_node_attr {
 function jffs2_garbage_collect_metadata(
   c: jffs2_sb_info,
   f: jffs2_inode_info,
-  old: jffs2_full_dnode,
+  old: jffs2_full_dnode | null,
 ): void {
   const inode = f.vfs_inode!;
   const kind = inode.i_mode & S_IFMT;
@@ -530,7 +532,7 @@ function jffs2_garbage_collect_metadata(
     jffs2_next_version(f),
     ALLOC_GC,
   );
-  jffs2_mark_node_obsolete(c, old.raw);
+  if (old) jffs2_mark_node_obsolete(c, old.raw);
   f.metadata = fn;
 }
 
@@ -677,6 +679,7 @@ function jffs2_garbage_collect_dirent(
   const inode = f.vfs_inode!;
   // The entry's time is the directory's, unless the directory was touched otherwise since.
   const mctime = inode.i_mtime_sec === inode.i_ctime_sec ? inode.i_mtime_sec : 0;
+  if (mctime === 0 && hasTimes(c, f, fd)) jffs2_garbage_collect_metadata(c, f, f.metadata);
   jffs2_reserve_space_gc(
     c,
     DIRENT_SIZE + fd.name.length,
@@ -709,8 +712,20 @@ function jffs2_garbage_collect_deletion_dirent(
     jffs2_garbage_collect_dirent(c, f, fd);
     return;
   }
+  // The directory's times would go with it. (Linux lets them.)
+  if (hasTimes(c, f, fd)) jffs2_garbage_collect_metadata(c, f, f.metadata);
   f.dents!.delete(fd.name);
   jffs2_mark_node_obsolete(c, fd.raw);
+}
+
+/** Is it this entry that says when its directory was changed last, and no inode node? */
+function hasTimes(c: jffs2_sb_info, f: jffs2_inode_info, fd: jffs2_full_dirent): boolean {
+  const entry = c.view(ref_offset(c, fd.raw), DIRENT_SIZE);
+  const mctime = c.e.u32(entry.buf, entry.off + D_MCTIME);
+  if (mctime === 0 || mctime !== f.vfs_inode!.i_mtime_sec) return false;
+  if (!f.metadata) return true;
+  const node = c.view(ref_offset(c, f.metadata.raw), INODE_SIZE);
+  return c.e.u32(node.buf, node.off + I_VERSION) < fd.version;
 }
 
 function deletesSomething(

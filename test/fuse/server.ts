@@ -85,8 +85,15 @@ export class Workspace {
     for (const { mountpoint } of mountsBelow(this.folder)) {
       execFileSync('umount', ['-l', mountpoint]);
     }
-    // A server that was told to end may still be closing its image.
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    // A server that was told to end may still be closing its image, and add to the folder.
+    for (let tries = 1; existsSync(this.folder); tries++) {
+      try {
+        rmSync(this.folder, { recursive: true, force: true });
+      } catch (error) {
+        if (tries === 50) throw error;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+      }
+    }
   }
 }
 

@@ -768,3 +768,30 @@ describe('jffs2: space', () => {
     rig.umount();
   });
 });
+
+describe('jffs2: the times of a directory', () => {
+  it('outlive the deletion that told them, and a change of attributes', () => {
+    const rig = new Rig({ sizeBytes: 512 * 1024, eraseBytes: 16384 });
+    rig.u.mkdir('/deleted');
+    rig.u.mkdir('/renamed');
+    // Their inode nodes lie in a block of their own.
+    rig.u.writeFile('/between', sampleBytes(20_000, 3));
+    rig.u.writeFile('/deleted/file', 'x');
+    rig.u.writeFile('/renamed/file', 'x');
+    rig.host.advance(5000);
+    rig.u.unlink('/deleted/file');
+    rig.u.writeFile('/renamed/other', 'x');
+    rig.host.advance(5000);
+    rig.u.rename('/renamed', '/moved');
+    const times = (): number[] => ['/deleted', '/moved'].map((dir) => rig.u.stat(dir).mtimeMs);
+    const before = times();
+    const block = rig.c.nextblock!.offset / rig.c.sector_size;
+    rig.u.writeFile('/more', sampleBytes(40_000, 3));
+    collect(rig, block);
+    expect(times()).to.deep.equal(before);
+    rig.remount();
+    expect(times()).to.deep.equal(before);
+    rig.check();
+    rig.umount();
+  });
+});
