@@ -80,7 +80,8 @@ import {
   jffs2_lookup_node_frag,
   nodeFileOffset,
 } from './readinode.js';
-import { jffs2_sum_add_raw_node, JFFS2_SUMMARY_NOSUM_SIZE } from './summary.js';
+import { jffs2_sum_add_raw_node } from './summary.js';
+import { JFFS2_SUMMARY_NOSUM_SIZE } from './summary_node.js';
 import {
   compressToNode,
   dropMetadata,

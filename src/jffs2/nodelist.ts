@@ -21,7 +21,7 @@ import { Errno } from '../lump/errno.js';
 import type { compr_lengths, jffs2_compressors } from './compr.js';
 import type { Damage } from './damage.js';
 import type { Endian } from './medium.js';
-import type { jffs2_summary } from './summary.js';
+import type { jffs2_summary } from './summary_node.js';
 import type { jffs2_xattr_datum, jffs2_xattr_ref } from './xattr.js';
 
 // ---- node references ----------------------------------------------------------------------------

@@ -30,7 +30,8 @@ import {
   type jffs2_sb_info,
   type Ref,
 } from './nodelist.js';
-import { jffs2_sum_write_sumnode, JFFS2_SUMMARY_NOSUM_SIZE } from './summary.js';
+import { jffs2_sum_write_sumnode } from './summary.js';
+import { JFFS2_SUMMARY_NOSUM_SIZE } from './summary_node.js';
 
 /** What space is asked for: decides how deep the reserves may be drawn on. */
 export const ALLOC_NORMAL = 0;

@@ -74,7 +74,8 @@ import {
 } from './nodelist.js';
 import { cleanmarkerNode } from './erase.js';
 import { jffs2_mark_node_obsolete } from './nodemgmt.js';
-import { jffs2_summary, jffs2_sum_offset, jffs2_sum_scan_sumnode } from './summary.js';
+import { jffs2_sum_offset, jffs2_sum_scan_sumnode } from './summary.js';
+import { jffs2_summary } from './summary_node.js';
 import { jffs2_build_xattr_datum, jffs2_build_xattr_ref } from './xattr.js';
 
 /** What the scan found an erase block to be. */

@@ -44,7 +44,7 @@ import {
   type Endian,
 } from './medium.js';
 import { jffs2_sb_info, JFFS2_SB_FLAG_RO, type jffs2_mount_opts } from './nodelist.js';
-import { jffs2_summary } from './summary.js';
+import { jffs2_summary } from './summary_node.js';
 import { jffs2_xattr_handlers } from './xattr_handlers.js';
 
 /** Major number of block devices on MTD; st_dev of a mount is 31:index. */
