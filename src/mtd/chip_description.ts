@@ -6,11 +6,12 @@
  *      "erasesize":65536,"writesize":1,"oobsize":0,"bytesProgrammed":0,"bytesRead":0,
  *      "eraseCount":[0,0,0,0],"programCount":[0,0,0,0],"readCount":[0,0,0,0]}
  *
- * (on one line). Sizes are in bytes; the counters have one number per erase block.
+ * (on one line); of NAND also "ecc". Sizes are in bytes; the counters have one number per erase block.
  */
+import type { nand_ecc_name } from './nand.js';
 import { wear_counters } from './wear.js';
 
-export type chip_kind = 'nor' | 'ram';
+export type chip_kind = 'nor' | 'ram' | 'nand';
 
 export interface chip_description {
   readonly kind: chip_kind;
@@ -19,11 +20,14 @@ export interface chip_description {
   readonly erasesize: number;
   readonly writesize: number;
   readonly oobsize: number;
+  /** Of NAND chips. */
+  readonly ecc?: nand_ecc_name;
 }
 
 const FORMAT = 'lump-chip';
 const VERSION = 1;
-const KINDS: readonly string[] = ['nor', 'ram'] satisfies chip_kind[];
+const KINDS: readonly string[] = ['nor', 'ram', 'nand'] satisfies chip_kind[];
+const ECCS: readonly unknown[] = ['hamming', 'none'] satisfies nand_ecc_name[];
 
 /** Made by a later version of this program: neither understood nor damaged. */
 export class newer_description extends Error {}
@@ -56,11 +60,12 @@ export interface snapshot {
 export function decode_snapshot(value: unknown): snapshot | null {
   if (!is_record(value) || value.format !== FORMAT) return null;
   if (is_count(value.version) && value.version > VERSION) throw new newer_description();
-  const { kind, name, size, erasesize, writesize, oobsize } = value;
+  const { kind, name, size, erasesize, writesize, oobsize, ecc } = value;
   if (typeof kind !== 'string' || !KINDS.includes(kind) || typeof name !== 'string') return null;
   if (!is_count(size) || !is_count(erasesize) || !is_count(writesize) || !is_count(oobsize)) {
     return null;
   }
+  if (kind === 'nand' ? !ECCS.includes(ecc) : ecc !== undefined) return null;
   const blocks = size / erasesize;
   if (!(blocks >= 1) || !Number.isInteger(blocks)) return null;
   const { bytesProgrammed, bytesRead, eraseCount, programCount, readCount } = value;
@@ -76,7 +81,15 @@ export function decode_snapshot(value: unknown): snapshot | null {
   }
   wear.bytesProgrammed = bytesProgrammed;
   wear.bytesRead = bytesRead;
-  const description = { kind: kind as chip_kind, name, size, erasesize, writesize, oobsize };
+  const description = {
+    kind: kind as chip_kind,
+    name,
+    size,
+    erasesize,
+    writesize,
+    oobsize,
+    ...(kind === 'nand' && { ecc: ecc as nand_ecc_name }),
+  };
   return { description, wear };
 }
 

@@ -1,6 +1,6 @@
 /**
- * What every simulated chip shares: geometry, ranges, counters, and cells in a backing. `nor.ts`
- * and `ram.ts` add their rules of programming; a NAND chip adds pages and OOB.
+ * What every simulated chip shares: geometry, ranges, counters, and cells in a backing.
+ * `linear_chip.ts` adds reading and programming by bytes, `nand.ts` pages and OOB.
  */
 import { BUG_ON } from '../lump/bug.js';
 import { Errno } from '../lump/errno.js';
@@ -28,6 +28,13 @@ export interface flash_chip_kind {
   readonly flags: number;
   readonly writesize: number;
   readonly writebufsize: number;
+  /** Absent: as a chip without OOB and ECC. */
+  readonly oobsize?: number;
+  readonly oobavail?: number;
+  readonly subpage_sft?: number;
+  readonly ecc_step_size?: number;
+  readonly ecc_strength?: number;
+  readonly bitflip_threshold?: number;
 }
 
 /** @throws EINVAL unless `len` bytes at `from` lie in the device. */
@@ -63,14 +70,21 @@ export abstract class flash_chip implements mtd_info {
   readonly erasesize: number;
   readonly writesize: number;
   readonly writebufsize: number;
-  readonly oobsize: number = 0;
-  readonly oobavail: number = 0;
+  readonly oobsize: number;
+  readonly oobavail: number;
+  readonly subpage_sft: number;
+  readonly ecc_step_size: number;
+  readonly ecc_strength: number;
+  /** The user's to set, as Linux's sysfs attribute. */
+  bitflip_threshold: number;
   readonly ecc_stats: mtd_ecc_stats = { corrected: 0, failed: 0, badblocks: 0, bbtblocks: 0 };
   readonly wear: wear_counters;
   lastRetlen = 0;
 
   protected readonly backing: FlashBacking;
-  readonly #host: Rumpuser;
+  /** Bytes that an erase block takes in the backing: its pages with their OOB. */
+  protected readonly blockBytes: number;
+  protected readonly host: Rumpuser;
   readonly #store: wear_store | undefined;
   #closed = false;
 
@@ -81,114 +95,49 @@ export abstract class flash_chip implements mtd_info {
     options: flash_chip_options,
   ) {
     const { erasesize } = options;
-    const blocks = backing.sizeBytes / erasesize;
+    this.oobsize = kind.oobsize ?? 0;
+    this.blockBytes = (erasesize / kind.writesize) * (kind.writesize + this.oobsize);
+    const blocks = backing.sizeBytes / this.blockBytes;
     if (!(blocks >= 1) || !Number.isInteger(blocks)) {
       const size = `${backing.sizeBytes} bytes`;
-      throw new Errno('EINVAL', `${options.name}: ${size} are no whole blocks of ${erasesize}`);
+      const what = `${options.name}: ${size} are no whole blocks of ${this.blockBytes}`;
+      throw new Errno('EINVAL', what);
     }
     BUG_ON(
-      backing.windowBytes % erasesize !== 0,
-      `${options.name}: windows of ${backing.windowBytes} bytes cut erase blocks of ${erasesize}`,
+      backing.windowBytes % this.blockBytes !== 0,
+      `${options.name}: windows of ${backing.windowBytes} cut erase blocks of ${this.blockBytes}`,
     );
     this.name = options.name;
     this.type = kind.type;
     this.flags = options.readOnly ? kind.flags & ~MTD_WRITEABLE : kind.flags;
-    this.size = backing.sizeBytes;
+    this.size = blocks * erasesize;
     this.erasesize = erasesize;
     this.writesize = kind.writesize;
     this.writebufsize = kind.writebufsize;
+    this.oobavail = kind.oobavail ?? 0;
+    this.subpage_sft = kind.subpage_sft ?? 0;
+    this.ecc_step_size = kind.ecc_step_size ?? 0;
+    this.ecc_strength = kind.ecc_strength ?? 0;
+    this.bitflip_threshold = kind.bitflip_threshold ?? 0;
     this.wear = options.wear ?? new wear_counters(blocks);
     BUG_ON(this.wear.eraseCount.length !== blocks, `${options.name}: counters of another chip`);
     this.backing = backing;
-    this.#host = host;
+    this.host = host;
     this.#store = options.store;
   }
 
-  /**
-   * The chip's rules for `len` bytes at `ofs` of erase block `eb`, applied before the cells change.
-   * The chip may note here what the block will hold; the program may still fail half way.
-   */
-  protected abstract beforeProgram(
-    eb: number,
-    ofs: number,
-    len: number,
-    buf: Uint8Array,
-    bufOffset: number,
-  ): void;
   /** Erase block `eb` has just been set to 0xFF (not called when the erase failed half way). */
   protected abstract afterErase(eb: number): void;
 
-  read(from: number, len: number, buf: Uint8Array, bufOffset: number): void {
-    mtd_check_range(this, from, len);
-    if (len === 0) return;
-    this.#countRead(from, len);
-    try {
-      this.backing.read(from, len, buf, bufOffset);
-    } catch (error) {
-      throw this.#refused('read', from, len, error);
-    }
-  }
+  abstract read(from: number, len: number, buf: Uint8Array, bufOffset: number): void;
+  abstract point(from: number, len: number, out: mtd_point): boolean;
+  abstract write(to: number, len: number, buf: Uint8Array, bufOffset: number): number;
 
-  point(from: number, len: number, out: mtd_point): boolean {
-    mtd_check_range(this, from, len);
-    try {
-      if (!this.backing.window(from, len, out)) return false;
-    } catch (error) {
-      throw this.#refused('point', from, len, error);
-    }
-    this.#countRead(from, len);
-    return true;
-  }
-
-  #countRead(from: number, len: number): void {
+  protected countRead(from: number, len: number, bytes: number): void {
     const first = Math.floor(from / this.erasesize);
     const last = Math.floor((from + len - 1) / this.erasesize);
     for (let eb = first; eb <= last; eb++) this.wear.readCount[eb]!++;
-    this.wear.bytesRead += len;
-  }
-
-  write(to: number, len: number, buf: Uint8Array, bufOffset: number): number {
-    this.lastRetlen = 0;
-    mtd_check_range(this, to, len);
-    mtd_check_writeable(this);
-    let done = 0;
-    while (done < len) {
-      const at = to + done;
-      const eb = Math.floor(at / this.erasesize);
-      const ofs = at - eb * this.erasesize;
-      const piece = Math.min(len - done, this.erasesize - ofs);
-      this.beforeProgram(eb, ofs, piece, buf, bufOffset + done);
-      this.wear.programCount[eb]!++;
-      this.wear.bytesProgrammed += piece;
-      try {
-        this.backing.write(at, piece, buf, bufOffset + done);
-      } catch (error) {
-        this.lastRetlen = done + this.#bytesStored(at, piece, buf, bufOffset + done);
-        throw this.#refused('write', at, piece, error);
-      }
-      done += piece;
-    }
-    return len;
-  }
-
-  /**
-   * After a failed write: up to where the cells may have changed. The caller may use the space
-   * behind it again, so an answer too large is safe and one too small is not.
-   */
-  #bytesStored(at: number, len: number, buf: Uint8Array, bufOffset: number): number {
-    const now = new Uint8Array(len);
-    try {
-      this.backing.read(at, len, now, 0);
-    } catch {
-      return len;
-    }
-    let stored = len;
-    while (stored > 0) {
-      const wanted = buf[bufOffset + stored - 1];
-      if (wanted !== 0xff && now[stored - 1] === wanted) break;
-      stored--;
-    }
-    return stored;
+    this.wear.bytesRead += bytes;
   }
 
   erase(instr: erase_info): void {
@@ -201,10 +150,10 @@ export abstract class flash_chip implements mtd_info {
     for (let eb = first; eb < first + count; eb++) {
       const addr = eb * this.erasesize;
       try {
-        this.backing.fill(addr, this.erasesize);
+        this.backing.fill(eb * this.blockBytes, this.blockBytes);
       } catch (error) {
         instr.fail_addr = addr;
-        throw this.#refused('erase', addr, this.erasesize, error);
+        throw this.refused('erase', addr, this.erasesize, error);
       }
       this.afterErase(eb);
     }
@@ -220,7 +169,7 @@ export abstract class flash_chip implements mtd_info {
     try {
       this.backing.sync();
     } catch (error) {
-      throw this.#refused('sync', 0, this.size, error);
+      throw this.refused('sync', 0, this.size, error);
     }
   }
 
@@ -232,7 +181,7 @@ export abstract class flash_chip implements mtd_info {
     try {
       this.backing.unplug?.();
     } catch (error) {
-      throw this.#refused('write', 0, this.size, error);
+      throw this.refused('write', 0, this.size, error);
     }
   }
 
@@ -265,10 +214,10 @@ export abstract class flash_chip implements mtd_info {
   }
 
   /** The one place where the backing's failures are reported. @returns the error to throw. */
-  #refused(operation: string, addr: number, len: number, error: unknown): unknown {
+  protected refused(operation: string, addr: number, len: number, error: unknown): unknown {
     if (!(error instanceof Errno)) return error;
     const where = `${len} bytes at 0x${addr.toString(16)}`;
-    this.#host.console(3, `mtd: ${this.name}: ${operation} of ${where}: ${error.message}`);
+    this.host.console(3, `mtd: ${this.name}: ${operation} of ${where}: ${error.message}`);
     return error;
   }
 }

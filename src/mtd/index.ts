@@ -12,8 +12,16 @@ export {
   mtd_make_partitions,
   parse_mtdparts,
 } from './mtdparts.js';
+export { nand_chip, type nand_chip_options, type nand_ecc_name } from './nand.js';
 export { nor_chip } from './nor.js';
-export { type mtd_image, type mtd_open_options, mtd_new_ram, mtd_open_image } from './open.js';
+export {
+  type mtd_image,
+  type mtd_open_options,
+  type mtd_ram_options,
+  mtd_new_ram,
+  mtd_open_image,
+  new_chip,
+} from './open.js';
 export { mtd_partition, type mtd_partition_options } from './partition.js';
 export { ram_chip } from './ram.js';
 export { RamBacking } from './ram_backing.js';

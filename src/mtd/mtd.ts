@@ -95,8 +95,16 @@ export interface mtd_info {
   /** Smallest unit of programming: 1 for NOR and RAM, the page for NAND. */
   readonly writesize: number;
   readonly writebufsize: number;
+  /** Bytes beside each page, and how many of them ECC and bad-block marks leave to users. */
   readonly oobsize: number;
   readonly oobavail: number;
+  /** `writesize >> subpage_sft` bytes may be programmed by themselves. */
+  readonly subpage_sft: number;
+  /** Bytes that are corrected together, and how many bits of them; 0: no ECC. */
+  readonly ecc_step_size: number;
+  readonly ecc_strength: number;
+  /** read() answers EUCLEAN when so many bits of one ECC step were corrected; 0: never. */
+  readonly bitflip_threshold: number;
   readonly ecc_stats: mtd_ecc_stats;
   readonly wear: mtd_wear;
 
@@ -120,8 +128,11 @@ export interface mtd_info {
   /**
    * Programs `len` bytes. NOR: bits can only be cleared; asking for a 0→1 panics.
    * @returns bytes programmed (always len; a failure throws).
-   * @throws EINVAL out of range or unaligned to writesize; EROFS not writeable; EIO failed: then
-   *   `lastRetlen` tells how much reached the flash.
+   * NAND: pages of a block in ascending order, each only so often as its data sheet says (NOP),
+   * and no bit from 0 to 1; anything else panics.
+   * @throws EINVAL out of range or unaligned to writesize (NAND: to a subpage); EROFS not
+   *   writeable; EIO failed: then `lastRetlen` tells how much reached the flash (NAND: in whole
+   *   pages; the next page holds anything).
    */
   write(to: number, len: number, buf: Uint8Array, bufOffset: number): number;
   /** Bytes that reached the flash in the last write() that threw. */
@@ -150,13 +161,25 @@ export interface mtd_info {
    */
   unplug(): void;
 
-  /** @throws EOPNOTSUPP when the chip has no OOB. */
+  /**
+   * Reads data, OOB or both, from the page of `from` on. PLACE: OOB bytes as they lie in the chip;
+   * AUTO: the free ones only, in a row; RAW: as PLACE, and data without ECC. The OOB stream goes on
+   * over the pages, `ooboffs` applies to each.
+   * @throws EOPNOTSUPP the chip has no OOB; EINVAL out of range; data as read(): EUCLEAN, EBADMSG
+   *   (`retlen` and `oobretlen` are set then, too); EIO.
+   */
   read_oob(from: number, ops: mtd_oob_ops): void;
-  /** @throws EOPNOTSUPP, EROFS, EINVAL, EIO. */
+  /**
+   * Programs data, OOB or both in one go, modes as above. ECC bytes are the chip's own affair except
+   * in mode RAW. @throws EOPNOTSUPP, EROFS, EINVAL, EIO as write().
+   */
   write_oob(to: number, ops: mtd_oob_ops): void;
   /** Always false for chips without bad blocks. @throws EINVAL out of range. */
   block_isbad(ofs: number): boolean;
-  /** @throws EOPNOTSUPP for chips without bad blocks. */
+  /**
+   * Marks the block for good: it is erased if that goes, and its marker is programmed. Nothing
+   * happens to a block that is marked. @throws EOPNOTSUPP for chips without bad blocks; EROFS; EIO.
+   */
   block_markbad(ofs: number): void;
 
   /** Writes counters and description out and lets the backing go. Idempotent. */

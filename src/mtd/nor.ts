@@ -12,13 +12,13 @@ import { BUG } from '../lump/bug.js';
 import type { Rumpuser } from '../rumpuser/rumpuser.js';
 import type { FlashBacking } from './backing.js';
 import type { flash_chip_options } from './flash_chip.js';
-import { flash_chip } from './flash_chip.js';
+import { linear_chip } from './linear_chip.js';
 import type { mtd_point } from './mtd.js';
 import { MTD_CAP_NORFLASH, MTD_NORFLASH } from './mtd.js';
 
 const NOT_LOOKED = -1;
 
-export class nor_chip extends flash_chip {
+export class nor_chip extends linear_chip {
   /** Per EB: every byte at this offset or behind it is 0xFF. */
   readonly #erasedFrom: Int32Array;
   readonly #point: mtd_point = { buf: new Uint8Array(0), off: 0 };

@@ -2,9 +2,11 @@
 import { Errno } from '../lump/errno.js';
 import type { HostFile, HostFileInfo, Rumpuser } from '../rumpuser/rumpuser.js';
 import type { chip_description, chip_kind } from './chip_description.js';
+import type { FlashBacking } from './backing.js';
 import { FileBacking } from './file_backing.js';
-import type { flash_chip } from './flash_chip.js';
+import type { flash_chip, flash_chip_options } from './flash_chip.js';
 import { errnoOfHost } from './host_error.js';
+import { nand_chip, type nand_ecc_name } from './nand.js';
 import { nor_chip } from './nor.js';
 import { ram_chip } from './ram.js';
 import { RamBacking } from './ram_backing.js';
@@ -30,10 +32,15 @@ export interface mtd_open_options {
   readonly type?: chip_kind;
   /** Bytes. Default: what the sidecar says; there is no other. */
   readonly erasesize?: number;
+  /** NAND: bytes of a page and of its OOB. Default: what the sidecar says; there is no other. */
+  readonly writesize?: number;
+  readonly oobsize?: number;
+  /** NAND. Default: what the sidecar says, or 'hamming'. */
+  readonly ecc?: nand_ecc_name;
   /** Where the chip starts in the file, bytes. */
   readonly offset?: number;
   /**
-   * Size of the chip in bytes. Default: what the sidecar says, or the rest of the file, rounded up
+   * Size of the chip in bytes, OOB not counted. Default: what the sidecar says, or the rest of the file, rounded up
    * to whole erase blocks. More than the file holds, or than the sidecar says: the rest is erased
    * flash, the chip grows. Less: `offset` must be given too (0 will do), to say that a part is
    * meant.
@@ -84,21 +91,22 @@ export function mtd_open_image(
     const sidecarPath = wanted ? sidecar_path(path, offset) : null;
     const content = sidecarPath === null ? null : read_sidecar(host, sidecarPath);
     const description = describe(path, info, options, sidecarPath, content);
-    const { erasesize, size } = description;
+    const { erasesize } = description;
+    const blockBytes = block_bytes(description);
+    const cellBytes = (description.size / erasesize) * blockBytes;
     const { wear, store } = keep_wear(host, readOnly, description, sidecarPath, content);
     const backing = new FileBacking(file, {
-      sizeBytes: size,
+      sizeBytes: cellBytes,
       offsetBytes: offset,
-      windowBytes: Math.ceil((options.windowBytes ?? WINDOW_BYTES) / erasesize) * erasesize,
+      windowBytes: Math.ceil((options.windowBytes ?? WINDOW_BYTES) / blockBytes) * blockBytes,
       cacheBytes: options.cacheBytes ?? CACHE_BYTES,
       lock,
     });
-    const chip = { name: description.name, erasesize, readOnly, wear, ...(store && { store }) };
-    const mtd = new_chip(description.kind, host, backing, chip);
+    const mtd = new_chip(host, backing, description, { readOnly, wear, ...(store && { store }) });
     return {
       mtd,
       path,
-      paddingBytes: Math.max(0, offset + size - info.sizeBytes),
+      paddingBytes: Math.max(0, offset + cellBytes - info.sizeBytes),
       sidecarPath,
       close: () => mtd.close(),
     };
@@ -109,17 +117,56 @@ export function mtd_open_image(
   }
 }
 
-/** An erased chip in memory, forgotten when it is closed. */
-export function mtd_new_ram(
-  host: Rumpuser,
-  options: { size: number; erasesize: number; type?: chip_kind; name?: string },
-): flash_chip {
-  const { type = 'nor', name = `${type} in memory`, erasesize } = options;
-  return new_chip(type, host, new RamBacking(options.size), { name, erasesize });
+export interface mtd_ram_options {
+  readonly size: number;
+  readonly erasesize: number;
+  /** Default: 'nor'. */
+  readonly type?: chip_kind;
+  readonly name?: string;
+  /** NAND only; needed there. */
+  readonly writesize?: number;
+  readonly oobsize?: number;
+  /** NAND only. Default: 'hamming'. */
+  readonly ecc?: nand_ecc_name;
 }
 
-function new_chip(kind: chip_kind, ...args: ConstructorParameters<typeof nor_chip>): flash_chip {
-  return kind === 'nor' ? new nor_chip(...args) : new ram_chip(...args);
+/** An erased chip in memory, forgotten when it is closed. */
+export function mtd_new_ram(host: Rumpuser, options: mtd_ram_options): flash_chip {
+  const { type: kind = 'nor', size, erasesize, writesize = 1, oobsize = 0, ecc } = options;
+  const { name = `${kind} in memory` } = options;
+  const description = {
+    kind,
+    name,
+    size,
+    erasesize,
+    writesize,
+    oobsize,
+    ...(kind === 'nand' && { ecc: ecc ?? 'hamming' }),
+  };
+  const cells = new RamBacking((size / erasesize) * block_bytes(description));
+  return new_chip(host, cells, description, {});
+}
+
+/**
+ * The chip of a description on its cells: a backing of whole blocks (see {@link block_bytes}).
+ * @throws EINVAL geometry that does not fit together.
+ */
+export function new_chip(
+  host: Rumpuser,
+  backing: FlashBacking,
+  description: chip_description,
+  options: Omit<flash_chip_options, 'name' | 'erasesize'>,
+): flash_chip {
+  const { kind, name, erasesize, writesize, oobsize, ecc } = description;
+  const all = { ...options, name, erasesize };
+  if (kind === 'nor') return new nor_chip(host, backing, all);
+  if (kind === 'ram') return new ram_chip(host, backing, all);
+  return new nand_chip(host, backing, { ...all, writesize, oobsize, ...(ecc && { ecc }) });
+}
+
+/** Bytes of an erase block in the backing: its pages with their OOB. */
+export function block_bytes({ erasesize, writesize, oobsize }: chip_description): number {
+  return (erasesize / writesize) * (writesize + oobsize);
 }
 
 function open_and_lock(
@@ -171,8 +218,12 @@ function describe(
     fail('the erase size is not known; give it (64 KiB is the usual one of NOR flash)');
   if (!Number.isSafeInteger(erasesize) || erasesize <= 0) fail(`erase size ${erasesize}`);
 
+  const page = describe_page(kind, erasesize, options, known, fail);
+  const name = options.name ?? known?.name ?? path.slice(path.lastIndexOf('/') + 1);
   const held = info.sizeBytes - offset;
-  const size = options.size ?? known?.size ?? whole_blocks(info, offset, erasesize);
+  const blockBytes = block_bytes({ kind, name, size: 0, erasesize, ...page });
+  const size = options.size ?? known?.size ?? whole_blocks(info, offset, blockBytes) * erasesize;
+  const cellBytes = (size / erasesize) * blockBytes;
   if (held < 0 || (held === 0 && offset > 0)) {
     fail(`offset ${offset} is past the end of the file (${info.sizeBytes} bytes)`);
   }
@@ -185,6 +236,9 @@ function describe(
       ['kind', known.kind, kind],
       ['erase size', known.erasesize, erasesize],
       ['size', known.size, size],
+      ['page size', known.writesize, page.writesize],
+      ['OOB size', known.oobsize, page.oobsize],
+      ['ECC', known.ecc, page.ecc],
     ]) {
       if (described === asked) continue;
       // A chip may grow: what is new is erased and has no wear.
@@ -195,22 +249,42 @@ function describe(
       );
     }
   }
-  if (size < held && options.offset === undefined) {
+  if (cellBytes < held && options.offset === undefined) {
     const shorter = options.size === undefined ? `${sidecarPath} says` : 'asked for are';
     fail(
-      `the file holds ${held} bytes, ${shorter} ${size}; ` +
+      `the file holds ${held} bytes, ${shorter} ${cellBytes}; ` +
         'with an offset (0 will do) only that part is opened',
     );
   }
-  if (info.type === 'block' && size > held) fail(`the device holds ${held} bytes of ${size}`);
-  const name = options.name ?? known?.name ?? path.slice(path.lastIndexOf('/') + 1);
-  return { kind, name, size, erasesize, writesize: 1, oobsize: 0 };
+  if (info.type === 'block' && cellBytes > held) {
+    fail(`the device holds ${held} bytes of ${cellBytes}`);
+  }
+  return { kind, name, size, erasesize, ...page };
+}
+
+/** Pages and ECC; NOR and RAM have neither. */
+function describe_page(
+  kind: chip_kind,
+  erasesize: number,
+  options: mtd_open_options,
+  known: chip_description | undefined,
+  fail: (message: string) => never,
+): Pick<chip_description, 'writesize' | 'oobsize' | 'ecc'> {
+  if (kind !== 'nand') return { writesize: 1, oobsize: 0 };
+  const writesize = options.writesize ?? known?.writesize ?? fail('the page size is not known');
+  const oobsize = options.oobsize ?? known?.oobsize ?? fail('the OOB size is not known');
+  if (
+    !(writesize >= 256 && Number.isInteger(Math.log2(writesize)) && erasesize % writesize === 0)
+  ) {
+    fail(`pages of ${writesize} bytes do not make erase blocks of ${erasesize}`);
+  }
+  return { writesize, oobsize, ecc: options.ecc ?? known?.ecc ?? 'hamming' };
 }
 
 /** The rest of a file is padded to whole blocks; a device cannot grow and is cut. */
-function whole_blocks(info: HostFileInfo, offset: number, erasesize: number): number {
-  const blocks = (info.sizeBytes - offset) / erasesize;
-  return (info.type === 'block' ? Math.floor(blocks) : Math.ceil(blocks)) * erasesize;
+function whole_blocks(info: HostFileInfo, offset: number, blockBytes: number): number {
+  const blocks = (info.sizeBytes - offset) / blockBytes;
+  return info.type === 'block' ? Math.floor(blocks) : Math.ceil(blocks);
 }
 
 /** Counters to go on with, and the sidecar that will keep them (none for a read-only chip). */

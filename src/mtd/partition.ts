@@ -38,6 +38,10 @@ export class mtd_partition implements mtd_info {
   readonly writebufsize: number;
   readonly oobsize: number;
   readonly oobavail: number;
+  readonly subpage_sft: number;
+  readonly ecc_step_size: number;
+  readonly ecc_strength: number;
+  readonly bitflip_threshold: number;
   readonly ecc_stats: mtd_ecc_stats;
   /** The master's counters of these blocks; the totals count what went through here. */
   readonly wear: mtd_wear;
@@ -61,6 +65,10 @@ export class mtd_partition implements mtd_info {
     this.writebufsize = master.writebufsize;
     this.oobsize = master.oobsize;
     this.oobavail = master.oobavail;
+    this.subpage_sft = master.subpage_sft;
+    this.ecc_step_size = master.ecc_step_size;
+    this.ecc_strength = master.ecc_strength;
+    this.bitflip_threshold = master.bitflip_threshold;
     this.ecc_stats = master.ecc_stats;
     const first = offset / master.erasesize;
     const end = first + size / master.erasesize;

@@ -23,6 +23,10 @@ export class mtd_shim implements mtd_info {
   readonly writebufsize: number;
   readonly oobsize: number;
   readonly oobavail: number;
+  readonly subpage_sft: number;
+  readonly ecc_step_size: number;
+  readonly ecc_strength: number;
+  readonly bitflip_threshold: number;
   readonly ecc_stats: mtd_ecc_stats;
   readonly wear: mtd_wear;
   protected readonly lower: mtd_info;
@@ -37,6 +41,10 @@ export class mtd_shim implements mtd_info {
     this.writebufsize = lower.writebufsize;
     this.oobsize = lower.oobsize;
     this.oobavail = lower.oobavail;
+    this.subpage_sft = lower.subpage_sft;
+    this.ecc_step_size = lower.ecc_step_size;
+    this.ecc_strength = lower.ecc_strength;
+    this.bitflip_threshold = lower.bitflip_threshold;
     this.ecc_stats = lower.ecc_stats;
     this.wear = lower.wear;
     this.lower = lower;
