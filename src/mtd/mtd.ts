@@ -170,8 +170,8 @@ export interface mtd_info {
    */
   read_oob(from: number, ops: mtd_oob_ops): void;
   /**
-   * Programs data, OOB or both in one go, modes as above. ECC bytes are the chip's own affair except
-   * in mode RAW. @throws EOPNOTSUPP, EROFS, EINVAL, EIO as write().
+   * Programs data, OOB or both in one go, modes as above. ECC bytes are the chip's own affair
+   * except in mode RAW. @throws EOPNOTSUPP, EROFS, EINVAL, EIO as write().
    */
   write_oob(to: number, ops: mtd_oob_ops): void;
   /** Always false for chips without bad blocks. @throws EINVAL out of range. */

@@ -8,8 +8,8 @@
  * - a bit to be set from 0 to 1 by programming.
  *
  * Cells: the backing holds page after page, each followed by its OOB, which is also what
- * `nanddump --oob --noecc --bb=dumpbad` writes. Where the last programmed page of a block is, and how
- * often it was programmed, is found by looking at the block once, as on NOR.
+ * `nanddump --oob --noecc --bb=dumpbad` writes. Where the last programmed page of a block is, and
+ * how often it was programmed, is found by looking at the block once, as on NOR.
  *
  * Reads and programs of a bad block go through as on the real thing, except that it neither erases
  * nor programs without an error.

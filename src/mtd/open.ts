@@ -40,10 +40,10 @@ export interface mtd_open_options {
   /** Where the chip starts in the file, bytes. */
   readonly offset?: number;
   /**
-   * Size of the chip in bytes, OOB not counted. Default: what the sidecar says, or the rest of the file, rounded up
-   * to whole erase blocks. More than the file holds, or than the sidecar says: the rest is erased
-   * flash, the chip grows. Less: `offset` must be given too (0 will do), to say that a part is
-   * meant.
+   * Size of the chip in bytes, OOB not counted. Default: what the sidecar says, or the rest of the
+   * file, rounded up to whole erase blocks. More than the file holds, or than the sidecar says: the
+   * rest is erased flash, the chip grows. Less: `offset` must be given too (0 will do), to say that
+   * a part is meant.
    */
   readonly size?: number;
   /** Default: the file's name. */
