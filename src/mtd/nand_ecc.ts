@@ -3,8 +3,8 @@
  * corrected, two found. Any step that is erased (all 0xFF) has the ECC FF FF FF, so that an erased
  * page needs none.
  *
- * The code of a step are 22 parities. For each of the 8 bits of a byte's address there are two: over
- * the bytes whose address has a 0 there and over those with a 1; for each of the 3 bits of a bit's
+ * The code of a step are 22 parities. For each of the 8 bits of a byte's address there are two: of
+ * the bytes whose address has a 0 there and of those with a 1; for each of the 3 bits of a bit's
  * number two more. They are stored inverted. A single wrong bit of data changes one parity of every
  * pair, and the changed ones spell its address; a wrong bit of the code changes one parity alone.
  *
