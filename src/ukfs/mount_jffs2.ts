@@ -246,7 +246,10 @@ function examine(
 ): { geometry: Geometry; detection: Jffs2Detection | null } {
   const file = host.open(options.image, 'read');
   try {
-    const fileBytes = file.size();
+    // Where the flash starts is known, it ends where it is said to; what follows is another's.
+    const { offset: start, size: sizeGiven = Number.POSITIVE_INFINITY } = options;
+    const end = start === undefined ? Number.POSITIVE_INFINITY : start + sizeGiven;
+    const fileBytes = Math.min(file.size(), end);
     if (fileBytes === 0 && options.size === undefined) {
       throw new MountError(
         'EINVAL',
@@ -278,7 +281,7 @@ function examine(
         doubts.push('the erase size is not certain; give erasesize= to write');
       }
     } else {
-      examineBlank(options, file.size(), (buf, at) => file.read(buf, 0, buf.length, at));
+      examineBlank(options, fileBytes, (buf, at) => file.read(buf, 0, buf.length, at));
       report.push('no node anywhere: a blank flash');
     }
     const offset = offsetGiven ?? detection?.offset ?? 0;
@@ -324,8 +327,8 @@ function examineBlank(
 ): void {
   const buf = new Uint8Array(1 << 20);
   for (let at = options.offset ?? 0; at < fileBytes; ) {
-    const length = read(buf, at);
-    if (length === 0) return;
+    const length = Math.min(read(buf, at), fileBytes - at);
+    if (length <= 0) return;
     const n = firstProgrammed(buf, 0, length);
     if (n < length) {
       throw new MountError(

@@ -37,12 +37,37 @@ export type LastKind = 'name' | 'dot' | 'dotdot' | 'root';
  */
 export type WalkMode = 'follow' | 'nofollow' | 'create' | 'parent';
 
+/** A lookup of a node that was counted once, and is given back when its last holder lets it go. */
+export class NodeReference {
+  readonly cookie: Cookie;
+  readonly #fs: puffs_ops;
+  #holders = 1;
+
+  constructor(fs: puffs_ops, cookie: Cookie) {
+    this.#fs = fs;
+    this.cookie = cookie;
+  }
+
+  share(): this {
+    this.#holders++;
+    return this;
+  }
+
+  release(): void {
+    this.#holders--;
+    // The root is never reclaimed.
+    if (this.#holders > 0 || this.cookie === this.#fs.rootCookie) return;
+    this.#fs.node_reclaim(this.cookie, 1);
+  }
+}
+
 export class Walk {
   readonly #fs: puffs_ops;
   readonly #cred: puffs_cred;
   readonly #held: Cookie[] = [];
   readonly #info: puffs_newinfo = { cookie: 0, generation: 0, va: vattr_new() };
   readonly #cn: puffs_cn;
+  readonly #start: NodeReference;
   #symlinks = 0;
 
   /** Directory of the last component. */
@@ -57,12 +82,13 @@ export class Walk {
   /** The path ended in a slash, which only a directory may. */
   trailingSlash = false;
 
-  constructor(fs: puffs_ops, cred: puffs_cred) {
+  /** @param start the directory where relative paths start */
+  constructor(fs: puffs_ops, cred: puffs_cred, start: NodeReference) {
     this.#fs = fs;
     this.#cred = cred;
     this.#cn = { nameiop: NAMEI_LOOKUP, name: '', cred };
+    this.#start = start;
     this.parent = this.node = fs.rootCookie;
-    fs.node_getattr(fs.rootCookie, this.#info.va, cred);
   }
 
   /** Attributes of `node` at the time of the walk. */
@@ -70,10 +96,14 @@ export class Walk {
     return this.#info.va;
   }
 
-  /** Walks `path` from the root. @returns 0, also when only the last name is missing; or an errno. */
+  /** @returns 0, also when only the last name is missing; or an errno. */
   walk(path: ByteName, mode: WalkMode): number {
     if (path === '') return E.ENOENT;
     if (path.length > PATH_BYTES_MAX) return E.ENAMETOOLONG;
+    const isAbsolute = path.startsWith('/');
+    this.parent = this.node = isAbsolute ? this.#fs.rootCookie : this.#start.cookie;
+    const unreachable = this.#fs.node_getattr(this.node, this.#info.va, this.#cred);
+    if (unreachable !== 0) return unreachable;
     const rest = path.split('/').reverse();
     this.trailingSlash = rest[0] === '';
     while (rest.length > 0) {
@@ -98,10 +128,14 @@ export class Walk {
     return mode !== 'parent' && this.trailingSlash && isNoDirectory ? E.ENOTDIR : 0;
   }
 
-  /** Hands the reference on `node` to the caller, who gives it back by node_reclaim. */
-  keepNode(): void {
-    const at = this.#held.lastIndexOf(this.node!);
+  /** Hands the reference on `node` to the caller, who releases it. */
+  takeNode(): NodeReference {
+    const node = this.node!;
+    const at = this.#held.lastIndexOf(node);
+    // The walk may have begun there and gone nowhere.
+    if (at < 0 && node === this.#start.cookie) return this.#start.share();
     if (at >= 0) this.#held.splice(at, 1);
+    return new NodeReference(this.#fs, node);
   }
 
   /** Gives every other reference back. */

@@ -1,6 +1,8 @@
 /** What is Ukfs's own: paths, descriptors, the shape of errors; and that no lookup leaks. */
+import { getSystemErrorMap } from 'node:util';
 import { expect } from 'chai';
-import { Memfs, makedev, puffs_cred_user, vattr_new } from '../../src/puffs/index.js';
+import { LINUX_ERRNO } from '../../src/lump/errno.js';
+import { Memfs, VLNK, makedev, puffs_cred_user, vattr_new } from '../../src/puffs/index.js';
 import {
   O_CREAT,
   O_EXCL,
@@ -78,16 +80,99 @@ describe('ukfs', () => {
     const error = failure(() => fs.open('missing', 'r'));
     expect(error).to.be.instanceOf(Error);
     expect(error).to.include({ code: 'ENOENT', errno: -2, syscall: 'open', path: 'missing' });
-    expect(error.message).to.equal("ENOENT: open 'missing'");
+    expect(error.message).to.equal("ENOENT: no such file or directory, open 'missing'");
     const rename = failure(() => fs.rename('a', 'b'));
     expect(rename).to.include({ code: 'ENOENT', syscall: 'rename', path: 'a', dest: 'b' });
-    expect(rename.message).to.equal("ENOENT: rename 'a' -> 'b'");
+    expect(rename.message).to.equal("ENOENT: no such file or directory, rename 'a' -> 'b'");
     // Numbers are Linux's although NetBSD's travel below.
     fs.mkdir('dir');
     fs.mkdir('dir/x');
     expect(failure(() => fs.rmdir('dir'))).to.include({ code: 'ENOTEMPTY', errno: -39 });
     expect(failure(() => fs.getxattr('dir', 'user.x'))).to.include({ code: 'ENODATA', errno: -61 });
-    expect(failure(() => fs.close(77))).to.include({ code: 'EBADF', path: undefined });
+    expect(failure(() => fs.close(77)))
+      .to.include({ code: 'EBADF' })
+      .and.not.have.property('path');
+  });
+
+  it("its words for errors are libuv's", () => {
+    for (const [errno, [code, text]] of getSystemErrorMap()) {
+      const known = code === 'ENOTSUP' || code in LINUX_ERRNO;
+      if (errno < -4000 || !known) continue;
+      const error = new UkfsError(code as 'EIO', 'x');
+      // Sockets' errors no file system answers.
+      if (error.message.includes('unknown error')) continue;
+      expect(error.message).to.equal(`${code}: ${text}, x`);
+      expect(error.errno).to.equal(errno);
+    }
+  });
+
+  it('has a working directory of its own', () => {
+    fs.mkdir('a');
+    fs.mkdir('a/b');
+    expect(fs.cwd()).to.equal('/');
+    fs.chdir('a/b');
+    expect(fs.cwd()).to.equal('/a/b');
+    fs.writeFile('file', 'x');
+    expect(fs.stat('/a/b/file').size).to.equal(1);
+    expect(fs.stat('../b/file').size).to.equal(1);
+    expect(new Ukfs(memfs).exists('file')).to.equal(false);
+    // The directory is meant, not the path it was reached by.
+    fs.rename('/a', '/ü');
+    expect(fs.cwd()).to.equal('/ü/b');
+    expect(fs.readdir('.')).to.deep.equal(['file']);
+    const fd = fs.open('.');
+    fs.chdir('..');
+    fs.chdir('.');
+    expect(fs.fstat(fd).ino).to.equal(fs.stat('b').ino);
+    fs.close(fd);
+    expect(failure(() => fs.chdir('b/file'))).to.include({ code: 'ENOTDIR', syscall: 'chdir' });
+    expect(failure(() => fs.chdir('none'))).to.include({ code: 'ENOENT', path: 'none' });
+    fs.mkdir('gone');
+    fs.chdir('gone');
+    fs.rmdir('../gone');
+    expect(failure(() => fs.cwd()).code).to.equal('ENOENT');
+    fs.chdir('/');
+  });
+
+  it('takes and gives names of attributes as bytes', () => {
+    fs.writeFile('file', '');
+    const name = new Uint8Array([...new TextEncoder().encode('user.'), 0xff, 0xc3]);
+    fs.setxattr('file', name, 'value');
+    fs.setxattr('file', 'user.ü', 'text');
+    const names = fs.listxattrBytes('file').map((bytes) => Buffer.from(bytes).toString('latin1'));
+    expect(names).to.have.members(['user.\xff\xc3', 'user.\xc3\xbc']);
+    expect(Buffer.from(fs.getxattr('file', name)).toString()).to.equal('value');
+    expect(fs.listxattr('file')).to.include('user.ü');
+    fs.removexattr('file', name);
+    expect(fs.listxattr('file')).to.deep.equal(['user.ü']);
+  });
+
+  it('lends nodes to whoever wants the operations below', () => {
+    fs.writeFile('file', 'abc');
+    fs.symlink('file', 'link');
+    const size = fs.onPath('link', (node, { va_size }) => {
+      const va = vattr_new();
+      expect(memfs.node_getattr(node, va, fs.cred)).to.equal(0);
+      return [va.va_size, va_size];
+    });
+    expect(size).to.deep.equal([3, 3]);
+    expect(fs.onPath('link', (_, { va_type }) => va_type, false)).to.equal(VLNK);
+  });
+
+  it('reads a directory piece by piece', () => {
+    const names = Array.from({ length: 10 }, (_, n) => `f${n}`);
+    for (const name of names) fs.writeFile(name, '');
+    const fd = fs.open('/');
+    const seen: string[] = [];
+    for (let at = 0, eof = false; !eof; ) {
+      const piece = fs.readEntries(fd, at, 3);
+      expect(piece.entries).to.have.lengthOf.at.most(3);
+      seen.push(...piece.entries.map(({ name }) => name));
+      at = piece.next;
+      eof = piece.eof;
+    }
+    fs.close(fd);
+    expect(seen).to.have.members(names);
   });
 
   it('takes paths as text and as bytes', () => {

@@ -1,0 +1,105 @@
+/** mount(): the type from the content, a part of the image by its name. */
+import { expect } from 'chai';
+import { nodeZlib } from '../../src/rumpuser/node_zlib.js';
+import { SimulatedHost } from '../../src/rumpuser/simulated.js';
+import { mount } from '../../src/ukfs/index.js';
+import { MountError } from '../../src/ukfs/mount_jffs2.js';
+import { parseImagePart } from '../../src/ukfs/part.js';
+
+const ERASESIZE = 65536;
+
+function hostWith(bytes: Uint8Array): SimulatedHost {
+  const host = new SimulatedHost({ codecs: nodeZlib() });
+  host.replaceFile('/flash.bin', bytes);
+  return host;
+}
+
+const blank = (blocks: number): Uint8Array => new Uint8Array(blocks * ERASESIZE).fill(0xff);
+
+function refusal(call: () => unknown): MountError {
+  try {
+    call();
+  } catch (error) {
+    if (error instanceof MountError) return error;
+    throw error;
+  }
+  throw new Error('mounted');
+}
+
+describe('ukfs: mount', () => {
+  it('tells the type, and gives paths, operations, sync and unmount', () => {
+    const host = hostWith(blank(16));
+    const mounted = mount('/flash.bin', {}, host);
+    expect(mounted).to.include({ type: 'jffs2', readOnly: false });
+    mounted.ukfs.writeFile('/file', 'x');
+    mounted.sync();
+    expect(mounted.ops.fsname).to.equal('jffs2');
+    const fd = mounted.ukfs.open('/file');
+    expect(refusal(() => mounted.unmount()).code).to.equal('EBUSY');
+    mounted.ukfs.close(fd);
+    mounted.unmount();
+    const again = mount('/flash.bin', { type: 'jffs2', readOnly: true }, host);
+    expect(again.ukfs.readdir('/')).to.deep.equal(['file']);
+    again.unmount();
+  });
+
+  it('%OFFSET:start,size% is a window that nothing is written outside of', () => {
+    const image = new Uint8Array(24 * ERASESIZE).fill(0x5a);
+    image.set(blank(12), 4 * ERASESIZE);
+    const host = hostWith(image);
+    const options = { sidecar: false, erasesize: ERASESIZE };
+    const name = `/flash.bin%OFFSET:0x40000,${12 * 64}k%`;
+    const mounted = mount(name, options, host);
+    for (let n = 0; n < 40; n++) mounted.ukfs.writeFile('/file', new Uint8Array(20_000).fill(n));
+    expect(mounted.ukfs.statvfs().f_blocks * mounted.ukfs.statvfs().f_bsize).to.be.at.most(
+      12 * ERASESIZE,
+    );
+    mounted.unmount();
+    const after = host.readFile('/flash.bin');
+    expect(after.length).to.equal(image.length);
+    expect(after.subarray(0, 4 * ERASESIZE).every((byte) => byte === 0x5a)).to.equal(true);
+    expect(after.subarray(16 * ERASESIZE).every((byte) => byte === 0x5a)).to.equal(true);
+    const again = mount(name, options, host);
+    expect(again.ukfs.readFile('/file').every((byte) => byte === 39)).to.equal(true);
+    again.unmount();
+  });
+
+  it('%PART:name% is one of the partitions of mtdparts', () => {
+    const host = hostWith(blank(24));
+    const options = { mtdparts: '512k(kernel),-(rootfs)', sidecar: false };
+    const mounted = mount('/flash.bin%PART:rootfs%', options, host);
+    mounted.ukfs.writeFile('/file', 'x');
+    mounted.unmount();
+    const image = host.readFile('/flash.bin');
+    expect(image.subarray(0, 512 << 10).every((byte) => byte === 0xff)).to.equal(true);
+    expect(image.subarray(512 << 10).every((byte) => byte === 0xff)).to.equal(false);
+  });
+
+  it('parts of names: forms and refusals', () => {
+    expect(parseImagePart('a%OFFSET:4k%')).to.deep.equal({ image: 'a', offset: 4096 });
+    expect(parseImagePart('a%b%OFFSET:0,0x10%')).to.deep.equal({
+      image: 'a%b',
+      offset: 0,
+      size: 16,
+    });
+    for (const plain of ['a', 'a%OFFSET:1,2', '100%', '%OFFSET:1%']) {
+      expect(parseImagePart(plain)).to.deep.equal({ image: plain });
+    }
+    for (const bad of ['OFFSET:', 'OFFSET:x', 'OFFSET:-1', 'OFFSET:1,2,3', 'OFFSET:1,0', 'PART:']) {
+      expect(() => parseImagePart(`a%${bad}%`), bad).to.throw(RangeError, `a%${bad}%`);
+    }
+    const error = refusal(() => mount('/a%DISKLABEL:a%', {}, hostWith(blank(8))));
+    expect(error.message).to.contain('%OFFSET:start,size%');
+  });
+
+  it('says what an image is that it cannot mount', () => {
+    const image = new Uint8Array(8 * ERASESIZE);
+    image.set(new TextEncoder().encode('hsqs'));
+    const error = refusal(() => mount('/flash.bin', {}, hostWith(image)));
+    expect(error.message).to.match(/no JFFS2 image.*looks like squashfs \(little endian\)$/);
+    const unknown = refusal(() => mount('/flash.bin', { type: 'ffs' }, hostWith(image)));
+    expect(unknown).to.include({ code: 'ENODEV' });
+    expect(unknown.message).to.equal('type ffs is not known; there are: jffs2');
+    expect(refusal(() => mount('/none', {}, hostWith(image))).code).to.equal('ENOENT');
+  });
+});
