@@ -3,7 +3,7 @@
  * window of the file, `flash.bin%PART:rootfs%` one of the partitions that mtdparts= declares.
  * Without the closing percent sign it is an ordinary name.
  *
- * Against NetBSD (reference rump.md §3.2): the second number is a size, in its code, its comment and
+ * Against NetBSD (reference rump.md §3.2): the second number is a size, in code and comment and
  * here; it may be left out; numbers are decimal, 0x… or with a suffix k, m, g; PART, an old form
  * there, names an MTD partition; disk labels have no place on flash.
  */

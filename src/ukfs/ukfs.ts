@@ -357,7 +357,7 @@ export class Ukfs extends UkfsNodes {
     check(this.fs.fs_unmount(force ? MNT_FORCE : 0), 'umount');
   }
 
-  // ---- inside --------------------------------------------------------------------------------------
+  // ---- inside -----------------------------------------------------------------------------------
 
   #file(fd: number, syscall: string): OpenFile {
     const file = this.#files[fd - FIRST_FD];

@@ -97,7 +97,7 @@ describe('jffs2 mount: input that is refused', () => {
     ],
     'a size of fewer than five blocks': [
       good(),
-      { size: 4 * 8192, offset: 0 },
+      { size: 4 * 8192, offset: 0, erasesize: 8192 },
       /too few erase blocks: 4 of 8192 bytes.* at least 5/,
     ],
     'more than 4 GiB': [good(), { size: 2 ** 33, offset: 0 }, /up to 4 GiB/],
