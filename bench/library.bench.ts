@@ -4,8 +4,8 @@
  *
  *     node dist/bench/library.bench.js [--quick] [--dir DIR]
  *
- * The kernel was measured on another machine, so every figure of its is scaled by a calibration
- * that was taken there and is taken here, in the same rounds: deflate and inflate of 4 KiB pieces by
+ * The kernel was measured on another machine, so each of its figures is scaled by a calibration that
+ * was taken there and is taken here, in the same rounds: deflate and inflate of 4 KiB pieces by
  * node:zlib for what computes, `cp` on tmpfs for what copies. A target is that figure times the
  * factor that we allow ourselves. "First" is the first round, with nothing compiled yet;
  * what counts is the median of the rounds, as for the kernel.

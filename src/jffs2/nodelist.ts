@@ -82,13 +82,21 @@ export class NodeRefs {
     this.count--;
   }
 
+  /** Makes room at once for about as many references as will come. */
+  reserve(count: number): void {
+    if (count > this.flash_offset.length) this.resize(count);
+  }
+
   /** Bytes that the arrays occupy. */
   get byteLength(): number {
     return this.flash_offset.byteLength * 5;
   }
 
   private grow(): void {
-    const size = this.flash_offset.length + Math.max(1024, this.flash_offset.length >>> 1);
+    this.resize(this.flash_offset.length + Math.max(1024, this.flash_offset.length >>> 1));
+  }
+
+  private resize(size: number): void {
     for (const name of ['flash_offset', 'totlen', 'next_in_ino', 'next_phys', 'owner'] as const) {
       const larger = new Uint32Array(size);
       larger.set(this[name]);
@@ -485,6 +493,16 @@ export class jffs2_sb_info {
   view(ofs: number, len: number): mtd_point {
     const pt = this.pt;
     if (this.mtd.point(ofs, len, pt)) return pt;
+    return this.read_once(ofs, len);
+  }
+
+  /**
+   * The same for bytes that are looked at once, as in a scan: they go through the bounce buffer,
+   * which stays in the processor's caches, and push nothing out of the chip's own windows.
+   * @throws EIO as view().
+   */
+  read_once(ofs: number, len: number): mtd_point {
+    const pt = this.pt;
     if (this.bounce.length < len) this.bounce = new Uint8Array(len);
     try {
       this.mtd.read(ofs, len, this.bounce, 0);

@@ -83,6 +83,10 @@ export type BlockState = 'ALLFF' | 'CLEANMARKER' | 'CLEAN' | 'PARTDIRTY' | 'ALLD
 
 /** Bytes of a block that are looked at to call it erased. Linux's EMPTY_SCAN_SIZE. */
 const EMPTY_SCAN_SIZE = 256;
+/** Bytes at a block's end that are read in search of a summary. */
+const TAIL_SIZE = 4096;
+/** Room for references is made for nodes of this many bytes on average. */
+const NODE_BYTES_EXPECTED = 2048;
 
 /** Smallest tail worth continuing to write in after mount: an inode node and some data. */
 const MIN_FREE = INODE_SIZE + 68;
@@ -170,6 +174,7 @@ function fileDirty(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
  */
 export function jffs2_scan_medium(c: jffs2_sb_info): void {
   const collected = new jffs2_summary(c);
+  c.refs.reserve(Math.ceil(c.flash_size / NODE_BYTES_EXPECTED));
   let emptyBlocks = 0;
   let badBlocks = 0;
   for (const jeb of c.blocks) {
@@ -255,23 +260,34 @@ function jffs2_scan_eraseblock(
   const size = c.sector_size;
   if (c.mtd.block_isbad(jeb.offset)) return 'BADBLOCK';
 
-  // With a summary, its end is all that is read of the block.
-  const sumofs = jffs2_sum_offset(c, jeb);
+  // With a summary, the block's end is all that is read of it, most often in one go.
+  const tailBytes = Math.min(TAIL_SIZE, size);
+  const tail = c.read_once(jeb.offset + size - tailBytes, tailBytes);
+  const sumofs = jffs2_sum_offset(c, tail.buf, tail.off + tailBytes);
   if (sumofs >= 0) {
-    const { buf, off } = c.view(jeb.offset + sumofs, size - sumofs);
+    const sumBytes = size - sumofs;
+    const sumAt = tail.off + tailBytes - sumBytes;
+    const { buf, off } =
+      sumBytes <= tailBytes
+        ? { buf: tail.buf, off: sumAt }
+        : c.read_once(jeb.offset + sumofs, sumBytes);
     const state = jffs2_sum_scan_sumnode(c, jeb, buf, off, sumofs);
     if (state !== null) return state;
   }
 
-  const view = c.view(jeb.offset, size);
+  const emptySize = Math.min(EMPTY_SCAN_SIZE, size);
+  const head = c.read_once(jeb.offset, emptySize);
+  if (firstProgrammed(head.buf, head.off, head.off + emptySize) === head.off + emptySize) {
+    return 'ALLFF';
+  }
+
+  const view = c.read_once(jeb.offset, size);
   const buf = view.buf;
   const start = view.off;
   const end = start + size;
 
   let at = start;
-  const emptyEnd = start + Math.min(EMPTY_SCAN_SIZE, size);
-  at = skipErased(buf, at, emptyEnd);
-  if (at === emptyEnd) return 'ALLFF';
+  at = skipErased(buf, at, end);
   if (at > start) jffs2_scan_dirty_space(c, jeb, at - start);
   else if (isTornCleanmarker(c, buf, start, end)) return 'ALLFF';
 

@@ -135,11 +135,13 @@ export function jffs2_sum_write_sumnode(c: jffs2_sb_info): void {
   jffs2_link_node_ref(c, jeb, (jeb.offset + rel) | REF_NORMAL, infosize, null);
 }
 
-/** Where in its erase block a summary is said to start; -1 when the block does not end with one. */
-export function jffs2_sum_offset(c: jffs2_sb_info, jeb: jffs2_eraseblock): number {
-  const { buf, off } = c.view(jeb.offset + c.sector_size - SUM_MARKER_SIZE, SUM_MARKER_SIZE);
-  if (c.e.u32(buf, off + 4) !== JFFS2_SUM_MAGIC) return -1;
-  const sumofs = c.e.u32(buf, off);
+/**
+ * Where in its erase block a summary is said to start; -1 when the block does not end with one.
+ * @param at where in `buf` the block ends.
+ */
+export function jffs2_sum_offset(c: jffs2_sb_info, buf: Uint8Array, at: number): number {
+  if (c.e.u32(buf, at - SUM_MARKER_SIZE + 4) !== JFFS2_SUM_MAGIC) return -1;
+  const sumofs = c.e.u32(buf, at - SUM_MARKER_SIZE);
   const fits = (sumofs & 3) === 0 && sumofs <= c.sector_size - JFFS2_SUMMARY_FRAME_SIZE;
   return fits ? sumofs : -1;
 }

@@ -353,6 +353,8 @@ export class inode {
   /** References; maintained by inode.ts only. */
   i_count = 1;
   i_private: unknown = null;
+  /** Of whoever shows the inode to the world above the VFS (l2p's node); it must be given back. */
+  i_export: unknown = null;
   /** Dentries naming this inode; maintained by src/dcache only. */
   i_dentry: dentry[] = [];
   readonly i_rwsem: rw_semaphore;

@@ -7,6 +7,7 @@ import { newHost, norChip, Rig, sampleBytes } from './rig.js';
 import { differenceOf, treeOf, type Tree } from './tree_of.js';
 
 const ERASE_BYTES = 8192;
+const TAIL_BYTES = 4096;
 const MAGIC = 0x02851885;
 
 interface Found {
@@ -179,6 +180,8 @@ for (const order of ['little', 'big'] as const) {
         const start = block * ERASE_BYTES;
         for (const { from, to } of reads) {
           if (to <= start || from >= start + at || allowed.has(from)) continue;
+          // The end of the block is read in search of the summary, before it is known how long.
+          if (from === start + ERASE_BYTES - TAIL_BYTES && to === start + ERASE_BYTES) continue;
           expect.fail(`block ${block}: ${from - start} to ${to - start} was read`);
         }
         skipped += entries.length;
