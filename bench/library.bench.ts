@@ -4,8 +4,8 @@
  *
  *     node dist/bench/library.bench.js [--quick] [--dir DIR]
  *
- * The kernel was measured on another machine, so each of its figures is scaled by a calibration that
- * was taken there and is taken here, in the same rounds: deflate and inflate of 4 KiB pieces by
+ * The kernel was measured on another machine, so each of its figures is scaled by a calibration
+ * taken there and here, in the same rounds: deflate and inflate of 4 KiB pieces by
  * node:zlib for what computes, `cp` on tmpfs for what copies. A target is that figure times the
  * factor that we allow ourselves. "First" is the first round, with nothing compiled yet;
  * what counts is the median of the rounds, as for the kernel.
@@ -155,7 +155,6 @@ const base = mkdtempSync(
   join(option('--dir') ?? (existsSync('/dev/shm') ? '/dev/shm' : tmpdir()), 'lump-bench-'),
 );
 const IMAGE = join(base, 'flash.bin');
-const BLANK = Buffer.alloc(16 << 20, 0xff);
 
 function mount(options: Partial<MountJffs2Options> = {}): MountedJffs2 {
   return mountJffs2({ image: IMAGE, erasesize: ERASE_BYTES, sidecar: false, ...options });
@@ -164,7 +163,8 @@ function mount(options: Partial<MountJffs2Options> = {}): MountedJffs2 {
 function fresh(options: Partial<MountJffs2Options>): MountedJffs2 {
   // Blank flash. (An empty file would do, and grow in the first measurement.)
   rmSync(IMAGE, { force: true });
-  for (let at = 0; at < IMAGE_BYTES; at += BLANK.length) writeFileSync(IMAGE, BLANK, { flag: 'a' });
+  const blank = Buffer.alloc(16 << 20, 0xff);
+  for (let at = 0; at < IMAGE_BYTES; at += blank.length) writeFileSync(IMAGE, blank, { flag: 'a' });
   return mount(options);
 }
 
