@@ -2,6 +2,7 @@
 export type { FlashBacking } from './backing.js';
 export type { chip_description, chip_kind } from './chip_description.js';
 export { CowBacking } from './cow_backing.js';
+export * from './fault.js';
 export { FileBacking, type file_backing_options } from './file_backing.js';
 export { flash_chip, type flash_chip_options } from './flash_chip.js';
 export * from './mtd.js';

@@ -268,10 +268,10 @@ describe('recorder', () => {
   });
 
   it('names moments, and reads the names', () => {
-    for (const text of ['0', '17', '17+12', '17+0/f0', '17+12/f']) {
+    for (const text of ['0', '17', '17+12', '17+0/f0', '17+12/f', '17~5']) {
       expect(format_power_cut(parse_power_cut(text)!)).to.equal(text);
     }
-    for (const text of ['', 'x', '1+', '1/f0', '1+2/fff', '-1']) {
+    for (const text of ['', 'x', '1+', '1/f0', '1+2/fff', '-1', '1~', '1~2/f0']) {
       expect(parse_power_cut(text), text).to.equal(null);
     }
   });
