@@ -12,9 +12,9 @@
  * - *Failed call* ({@link mtd_faults}): any call of mtd_info answers EIO, the nth one or all from
  *   the nth on; of a write the first `stored` bytes are programmed, an erase has not happened. A
  *   read may also answer EBADMSG (two bits of what it gives are wrong) or EUCLEAN (data are good).
- * - Elsewhere, and composable with these: bit flips, weak and grave places of NAND (`nandsim.ts`); a
- *   host file that fails, a host that loses unsynced writes (`rumpuser/simulated.ts`); the nth
- *   allocation fails (`lump/slab.ts`).
+ * - Elsewhere, and composable with these: bit flips, weak and grave places of NAND
+ *   (`nandsim.ts`); a host file that fails, a host that loses unsynced writes
+ *   (`rumpuser/simulated.ts`); the nth allocation fails (`lump/slab.ts`).
  *
  * Not modelled: bits that fade with time, reads that disturb their neighbours, programs that say
  * they went well and did not.

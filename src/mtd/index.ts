@@ -14,6 +14,7 @@ export {
   parse_mtdparts,
 } from './mtdparts.js';
 export { nand_chip, type nand_chip_options, type nand_ecc_name } from './nand.js';
+export type { nandsim_parameters } from './nandsim.js';
 export { nor_chip } from './nor.js';
 export {
   type mtd_image,

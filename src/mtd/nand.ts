@@ -32,10 +32,12 @@ import {
   MTD_OPS_AUTO_OOB,
   MTD_OPS_PLACE_OOB,
   MTD_OPS_RAW,
+  MTD_WRITEABLE,
   type mtd_oob_ops,
   type mtd_point,
 } from './mtd.js';
 import { ECC_UNCORRECTABLE, hamming_ecc, type nand_ecc } from './nand_ecc.js';
+import { type nandsim_parameters, nandsim_faults } from './nandsim.js';
 import { type nand_ooblayout, nand_ooblayout_of } from './nand_oob.js';
 
 export type nand_ecc_name = 'hamming' | 'none';
@@ -49,6 +51,8 @@ export interface nand_chip_options extends flash_chip_options {
   readonly ecc?: nand_ecc_name;
   /** Partial programs of a page between two erases. Default: 3 up to 512 bytes a page, then 4. */
   readonly nop?: number;
+  /** Faults of the chip itself. Default: none. */
+  readonly nandsim?: nandsim_parameters;
 }
 
 const NOT_LOOKED = -2;
@@ -64,6 +68,7 @@ export class nand_chip extends flash_chip {
   readonly #ecc: nand_ecc | null;
   readonly #layout: nand_ooblayout;
   readonly #nop: number;
+  readonly #faults: nandsim_faults | null;
   /** Page and OOB, as the backing has them. */
   readonly #recordBytes: number;
   readonly #pagesPerBlock: number;
@@ -102,6 +107,7 @@ export class nand_chip extends flash_chip {
     this.#ecc = ecc;
     this.#layout = layout;
     this.#nop = options.nop ?? (writesize > 512 ? 4 : 3);
+    this.#faults = options.nandsim === undefined ? null : new nandsim_faults(options.nandsim);
     this.#recordBytes = writesize + oobsize;
     this.#pagesPerBlock = erasesize / writesize;
     const blocks = this.size / erasesize;
@@ -121,6 +127,9 @@ export class nand_chip extends flash_chip {
       if (marker[0] === 0xff) continue;
       this.#bad[eb] = 1;
       this.ecc_stats.badblocks++;
+    }
+    for (const eb of this.#faults?.badblocks ?? []) {
+      if (this.#bad[eb] === 0) this.#mark(eb);
     }
   }
 
@@ -154,6 +163,17 @@ export class nand_chip extends flash_chip {
     return this.#point;
   }
 
+  /** The page as a read gives it: the cells, or a copy that is spoilt. */
+  #readPage(page: number): mtd_point {
+    const point = this.#page(page);
+    if (this.#faults === null || !this.#faults.spoilsReads) return point;
+    const { buf, off } = point;
+    const record = buf.slice(off, off + this.#recordBytes);
+    const programmed = record.some((byte) => byte !== 0xff);
+    this.#faults.spoilRead(page, record, programmed);
+    return { buf: record, off: 0 };
+  }
+
   #readData(
     from: number,
     len: number,
@@ -166,7 +186,7 @@ export class nand_chip extends flash_chip {
       const page = Math.floor((from + done) / this.writesize);
       const column = from + done - page * this.writesize;
       const piece = Math.min(len - done, this.writesize - column);
-      const { buf: cells, off } = this.#page(page);
+      const { buf: cells, off } = this.#readPage(page);
       const data = cells.subarray(off + column, off + column + piece);
       if (ecc === null) buf.set(data, bufOffset + done);
       else this.#readCorrected(cells, off, column, piece, buf, bufOffset + done, ecc, outcome);
@@ -242,7 +262,7 @@ export class nand_chip extends flash_chip {
     const perPage = this.#oobavail(mode) - ooboffs;
     for (let done = 0, page = first; done < ooblen; page++) {
       const piece = Math.min(perPage, ooblen - done);
-      const { buf: cells, off } = this.#page(page);
+      const { buf: cells, off } = this.#readPage(page);
       for (let i = 0; i < piece; i++) {
         buf[done + i] = cells[off + this.writesize + this.#oobPosition(mode, ooboffs + i)]!;
       }
@@ -370,6 +390,9 @@ export class nand_chip extends flash_chip {
     this.#programs[eb] = inBlock === last ? this.#programs[eb]! + 1 : 1;
     this.#lastPage[eb] = inBlock;
     this.#store(page, record);
+    if (this.#faults?.programFails(page)) {
+      throw this.refused('write', to, this.writesize, new Errno('EIO', 'the page is weak'));
+    }
   }
 
   #store(page: number, record: Uint8Array): void {
@@ -422,6 +445,11 @@ export class nand_chip extends flash_chip {
       const one: erase_info = { addr, len: this.erasesize, fail_addr: 0 };
       try {
         super.erase(one);
+        if (this.#faults?.eraseFails(addr / this.erasesize)) {
+          one.fail_addr = addr;
+          const error = new Errno('EIO', 'the block is weak');
+          throw this.refused('erase', addr, this.erasesize, error);
+        }
       } catch (error) {
         instr.fail_addr = one.fail_addr;
         // What it holds now is anybody's guess.
@@ -452,8 +480,13 @@ export class nand_chip extends flash_chip {
       // A block that does not erase is what gets marked most often.
       if (!(error instanceof Errno)) throw error;
     }
+    this.#mark(eb);
+  }
+
+  #mark(eb: number): void {
     this.#bad[eb] = 1;
     this.ecc_stats.badblocks++;
+    if ((this.flags & MTD_WRITEABLE) === 0) return;
     const page = eb * this.#pagesPerBlock;
     const { buf, off } = this.#page(page);
     this.#record.set(buf.subarray(off, off + this.#recordBytes));

@@ -6,7 +6,8 @@ import type { FlashBacking } from './backing.js';
 import { FileBacking } from './file_backing.js';
 import type { flash_chip, flash_chip_options } from './flash_chip.js';
 import { errnoOfHost } from './host_error.js';
-import { nand_chip, type nand_ecc_name } from './nand.js';
+import { nand_chip, type nand_chip_options, type nand_ecc_name } from './nand.js';
+import type { nandsim_parameters } from './nandsim.js';
 import { nor_chip } from './nor.js';
 import { ram_chip } from './ram.js';
 import { RamBacking } from './ram_backing.js';
@@ -37,6 +38,8 @@ export interface mtd_open_options {
   readonly oobsize?: number;
   /** NAND. Default: what the sidecar says, or 'hamming'. */
   readonly ecc?: nand_ecc_name;
+  /** NAND: faults of the chip. Default: none. */
+  readonly nandsim?: nandsim_parameters;
   /** Where the chip starts in the file, bytes. */
   readonly offset?: number;
   /**
@@ -102,7 +105,13 @@ export function mtd_open_image(
       cacheBytes: options.cacheBytes ?? CACHE_BYTES,
       lock,
     });
-    const mtd = new_chip(host, backing, description, { readOnly, wear, ...(store && { store }) });
+    const { nandsim } = options;
+    const mtd = new_chip(host, backing, description, {
+      readOnly,
+      wear,
+      ...(store && { store }),
+      ...(nandsim && { nandsim }),
+    });
     return {
       mtd,
       path,
@@ -128,6 +137,10 @@ export interface mtd_ram_options {
   readonly oobsize?: number;
   /** NAND only. Default: 'hamming'. */
   readonly ecc?: nand_ecc_name;
+  /** NAND only. Default: 3 up to 512 bytes a page, then 4. */
+  readonly nop?: number;
+  /** NAND only: faults of the chip. Default: none. */
+  readonly nandsim?: nandsim_parameters;
 }
 
 /** An erased chip in memory, forgotten when it is closed. */
@@ -144,7 +157,11 @@ export function mtd_new_ram(host: Rumpuser, options: mtd_ram_options): flash_chi
     ...(kind === 'nand' && { ecc: ecc ?? 'hamming' }),
   };
   const cells = new RamBacking((size / erasesize) * block_bytes(description));
-  return new_chip(host, cells, description, {});
+  const { nop, nandsim } = options;
+  return new_chip(host, cells, description, {
+    ...(nop !== undefined && { nop }),
+    ...(nandsim && { nandsim }),
+  });
 }
 
 /**
@@ -155,7 +172,8 @@ export function new_chip(
   host: Rumpuser,
   backing: FlashBacking,
   description: chip_description,
-  options: Omit<flash_chip_options, 'name' | 'erasesize'>,
+  options: Omit<flash_chip_options, 'name' | 'erasesize'> &
+    Pick<nand_chip_options, 'nop' | 'nandsim'>,
 ): flash_chip {
   const { kind, name, erasesize, writesize, oobsize, ecc } = description;
   const all = { ...options, name, erasesize };

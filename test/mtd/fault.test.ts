@@ -106,7 +106,6 @@ for (const { name, erasesize, writesize, cellBytes, chip } of rows) {
       3,
       (random, seed) => {
         const again = (): random_source => new random_source(seed);
-        };
         const base = new CowBacking(new RamBacking(cellBytes), cellBytes / BLOCKS);
         const recorder = new cell_recorder(base.fork());
         expect(work(chip(recorder), again())).to.equal(null);

@@ -12,6 +12,7 @@ import {
   type mtd_oob_ops,
 } from '../../src/mtd/mtd.js';
 import { nand_chip } from '../../src/mtd/nand.js';
+import type { nandsim_parameters } from '../../src/mtd/nandsim.js';
 import { mtd_new_ram, mtd_open_image } from '../../src/mtd/open.js';
 import { RamBacking } from '../../src/mtd/ram_backing.js';
 import { SimulatedHost } from '../../src/rumpuser/simulated.js';
@@ -302,6 +303,80 @@ for (const geometry of [SMALL, LARGE, HUGE]) {
     });
   });
 }
+
+describe("NAND with nandsim's faults", () => {
+  const { writesize, oobsize, erasesize } = SMALL;
+  const pages = { type: 'nand', erasesize, writesize, oobsize } as const;
+  const chip = (nandsim: nandsim_parameters): mtd_info =>
+    mtd_new_ram(new SimulatedHost(), { ...pages, size: BLOCKS * erasesize, nandsim });
+  const page = new Uint8Array(writesize).fill(0x0f);
+
+  it('weak blocks are erased so often, and then say that it failed', () => {
+    const mtd = chip({ weakblocks: '1,2:1' });
+    for (let n = 0; n < 3; n++) erase(mtd, 1);
+    erase(mtd, 2);
+    mtd.write(2 * erasesize, writesize, page, 0);
+    const instr = { addr: 2 * erasesize, len: erasesize, fail_addr: 0 };
+    expect(errnoOf(() => mtd.erase(instr))).to.equal('EIO');
+    expect(instr.fail_addr).to.equal(2 * erasesize);
+    expect(readAt(mtd, 2 * erasesize, 1)[0]).to.equal(0xff);
+    expect(errnoOf(() => erase(mtd, 1))).to.equal('EIO');
+    expect(mtd.wear.eraseCount[1]).to.equal(4);
+    mtd.block_markbad(erasesize);
+    expect(mtd.block_isbad(erasesize)).to.equal(true);
+  });
+
+  it('weak pages are programmed so often, and then say that it failed', () => {
+    const mtd = chip({ weakpages: '8:1' });
+    mtd.write(erasesize, writesize, page, 0);
+    erase(mtd, 1);
+    expect(errnoOf(() => mtd.write(erasesize, 2 * writesize, page, 0))).to.equal('EIO');
+    expect(mtd.lastRetlen).to.equal(0);
+    expect(sameBytes(readAt(mtd, erasesize, writesize), page)).to.equal(true);
+  });
+
+  it('grave pages are read so often, and then are lost', () => {
+    const mtd = chip({ gravepages: '0:2' });
+    for (let n = 0; n < 5; n++) readAt(mtd, 0, writesize);
+    mtd.write(0, writesize, page, 0);
+    for (let n = 0; n < 2; n++) readAt(mtd, 0, writesize);
+    expect(errnoOf(() => readAt(mtd, 0, writesize))).to.equal('EBADMSG');
+  });
+
+  it('flips bits in one read of 1024, which ECC corrects, the same for the same seed', () => {
+    const corrected = [7, 7, 8].map((seed) => {
+      const mtd = chip({ bitflips: 1, seed });
+      mtd.write(0, writesize, page, 0);
+      const reads: number[] = [];
+      for (let n = 0; n < 8192; n++) {
+        const buf = new Uint8Array(writesize);
+        if (errnoOf(() => mtd.read(0, writesize, buf, 0)) === 'EUCLEAN') reads.push(n);
+        expect(sameBytes(buf, page)).to.equal(true);
+      }
+      return reads.join(' ');
+    });
+    expect(corrected[0]).to.equal(corrected[1]);
+    expect(corrected[0]).not.to.equal(corrected[2]);
+    expect(corrected[0]!.split(' ').length).to.be.within(2, 20);
+  });
+
+  it('bad blocks are marked from the start', () => {
+    const mtd = chip({ badblocks: '0,3' });
+    expect([0, 1, 2, 3].map((eb) => mtd.block_isbad(eb * erasesize))).to.deep.equal([
+      true,
+      false,
+      false,
+      true,
+    ]);
+    const oob = ops(MTD_OPS_RAW, { oobbuf: new Uint8Array(oobsize) });
+    mtd.read_oob(3 * erasesize, oob);
+    expect(oob.oobbuf![5]).to.equal(0);
+  });
+
+  it('refuses a list that it cannot read', () => {
+    expect(() => chip({ weakpages: '3:' })).to.throw('weakpages=3:: "3:" is neither');
+  });
+});
 
 describe('NAND in files', () => {
   it('what the Linux kernel wrote has no wrong bit', () => {
