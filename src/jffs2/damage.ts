@@ -23,7 +23,9 @@ export type DamageKind =
   | 'bad compressed data'
   | 'bad xattr'
   | 'erase failed'
-  | 'write failed';
+  | 'write failed'
+  | 'data lost'
+  | 'bad block';
 
 export interface DamageRecord {
   readonly kind: DamageKind;

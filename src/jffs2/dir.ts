@@ -44,6 +44,7 @@ import {
 } from './file.js';
 import {
   jffs2_encode_dev,
+  jffs2_fsync,
   jffs2_iget,
   JFFS2_INODE_INFO,
   jffs2_new_inode,
@@ -379,5 +380,5 @@ export const jffs2_dir_inode_operations: inode_operations = {
 
 export const jffs2_dir_operations: file_operations = {
   iterate_shared: jffs2_readdir,
-  fsync: (file) => JFFS2_SB_INFO(file.f_inode.i_sb).mtd.sync(),
+  fsync: jffs2_fsync,
 };

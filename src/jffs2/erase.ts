@@ -4,20 +4,12 @@
  * The simulated chip erases at once, so a block never stays on erasing_list; the list and the wait
  * queue are there for chips that take their time.
  */
-import { crc32_le } from '../lump/crc32.js';
 import { Errno } from '../lump/errno.js';
 import { wake_up } from '../lump/sched.js';
 import type { erase_info } from '../mtd/mtd.js';
 import { MTD_FAIL_ADDR_UNKNOWN } from '../mtd/mtd.js';
+import { jffs2_write_cleanmarker } from './cleanmarker.js';
 import { firstProgrammed } from './erased.js';
-import {
-  HEADER_SIZE,
-  H_CRC,
-  H_TOTLEN,
-  H_TYPE,
-  JFFS2_MAGIC_BITMASK,
-  JFFS2_NODETYPE_CLEANMARKER,
-} from './medium.js';
 import {
   INO_STATE_CHECKEDABSENT,
   INO_STATE_UNCHECKED,
@@ -25,6 +17,7 @@ import {
   jffs2_inode_cache,
   jffs2_link_node_ref,
   list_del,
+  list_move_tail,
   ref_offset,
   REF_NORMAL,
   type jffs2_eraseblock,
@@ -33,9 +26,13 @@ import {
 import { jffs2_garbage_collect_trigger } from './nodemgmt.js';
 import { jffs2_release_xattr_datum, jffs2_release_xattr_ref, jffs2_xattr_datum } from './xattr.js';
 
+/** Failed erases of a NAND block after which it is marked bad. */
+const ERASE_FAILURES_MAX = 2;
+
 /**
  * Works on up to `count` blocks that wait for being erased or for their cleanmarker.
  * @returns true when anything was done.
+ * @throws ENOMEM, EAGAIN the chip could not just now.
  */
 export function jffs2_erase_pending_blocks(c: jffs2_sb_info, count: number): boolean {
   let done = 0;
@@ -71,10 +68,13 @@ function jffs2_erase_block(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
     c.mtd.erase(instr);
   } catch (error) {
     if (!(error instanceof Errno)) throw error;
-    if (error.code === 'EROFS') {
-      c.damage.report('erase failed', jeb.offset, 'the chip is not writeable');
+    if (error.code === 'ENOMEM' || error.code === 'EAGAIN') {
+      // Nothing is wrong with the block.
+      eraseAgain(c, jeb);
+      throw error;
     }
-    jffs2_erase_failed(c, jeb, error.code);
+    const why = error.code === 'EROFS' ? 'the chip is not writeable' : error.message;
+    jffs2_erase_failed(c, jeb, instr.fail_addr, why);
     return;
   }
   list_del(jeb);
@@ -83,9 +83,33 @@ function jffs2_erase_block(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
   wake_up(c.erase_wait);
 }
 
-/** A block that cannot be erased is not used again in this mount. */
-function jffs2_erase_failed(c: jffs2_sb_info, jeb: jffs2_eraseblock, why: string): void {
+function eraseAgain(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
+  c.erasing_size -= c.sector_size;
+  c.dirty_size += c.sector_size;
+  jeb.dirty_size = c.sector_size;
+  if (jeb.list) list_move_tail(jeb, c.erase_pending_list);
+  else c.erase_pending_list.addTail(jeb);
+}
+
+/**
+ * A block that cannot be erased is tried once more on NAND, and marked bad then. Elsewhere there
+ * are no marks: it is not used again in this mount.
+ * @param where failing address, or MTD_FAIL_ADDR_UNKNOWN.
+ */
+function jffs2_erase_failed(
+  c: jffs2_sb_info,
+  jeb: jffs2_eraseblock,
+  where: number,
+  why: string,
+): void {
   c.damage.report('erase failed', jeb.offset, why);
+  if (c.oob_cleanmarker > 0 && where !== MTD_FAIL_ADDR_UNKNOWN) {
+    if (++jeb.bad_count < ERASE_FAILURES_MAX) {
+      eraseAgain(c, jeb);
+      return;
+    }
+    jffs2_write_nand_badblock(c, jeb.offset);
+  }
   c.erasing_size -= c.sector_size;
   c.bad_size += c.sector_size;
   if (jeb.list) list_del(jeb);
@@ -94,22 +118,33 @@ function jffs2_erase_failed(c: jffs2_sb_info, jeb: jffs2_eraseblock, why: string
   wake_up(c.erase_wait);
 }
 
+function jffs2_write_nand_badblock(c: jffs2_sb_info, offset: number): void {
+  try {
+    c.mtd.block_markbad(offset);
+    c.damage.report('bad block', offset, `marked after ${ERASE_FAILURES_MAX} failed erases`);
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error;
+    c.damage.report('bad block', offset, `cannot be marked: ${error.message}`);
+  }
+}
+
 /** Checks that the block is erased, writes the cleanmarker, and frees the block. */
 function jffs2_mark_erased_block(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
   try {
     const bad = jffs2_block_check_erase(c, jeb);
     if (bad >= 0) {
-      jffs2_erase_failed(c, jeb, `not 0xFF at 0x${bad.toString(16)} after the erase`);
+      jffs2_erase_failed(c, jeb, bad, `not 0xFF at 0x${bad.toString(16)} after the erase`);
       return;
     }
-    if (c.cleanmarker_size > 0) c.mtd.write(jeb.offset, HEADER_SIZE, cleanmarkerNode(c), 0);
+    jffs2_write_cleanmarker(c, jeb);
   } catch (error) {
     if (!(error instanceof Errno)) throw error;
-    jffs2_erase_failed(c, jeb, error.message);
+    jffs2_erase_failed(c, jeb, jeb.offset, error.message);
     return;
   }
   c.erasing_size -= c.sector_size;
   jeb.free_size = c.sector_size;
+  jeb.bad_count = 0;
   c.free_size += c.sector_size;
   if (c.cleanmarker_size > 0) {
     jffs2_link_node_ref(c, jeb, jeb.offset | REF_NORMAL, c.cleanmarker_size, null);
@@ -125,17 +160,6 @@ function jffs2_block_check_erase(c: jffs2_sb_info, jeb: jffs2_eraseblock): numbe
   const { buf, off } = c.view(jeb.offset, c.sector_size);
   const at = firstProgrammed(buf, off, off + c.sector_size);
   return at === off + c.sector_size ? -1 : jeb.offset + at - off;
-}
-
-/** The header that says "this block was erased completely". */
-export function cleanmarkerNode(c: jffs2_sb_info): Uint8Array {
-  const { e } = c;
-  const marker = new Uint8Array(HEADER_SIZE);
-  e.put16(marker, 0, JFFS2_MAGIC_BITMASK);
-  e.put16(marker, H_TYPE, JFFS2_NODETYPE_CLEANMARKER);
-  e.put32(marker, H_TOTLEN, c.cleanmarker_size);
-  e.put32(marker, H_CRC, crc32_le(0, marker, 0, H_CRC));
-  return marker;
 }
 
 /**

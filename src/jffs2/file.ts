@@ -14,6 +14,7 @@ import { Errno } from '../lump/errno.js';
 import { generic_file_read, generic_file_write } from '../lump/filemap.js';
 import { jffs2_get_acl, jffs2_set_acl } from './acl.js';
 import {
+  jffs2_fsync,
   jffs2_now,
   JFFS2_INODE_INFO,
   JFFS2_SB_INFO,
@@ -46,7 +47,7 @@ export const jffs2_file_operations: file_operations = {
       mtd.unplug();
     }
   },
-  fsync: (file) => JFFS2_SB_INFO(file.f_inode.i_sb).mtd.sync(),
+  fsync: jffs2_fsync,
   seek_data: (inode, pos) => seek(inode, pos, false),
   seek_hole: (inode, pos) => seek(inode, pos, true),
 };

@@ -12,6 +12,7 @@ import {
   ATTR_SIZE,
   ATTR_UID,
   DT_DIR,
+  type file,
   type iattr,
   type inode,
   type kstatfs,
@@ -87,6 +88,7 @@ import {
   jffs2_write_hole,
   type jffs2_node_attr,
 } from './write.js';
+import { jffs2_flush_wbuf_gc } from './wbuf.js';
 import { jffs2_xattr_delete_inode } from './xattr.js';
 
 export const JFFS2_SB_INFO = (sb: super_block): jffs2_sb_info => sb.s_fs_info as jffs2_sb_info;
@@ -344,6 +346,14 @@ export function jffs2_do_setattr(inode: inode, attr: iattr): void {
     truncate_setsize(inode, next.isize);
     inode.i_blocks = sizeToBlocks(next.isize);
   }
+}
+
+/** What the inode wrote is on stable storage when this returns. @throws EIO */
+export function jffs2_fsync(file: file): void {
+  const { f_inode: inode } = file;
+  const c = JFFS2_SB_INFO(inode.i_sb);
+  jffs2_flush_wbuf_gc(c, inode.i_ino);
+  c.mtd.sync();
 }
 
 // ---- dropping -----------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ import {
 import {
   ALLOC_GC,
   jffs2_add_physical_node_ref,
-  jffs2_garbage_collect_trigger,
+  jffs2_file_emptied,
   jffs2_lacks_space,
   jffs2_mark_node_obsolete,
   jffs2_reserve_space_gc,
@@ -80,8 +80,9 @@ import {
   jffs2_lookup_node_frag,
   nodeFileOffset,
 } from './readinode.js';
-import { jffs2_sum_add_raw_node } from './summary.js';
+import { jffs2_sum_add_raw_node, jffs2_sum_entry_size } from './summary.js';
 import { JFFS2_SUMMARY_NOSUM_SIZE } from './summary_node.js';
+import { jffs2_flash_write, jffs2_flush_wbuf_pad } from './wbuf.js';
 import {
   compressToNode,
   dropMetadata,
@@ -121,7 +122,11 @@ function jffs2_find_gc_block(c: jffs2_sb_info): jffs2_eraseblock | null {
   else if (!c.dirty_list.empty) list = c.dirty_list;
   else if (!c.very_dirty_list.empty) list = c.very_dirty_list;
   else if (!c.erasable_list.empty) list = c.erasable_list;
-  else return null;
+  else if (!c.erasable_pending_wbuf_list.empty) {
+    // Flushing makes them erasable.
+    jffs2_flush_wbuf_pad(c);
+    return jffs2_find_gc_block(c);
+  } else return null;
 
   const jeb = list.shift()!;
   c.gcblock = jeb;
@@ -196,10 +201,9 @@ export function jffs2_garbage_collect_pass(c: jffs2_sb_info): GcOutcome {
     }
     if (jeb.used_size > 0) collectNode(c, jeb);
     if (c.gcblock && c.gcblock.used_size === 0) {
-      c.erase_pending_list.addTail(c.gcblock);
+      const emptied = c.gcblock;
       c.gcblock = null;
-      c.nr_erasing_blocks++;
-      jffs2_garbage_collect_trigger(c);
+      jffs2_file_emptied(c, emptied);
     }
     return 'done';
   } finally {
@@ -464,11 +468,11 @@ function programCopy(
   const { length } = node;
   const at = write_ofs(c);
   try {
-    c.mtd.write(at, length, node, 0);
+    jffs2_flash_write(c, at, length, node, 0, 0);
   } catch (error) {
     if (!(error instanceof Errno)) throw error;
-    c.damage.report('write failed', at, `${c.mtd.lastRetlen} of ${length} bytes`);
-    if (c.mtd.lastRetlen > 0) jffs2_add_physical_node_ref(c, at | REF_OBSOLETE, length, null);
+    c.damage.report('write failed', at, `${c.retlen} of ${length} bytes`);
+    if (c.retlen > 0) jffs2_add_physical_node_ref(c, at | REF_OBSOLETE, length, null);
     throw error;
   }
   const moved = jffs2_add_physical_node_ref(c, at | state, length, ic);
@@ -481,9 +485,7 @@ function programCopy(
 function summarySize(c: jffs2_sb_info, raw: Ref, ic: jffs2_inode_cache | null): number {
   if (!ic) return JFFS2_SUMMARY_NOSUM_SIZE;
   const { buf, off } = c.view(ref_offset(c, raw), DIRENT_SIZE);
-  return c.e.u16(buf, off + H_TYPE) === JFFS2_NODETYPE_DIRENT
-    ? JFFS2_SUMMARY_DIRENT_SIZE(buf[off + D_NSIZE]!)
-    : JFFS2_SUMMARY_INODE_SIZE;
+  return jffs2_sum_entry_size(c, buf, off);
 }
 
 /** The inode's attributes, with the size that its data has. */

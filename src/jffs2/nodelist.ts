@@ -20,8 +20,10 @@ import { BUG_ON } from '../lump/bug.js';
 import { Errno } from '../lump/errno.js';
 import type { compr_lengths, jffs2_compressors } from './compr.js';
 import type { Damage } from './damage.js';
+import type { jffs2_geometry } from './geometry.js';
 import type { Endian } from './medium.js';
 import type { jffs2_summary } from './summary_node.js';
+import type { jffs2_wbuf } from './wbuf.js';
 import type { jffs2_xattr_datum, jffs2_xattr_ref } from './xattr.js';
 
 // ---- node references ----------------------------------------------------------------------------
@@ -366,7 +368,13 @@ export class jffs2_sb_info {
   readonly sector_size: number;
   readonly nr_blocks: number;
   readonly blocks: jffs2_eraseblock[] = [];
-  readonly cleanmarker_size: number = 12;
+  readonly cleanmarker_size: number;
+  /** Bytes of the cleanmarker in the OOB of erased blocks; 0 = there is none. */
+  readonly oob_cleanmarker: number;
+  /** Of media that are programmed by the page. */
+  wbuf: jffs2_wbuf | null = null;
+  /** Bytes that reached the flash in the last jffs2_flash_write that threw. */
+  retlen = 0;
 
   used_size = 0;
   dirty_size = 0;
@@ -452,6 +460,7 @@ export class jffs2_sb_info {
   constructor(
     lump: Lump,
     mtd: mtd_info,
+    geometry: jffs2_geometry,
     e: Endian,
     damage: Damage,
     opts: jffs2_mount_opts,
@@ -467,8 +476,10 @@ export class jffs2_sb_info {
     this.e = e;
     this.damage = damage;
     this.mount_opts = opts;
-    this.sector_size = mtd.erasesize;
-    this.nr_blocks = Math.floor(mtd.size / mtd.erasesize);
+    this.sector_size = geometry.sector_size;
+    this.nr_blocks = geometry.nr_blocks;
+    this.cleanmarker_size = geometry.cleanmarker_size;
+    this.oob_cleanmarker = geometry.oob_cleanmarker;
     this.flash_size = this.nr_blocks * this.sector_size;
     this.alloc_sem = locks.alloc_sem;
     this.xattr_sem = locks.xattr_sem;
@@ -484,21 +495,27 @@ export class jffs2_sb_info {
   }
 
   /**
-   * Shows `len` bytes of flash at `ofs`: straight from the chip's window where it has one, else
-   * through a bounce buffer. Valid until the next access to the flash. The one way in which jffs2
-   * reads its medium.
+   * Shows `len` bytes of flash at `ofs`, or of what is on its way there: straight from the chip's
+   * window where it has one, else through a bounce buffer. Valid until the next access to the
+   * flash. The one way in which jffs2 reads its medium.
    * @throws EIO the chip could not read; EBADMSG is no error here: the bytes are used as they are
    *   and the CRCs decide.
    */
   view(ofs: number, len: number): mtd_point {
     const pt = this.pt;
+    if (this.wbuf?.covers(ofs, len)) {
+      this.read_once(ofs, len);
+      this.wbuf.overlay(ofs, len, this.bounce);
+      return pt;
+    }
     if (this.mtd.point(ofs, len, pt)) return pt;
     return this.read_once(ofs, len);
   }
 
   /**
    * The same for bytes that are looked at once, as in a scan: they go through the bounce buffer,
-   * which stays in the processor's caches, and push nothing out of the chip's own windows.
+   * which stays in the processor's caches, and push nothing out of the chip's own windows. What is
+   * in the write buffer does not show.
    * @throws EIO as view().
    */
   read_once(ofs: number, len: number): mtd_point {
@@ -602,6 +619,49 @@ export function jffs2_link_node_ref(
   jeb.free_size -= len;
   BUG_ON(jeb.free_size < 0, `nodes exceed the erase block at 0x${jeb.offset.toString(16)}`);
   return ref;
+}
+
+/**
+ * A node is at the write position of `to` now, at flash offset `offset`. It keeps its reference;
+ * an obsolete one stays in `from`, where the node was.
+ */
+export function jffs2_relocate_node_ref(
+  c: jffs2_sb_info,
+  from: jffs2_eraseblock,
+  ref: Ref,
+  to: jffs2_eraseblock,
+  offset: number,
+): void {
+  const { refs } = c;
+  const len = ref_totlen(c, ref);
+  const slot = refs.owner[ref]!;
+  const ghost = refs.alloc((ref_offset(c, ref) | REF_OBSOLETE) >>> 0, len, slot);
+  refs.next_phys[ghost] = refs.next_phys[ref]!;
+  if (from.first_node === ref) {
+    from.first_node = ghost;
+  } else {
+    let before = from.first_node;
+    while (refs.next_phys[before] !== ref) before = refs.next_phys[before]!;
+    refs.next_phys[before] = ghost;
+  }
+  if (from.last_node === ref) from.last_node = ghost;
+  const owner = c.owners[slot];
+  if (owner) {
+    refs.next_in_ino[ghost] = refs.next_in_ino[ref]!;
+    refs.next_in_ino[ref] = ghost;
+  }
+  from.used_size -= len;
+  from.wasted_size += len;
+  c.wasted_size += len;
+
+  refs.flash_offset[ref] = (offset | ref_flags(c, ref)) >>> 0;
+  refs.next_phys[ref] = 0;
+  if (to.last_node !== 0) refs.next_phys[to.last_node] = ref;
+  else to.first_node = ref;
+  to.last_node = ref;
+  to.used_size += len;
+  to.free_size -= len;
+  c.free_size -= len;
 }
 
 /** Turns `size` bytes of free space into dirt (scan: bytes that are no node). */

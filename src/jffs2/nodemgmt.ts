@@ -32,6 +32,7 @@ import {
 } from './nodelist.js';
 import { jffs2_sum_write_sumnode } from './summary.js';
 import { JFFS2_SUMMARY_NOSUM_SIZE } from './summary_node.js';
+import { jffs2_flush_wbuf_pad } from './wbuf.js';
 
 /** What space is asked for: decides how deep the reserves may be drawn on. */
 export const ALLOC_NORMAL = 0;
@@ -154,6 +155,11 @@ function jffs2_find_nextblock(c: jffs2_sb_info): boolean {
       list_move_tail(c.erasable_list.first!, c.erase_pending_list);
       c.nr_erasing_blocks++;
     }
+    if (c.nr_erasing_blocks === 0 && !c.erasable_pending_wbuf_list.empty) {
+      jffs2_flush_wbuf_pad(c);
+      // Not so while the nodes of a failed page look for a place.
+      if (!c.wbuf!.dirty) return false;
+    }
     if (c.nr_erasing_blocks === 0) {
       throw new Errno('ENOSPC', 'no erase block is free, and none can be erased');
     }
@@ -180,6 +186,7 @@ function fitsNextblock(c: jffs2_sb_info, minsize: number, sumsize: number): bool
 /** Makes nextblock fit for a node of `minsize` bytes. @returns the room, 0 = try again. */
 function jffs2_do_reserve_space(c: jffs2_sb_info, minsize: number, sumsize: number): number {
   const { summary } = c;
+  if (c.wbuf?.failed) throw new Errno('EIO', 'the chip failed; nothing more is written to it');
   let reserved = 0;
   let jeb = c.nextblock;
   if (jeb && !summary.disabled) {
@@ -194,6 +201,8 @@ function jffs2_do_reserve_space(c: jffs2_sb_info, minsize: number, sumsize: numb
         reserved = 0;
       } else if (minsize + reserved > jeb.free_size) {
         jffs2_sum_write_sumnode(c);
+        // The block failed and is filed away.
+        if (c.nextblock !== jeb) return 0;
         // Without a summary after all: nodes may go on to the end of the block.
         reserved = 0;
         if (!summary.disabled) {
@@ -204,6 +213,10 @@ function jffs2_do_reserve_space(c: jffs2_sb_info, minsize: number, sumsize: numb
     }
   }
   if (jeb && minsize > jeb.free_size) {
+    if (c.wbuf !== null && c.wbuf.len > 0) {
+      jffs2_flush_wbuf_pad(c);
+      return 0;
+    }
     const waste = jeb.free_size;
     jeb.wasted_size += waste;
     c.wasted_size += waste;
@@ -260,11 +273,15 @@ export function jffs2_add_physical_node_ref(
     `a node at 0x${offsetAndState.toString(16)} is not at the write position`,
   );
   const ref = jffs2_link_node_ref(c, jeb, offsetAndState, len, owner);
-  if (jeb.free_size === 0 && jeb.dirty_size === 0 && !ISDIRTY(jeb.wasted_size)) {
-    c.clean_list.addTail(jeb);
-    c.nextblock = null;
-  }
+  jffs2_close_if_full(c, jeb);
   return ref;
+}
+
+/** Files nextblock if it is full to its end, and worth keeping. */
+export function jffs2_close_if_full(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
+  if (jeb.free_size > 0 || jeb.dirty_size > 0 || ISDIRTY(jeb.wasted_size)) return;
+  c.clean_list.addTail(jeb);
+  c.nextblock = null;
 }
 
 /** Ends what jffs2_reserve_space began. */
@@ -313,14 +330,7 @@ export function jffs2_mark_node_obsolete(c: jffs2_sb_info, ref: Ref): void {
   if (jeb.used_size === 0 && jeb.unchecked_size === 0) {
     if (jeb === c.gcblock) c.gcblock = null;
     else list_del(jeb);
-    // Now and then a block is left for later, so that erasing does not always take the same ones.
-    if ((c.lump.jiffies & 127) !== 0) {
-      c.erase_pending_list.addTail(jeb);
-      c.nr_erasing_blocks++;
-      jffs2_garbage_collect_trigger(c);
-    } else {
-      c.erasable_list.addTail(jeb);
-    }
+    jffs2_file_emptied(c, jeb);
   } else if (jeb === c.gcblock || jeb.list === c.bad_used_list) {
     return;
   } else if (ISDIRTY(jeb.dirty_size) && !ISDIRTY(jeb.dirty_size - added)) {
@@ -328,6 +338,21 @@ export function jffs2_mark_node_obsolete(c: jffs2_sb_info, ref: Ref): void {
     list_move_tail(jeb, c.dirty_list);
   } else if (VERYDIRTY(c, jeb.dirty_size) && !VERYDIRTY(c, jeb.dirty_size - added)) {
     list_move_tail(jeb, c.very_dirty_list);
+  }
+}
+
+/** Files a block, on no list now, in which nothing is needed any more. */
+export function jffs2_file_emptied(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
+  if (c.wbuf?.dirty) {
+    // What replaced its nodes may be in the buffer only.
+    c.erasable_pending_wbuf_list.addTail(jeb);
+  } else if ((c.lump.jiffies & 127) !== 0) {
+    c.erase_pending_list.addTail(jeb);
+    c.nr_erasing_blocks++;
+    jffs2_garbage_collect_trigger(c);
+  } else {
+    // Now and then a block is left for later, so that erasing does not always take the same ones.
+    c.erasable_list.addTail(jeb);
   }
 }
 

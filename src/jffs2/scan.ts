@@ -72,7 +72,11 @@ import {
   type jffs2_sb_info,
   type Ref,
 } from './nodelist.js';
-import { cleanmarkerNode } from './erase.js';
+import {
+  isTornCleanmarker,
+  jffs2_check_nand_cleanmarker,
+  jffs2_check_oob_empty,
+} from './cleanmarker.js';
 import { jffs2_mark_node_obsolete } from './nodemgmt.js';
 import { jffs2_sum_offset, jffs2_sum_scan_sumnode } from './summary.js';
 import { jffs2_summary } from './summary_node.js';
@@ -202,7 +206,12 @@ export function jffs2_scan_medium(c: jffs2_sb_info): void {
       case 'PARTDIRTY': {
         // The block with the longest tail goes on being written to; the others lose theirs.
         const best = c.nextblock;
-        if (jeb.free_size > MIN_FREE && (!best || best.free_size < jeb.free_size)) {
+        const least = Math.max(MIN_FREE, c.wbuf?.page.length ?? 0);
+        if (
+          jeb.free_size > least &&
+          (!best || best.free_size < jeb.free_size) &&
+          isTailErased(c, jeb)
+        ) {
           if (best) fileDirty(c, best);
           c.nextblock = jeb;
           c.summary.take(collected);
@@ -232,6 +241,14 @@ export function jffs2_scan_medium(c: jffs2_sb_info): void {
     c.dirty_size -= next.dirty_size;
     next.dirty_size = 0;
   }
+  if (next && c.wbuf !== null) {
+    // The page that was written last is not written to again.
+    const skip = next.free_size % c.wbuf.page.length;
+    next.wasted_size += skip;
+    next.free_size -= skip;
+    c.wasted_size += skip;
+    c.free_size -= skip;
+  }
   if (!c.mount_opts.summary) c.summary.disable();
   if (next && PAD(c.summary.sum_size + JFFS2_SUMMARY_FRAME_SIZE) > next.free_size) {
     c.summary.disable();
@@ -248,6 +265,31 @@ export function jffs2_scan_medium(c: jffs2_sb_info): void {
       );
     }
   }
+}
+
+/**
+ * Can the block's free space be programmed? Its data is blank; on NAND a program that the end of
+ * power cut short may show in the OOB alone.
+ */
+function isTailErased(c: jffs2_sb_info, jeb: jffs2_eraseblock): boolean {
+  if (c.oob_cleanmarker === 0) return true;
+  const end = jeb.offset + c.sector_size;
+  const tail = jeb.free_size - (jeb.free_size % c.mtd.writesize);
+  return jffs2_check_oob_empty(c, end - tail, end);
+}
+
+/**
+ * A block that begins blank, on a medium without cleanmarkers in the data. It is looked at to its
+ * end: what would be programmed twice is lost.
+ */
+function jffs2_scan_blank(c: jffs2_sb_info, jeb: jffs2_eraseblock): BlockState {
+  const { buf, off } = c.read_once(jeb.offset, c.sector_size);
+  const end = off + c.sector_size;
+  const isBlank = firstProgrammed(buf, off, end) === end;
+  const marks = c.oob_cleanmarker > 0 ? jffs2_check_nand_cleanmarker(c, jeb) : 'marked';
+  if (isBlank && marks !== 'dirty') return marks === 'marked' ? 'CLEANMARKER' : 'ALLFF';
+  jffs2_scan_dirty_space(c, jeb, c.sector_size);
+  return 'ALLDIRTY';
 }
 
 /** Scans one erase block; collects summary entries for the case that it becomes nextblock. */
@@ -278,7 +320,7 @@ function jffs2_scan_eraseblock(
   const emptySize = Math.min(EMPTY_SCAN_SIZE, size);
   const head = c.read_once(jeb.offset, emptySize);
   if (firstProgrammed(head.buf, head.off, head.off + emptySize) === head.off + emptySize) {
-    return 'ALLFF';
+    return c.cleanmarker_size > 0 ? 'ALLFF' : jffs2_scan_blank(c, jeb);
   }
 
   const view = c.read_once(jeb.offset, size);
@@ -512,22 +554,6 @@ export function isUsableName(name: ByteName): boolean {
 function skipErased(buf: Uint8Array, at: number, end: number): number {
   const here = firstProgrammed(buf, at, end);
   return here === end ? end : here - ((here - at) & 3);
-}
-
-/**
- * Was the power cut while the block's cleanmarker was written, so that the block is as good as
- * blank? A medium whose first formatting ended so has nothing else on it, and must not be refused.
- */
-function isTornCleanmarker(c: jffs2_sb_info, buf: Uint8Array, start: number, end: number): boolean {
-  const marker = cleanmarkerNode(c);
-  let torn = false;
-  for (let n = 0; n < marker.length; n++) {
-    const missing = buf[start + n]! ^ marker[n]!;
-    // A bit that is cleared here and not in the marker comes from something else.
-    if ((missing & marker[n]!) !== 0) return false;
-    if (missing !== 0) torn = true;
-  }
-  return torn && skipErased(buf, start + marker.length, end) === end;
 }
 
 const header = new Uint8Array(8);

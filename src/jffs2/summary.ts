@@ -53,7 +53,8 @@ import {
   jffs2_scan_make_ino_cache,
   type BlockState,
 } from './scan.js';
-import { jffs2_sum_fits, jffs2_sum_node } from './summary_node.js';
+import { jffs2_sum_fits, jffs2_sum_node, JFFS2_SUMMARY_NOSUM_SIZE } from './summary_node.js';
+import { jffs2_flash_write } from './wbuf.js';
 import { jffs2_build_xattr_datum, jffs2_build_xattr_ref } from './xattr.js';
 
 /** Collects the entry of a node that was just written verbatim (garbage collection). */
@@ -95,9 +96,25 @@ export function jffs2_sum_add_raw_node(
   }
 }
 
+/** Bytes of the entry of a node that starts at `buf[at]`; JFFS2_SUMMARY_NOSUM_SIZE if it has none. */
+export function jffs2_sum_entry_size(c: jffs2_sb_info, buf: Uint8Array, at: number): number {
+  switch (c.e.u16(buf, at + H_TYPE)) {
+    case JFFS2_NODETYPE_INODE:
+      return JFFS2_SUMMARY_INODE_SIZE;
+    case JFFS2_NODETYPE_DIRENT:
+      return JFFS2_SUMMARY_DIRENT_SIZE(buf[at + 28]!);
+    case JFFS2_NODETYPE_XATTR:
+      return JFFS2_SUMMARY_XATTR_SIZE;
+    case JFFS2_NODETYPE_XREF:
+      return JFFS2_SUMMARY_XREF_SIZE;
+    default:
+      return JFFS2_SUMMARY_NOSUM_SIZE;
+  }
+}
+
 /**
  * Writes the collected summary into all the space that is left in nextblock. Failing to do so is no
- * error: the block goes without.
+ * error: the block goes without, or, with a write buffer, is filed away by then.
  */
 export function jffs2_sum_write_sumnode(c: jffs2_sb_info): void {
   const jeb = c.nextblock!;
@@ -116,10 +133,10 @@ export function jffs2_sum_write_sumnode(c: jffs2_sb_info): void {
   const node = jffs2_sum_node(e, summary, rel, infosize, c.cleanmarker_size);
 
   try {
-    c.mtd.write(jeb.offset + rel, infosize, node, 0);
+    jffs2_flash_write(c, jeb.offset + rel, infosize, node, 0, 0);
   } catch (error) {
     if (!(error instanceof Errno)) throw error;
-    const written = c.mtd.lastRetlen;
+    const written = c.retlen;
     c.damage.report('write failed', jeb.offset + rel, `summary, ${written} of ${infosize} bytes`);
     summary.disable();
     if (written > 0) {

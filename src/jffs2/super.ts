@@ -21,7 +21,7 @@ import type { Lump } from '../lump/lump.js';
 import { LUMP_ABI_VERSION } from '../lump/module.js';
 import { wait_queue_head } from '../lump/sched.js';
 import type { mtd_info } from '../mtd/mtd.js';
-import { MTD_MLCNANDFLASH, MTD_NORFLASH, MTD_RAM, MTD_ROM, MTD_WRITEABLE } from '../mtd/mtd.js';
+import { MTD_WRITEABLE } from '../mtd/mtd.js';
 import {
   jffs2_start_garbage_collect_thread,
   jffs2_stop_garbage_collect_thread,
@@ -36,6 +36,7 @@ import {
   jffs2_statfs,
   JFFS2_TIME_MAX,
 } from './fs.js';
+import { jffs2_flash_setup } from './geometry.js';
 import {
   BIG_ENDIAN,
   JFFS2_ROOT_INO,
@@ -45,13 +46,11 @@ import {
 } from './medium.js';
 import { jffs2_sb_info, JFFS2_SB_FLAG_RO, type jffs2_mount_opts } from './nodelist.js';
 import { jffs2_summary } from './summary_node.js';
+import { jffs2_stop_wbuf, jffs2_sync_wbuf, jffs2_wbuf } from './wbuf.js';
 import { jffs2_xattr_handlers } from './xattr_handlers.js';
 
 /** Major number of block devices on MTD; st_dev of a mount is 31:index. */
 const MTD_BLOCK_MAJOR = 31;
-
-/** Byte offsets are u32, in memory and in summaries. */
-const FLASH_SIZE_MAX = 2 ** 32;
 
 interface parsed_options extends jffs2_mount_opts {
   endian: Endian;
@@ -103,36 +102,19 @@ export function jffs2_parse_options(text: string, flashSize: number): parsed_opt
   return opts;
 }
 
-/** @throws EINVAL a chip that jffs2 cannot live on. */
-function checkChip(mtd: mtd_info): void {
-  if (mtd.type === MTD_MLCNANDFLASH) throw new Errno('EINVAL', 'jffs2 does not work on MLC NAND');
-  if (mtd.type !== MTD_NORFLASH && mtd.type !== MTD_RAM && mtd.type !== MTD_ROM) {
-    throw new Errno('EINVAL', `jffs2 cannot use a chip of type ${mtd.type} here`);
-  }
-  if (mtd.size > FLASH_SIZE_MAX) {
-    throw new Errno('EINVAL', `${mtd.size} bytes: jffs2 counts in 32 bits, up to 4 GiB`);
-  }
-  if (mtd.erasesize % 4 !== 0) {
-    throw new Errno('EINVAL', `erase blocks of ${mtd.erasesize} bytes: no whole number of words`);
-  }
-  const blocks = Math.floor(mtd.size / mtd.erasesize);
-  if (blocks < 5) {
-    throw new Errno(
-      'EINVAL',
-      `too few erase blocks: ${blocks} of ${mtd.erasesize} bytes; jffs2 needs at least 5`,
-    );
-  }
-}
-
 const jffs2_super_operations: super_operations = {
   evict_inode: jffs2_evict_inode,
   statfs: jffs2_statfs,
   sync_fs(sb): void {
-    if (!sb_rdonly(sb)) JFFS2_SB_INFO(sb).mtd.sync();
+    if (sb_rdonly(sb)) return;
+    const c = JFFS2_SB_INFO(sb);
+    jffs2_sync_wbuf(c);
+    c.mtd.sync();
   },
   put_super(sb): void {
     const c = JFFS2_SB_INFO(sb);
     jffs2_stop_garbage_collect_thread(c);
+    jffs2_stop_wbuf(c);
     sb.s_fs_info = null;
   },
   remount_fs: jffs2_remount_fs,
@@ -159,6 +141,7 @@ function jffs2_remount_fs(sb: super_block, flags: number, options: string): void
   c.mount_opts = { compr: opts.compr, rp_size: opts.rp_size, summary: opts.summary };
   if (!opts.summary) c.summary.disable();
   if (readOnly) {
+    jffs2_sync_wbuf(c);
     c.flags |= JFFS2_SB_FLAG_RO;
   } else {
     c.flags &= ~JFFS2_SB_FLAG_RO;
@@ -184,11 +167,12 @@ function checkWriteable(c: jffs2_sb_info): void {
 /** Linux's jffs2_fill_super: mounts jffs2 on an mtd_info. */
 function jffs2_mount(lump: Lump, device: unknown, flags: number, options: string): super_block {
   const mtd = device as mtd_info;
-  checkChip(mtd);
+  const geometry = jffs2_flash_setup(mtd);
   const opts = jffs2_parse_options(options, mtd.size);
   const c = new jffs2_sb_info(
     lump,
     mtd,
+    geometry,
     opts.endian,
     new Damage(lump),
     { compr: opts.compr, rp_size: opts.rp_size, summary: opts.summary },
@@ -200,6 +184,7 @@ function jffs2_mount(lump: Lump, device: unknown, flags: number, options: string
     },
   );
   c.summary = new jffs2_summary(c);
+  if (geometry.wbuf_pagesize > 0) c.wbuf = new jffs2_wbuf(c, geometry.wbuf_pagesize);
   if (!opts.summary) c.summary.disable();
   c.compressors = new jffs2_compressors({ zlib: lump.host.codecs });
   if (!c.compressors.setMountOption(opts.compr ?? undefined)) {

@@ -78,6 +78,7 @@ import {
   write_ofs,
 } from './nodemgmt.js';
 import { jffs2_add_full_dnode_to_inode } from './readinode.js';
+import { jffs2_flash_write } from './wbuf.js';
 
 /** The attributes that go into an inode node. Times in seconds. */
 export interface jffs2_node_attr {
@@ -101,16 +102,18 @@ function programNode(
   totlen: number,
   state: number,
   owner: jffs2_inode_cache,
+  alloc: number,
   again: (() => void) | null,
 ): { raw: Ref; offset: number } {
+  const forWhom = alloc === ALLOC_GC ? 0 : owner.ino;
   for (let retried = false; ; retried = true) {
     const offset = write_ofs(c);
     try {
-      c.mtd.write(offset, totlen, c.nodebuf, 0);
+      jffs2_flash_write(c, offset, totlen, c.nodebuf, 0, forWhom);
       return { raw: jffs2_add_physical_node_ref(c, offset | state, PAD(totlen), owner), offset };
     } catch (error) {
       if (!(error instanceof Errno)) throw error;
-      const written = c.mtd.lastRetlen;
+      const written = c.retlen;
       c.damage.report('write failed', offset, `${written} of ${totlen} bytes: ${error.message}`);
       // The place is spoilt if anything got there.
       if (written > 0) jffs2_add_physical_node_ref(c, offset | REF_OBSOLETE, PAD(totlen), null);
@@ -181,7 +184,7 @@ export function jffs2_write_dnode(
             }
           }
         };
-  const { raw, offset: at } = programNode(c, totlen, state, f.inocache, again);
+  const { raw, offset: at } = programNode(c, totlen, state, f.inocache, alloc, again);
   c.summary.addInode(ino, version, at % c.sector_size, totlen);
   return { raw, ofs: offset, size: dsize, frags: 0 };
 }
@@ -255,7 +258,7 @@ export function jffs2_write_dirent(
     }
   };
   const state = ino === 0 ? REF_NORMAL : REF_PRISTINE;
-  const { raw, offset } = programNode(c, totlen, state, f.inocache, again);
+  const { raw, offset } = programNode(c, totlen, state, f.inocache, alloc, again);
   c.summary.addDirent(f.inocache.ino, version, ino, type, name, offset % c.sector_size, totlen);
   return { raw, version, ino, type, name, pos: 0 };
 }

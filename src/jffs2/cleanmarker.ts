@@ -1,0 +1,124 @@
+/**
+ * Cleanmarkers: what says that a block was erased to its end. In the block's first bytes, or, on
+ * NAND, in the OOB of its first page. Facts: reference jffs2.md §1.4, §5.3.
+ */
+import { crc32_le } from '../lump/crc32.js';
+import { Errno } from '../lump/errno.js';
+import { MTD_OPS_AUTO_OOB, MTD_OPS_RAW, type mtd_oob_ops } from '../mtd/mtd.js';
+import { firstProgrammed } from './erased.js';
+import {
+  HEADER_SIZE,
+  H_CRC,
+  H_TOTLEN,
+  H_TYPE,
+  JFFS2_MAGIC_BITMASK,
+  JFFS2_NODETYPE_CLEANMARKER,
+} from './medium.js';
+import type { jffs2_eraseblock, jffs2_sb_info } from './nodelist.js';
+
+/** Pages of a block whose OOB must be blank for it to count as erased. */
+const OOB_SCAN_PAGES = 4;
+
+/** The header that says "this block was erased completely". */
+export function cleanmarkerNode(c: jffs2_sb_info): Uint8Array {
+  const { e } = c;
+  const marker = new Uint8Array(HEADER_SIZE);
+  e.put16(marker, 0, JFFS2_MAGIC_BITMASK);
+  e.put16(marker, H_TYPE, JFFS2_NODETYPE_CLEANMARKER);
+  e.put32(marker, H_TOTLEN, c.oob_cleanmarker > 0 ? 8 : c.cleanmarker_size);
+  e.put32(marker, H_CRC, crc32_le(0, marker, 0, H_CRC));
+  return marker;
+}
+
+/**
+ * Was the power cut while the block's cleanmarker was written, so that the block is as good as
+ * blank? A medium whose first formatting ended so has nothing else on it, and must not be refused.
+ */
+export function isTornCleanmarker(
+  c: jffs2_sb_info,
+  buf: Uint8Array,
+  start: number,
+  end: number,
+): boolean {
+  if (c.cleanmarker_size === 0) return false;
+  const marker = cleanmarkerNode(c);
+  let torn = false;
+  for (let n = 0; n < marker.length; n++) {
+    const missing = buf[start + n]! ^ marker[n]!;
+    // A bit that is cleared here and not in the marker comes from something else.
+    if ((missing & marker[n]!) !== 0) return false;
+    if (missing !== 0) torn = true;
+  }
+  const rest = start + marker.length;
+  return torn && firstProgrammed(buf, rest, end) === end;
+}
+
+function oobOps(mode: number, ooblen: number): mtd_oob_ops & { oobbuf: Uint8Array } {
+  const oobbuf = new Uint8Array(ooblen);
+  return { mode, datbuf: null, len: 0, retlen: 0, oobbuf, ooboffs: 0, ooblen, oobretlen: 0 };
+}
+
+/** Reads OOB; bit flips are none of our business. @throws EIO */
+function readOob(c: jffs2_sb_info, page: number, mode: number, ooblen: number): Uint8Array {
+  const ops = oobOps(mode, ooblen);
+  try {
+    c.mtd.read_oob(page, ops);
+  } catch (error) {
+    if (!(error instanceof Errno && (error.code === 'EUCLEAN' || error.code === 'EBADMSG'))) {
+      throw error;
+    }
+  }
+  return ops.oobbuf;
+}
+
+/**
+ * What the OOB of a block says whose data looks erased: 'marked' erased to its end, 'blank', or
+ * 'dirty'. Also what only ECC bytes show (a program that the end of power cut short) is dirt: the
+ * page cannot be programmed again. Linux looks at the free bytes alone. @throws EIO
+ */
+export function jffs2_check_nand_cleanmarker(
+  c: jffs2_sb_info,
+  jeb: jffs2_eraseblock,
+): 'marked' | 'blank' | 'dirty' {
+  const { mtd } = c;
+  const wanted = cleanmarkerNode(c).subarray(0, c.oob_cleanmarker);
+  const pages = Math.min(OOB_SCAN_PAGES, c.sector_size / mtd.writesize);
+  let marked = false;
+  for (let page = 0; page < pages; page++) {
+    const at = jeb.offset + page * mtd.writesize;
+    const free = readOob(c, at, MTD_OPS_AUTO_OOB, mtd.oobavail);
+    if (page === 0) {
+      marked = wanted.every((byte, n) => free[n] === byte);
+      if (marked) free.fill(0xff, 0, wanted.length);
+    }
+    if (firstProgrammed(free, 0, free.length) < free.length) return 'dirty';
+    const programmed = readOob(c, at, MTD_OPS_RAW, mtd.oobsize).filter((byte) => byte !== 0xff);
+    if (programmed.length > (page === 0 && marked ? wanted.length : 0)) return 'dirty';
+  }
+  return marked ? 'marked' : 'blank';
+}
+
+/** Is there nothing in the OOB of the pages from `from` to the block's end? @throws EIO */
+export function jffs2_check_oob_empty(c: jffs2_sb_info, from: number, end: number): boolean {
+  const { mtd } = c;
+  for (let page = from; page < end; page += mtd.writesize) {
+    const oob = readOob(c, page, MTD_OPS_RAW, mtd.oobsize);
+    if (firstProgrammed(oob, 0, oob.length) < oob.length) return false;
+  }
+  return true;
+}
+
+/** Marks a block that was just erased. @throws EIO */
+export function jffs2_write_cleanmarker(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
+  const marker = cleanmarkerNode(c);
+  if (c.oob_cleanmarker > 0) {
+    const ops = oobOps(MTD_OPS_AUTO_OOB, c.oob_cleanmarker);
+    ops.oobbuf.set(marker.subarray(0, c.oob_cleanmarker));
+    c.mtd.write_oob(jeb.offset, ops);
+  } else if (c.cleanmarker_size > 0) {
+    // Media that are programmed by the page have the rest of its page blank.
+    const whole = new Uint8Array(c.wbuf === null ? HEADER_SIZE : c.cleanmarker_size).fill(0xff);
+    whole.set(marker);
+    c.mtd.write(jeb.offset, whole.length, whole, 0);
+  }
+}
