@@ -66,7 +66,7 @@ import {
 import {
   ALLOC_GC,
   jffs2_add_physical_node_ref,
-  jffs2_file_emptied,
+  jffs2_garbage_collect_trigger,
   jffs2_lacks_space,
   jffs2_mark_node_obsolete,
   jffs2_reserve_space_gc,
@@ -201,9 +201,10 @@ export function jffs2_garbage_collect_pass(c: jffs2_sb_info): GcOutcome {
     }
     if (jeb.used_size > 0) collectNode(c, jeb);
     if (c.gcblock && c.gcblock.used_size === 0) {
-      const emptied = c.gcblock;
+      c.erase_pending_list.addTail(c.gcblock);
       c.gcblock = null;
-      jffs2_file_emptied(c, emptied);
+      c.nr_erasing_blocks++;
+      jffs2_garbage_collect_trigger(c);
     }
     return 'done';
   } finally {

@@ -16,7 +16,11 @@
 import { BUG_ON } from '../lump/bug.js';
 import { crc32_le } from '../lump/crc32.js';
 import { Errno } from '../lump/errno.js';
-import { cancel_delayed_work_sync, delayed_work, schedule_delayed_work } from '../lump/workqueue.js';
+import {
+  cancel_delayed_work_sync,
+  delayed_work,
+  schedule_delayed_work,
+} from '../lump/workqueue.js';
 import {
   HEADER_SIZE,
   H_CRC,
@@ -87,9 +91,7 @@ export class jffs2_wbuf {
   /** Does the buffer have any of these bytes of flash? */
   covers(ofs: number, len: number): boolean {
     if (this.len > 0 && ofs < this.ofs + this.len && ofs + len > this.ofs) return true;
-    return this.stranded.some(
-      (page) => ofs < page.ofs + page.bytes.length && ofs + len > page.ofs,
-    );
+    return this.stranded.some((page) => ofs < page.ofs + page.bytes.length && ofs + len > page.ofs);
   }
 
   /** Puts what the buffer has over bytes that were read from flash at `ofs`. */
