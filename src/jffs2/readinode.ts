@@ -18,6 +18,7 @@ import {
   D_NAME_CRC,
   D_NODE_CRC,
   D_NSIZE,
+  D_PINO,
   D_TYPE,
   D_VERSION,
   H_TOTLEN,
@@ -31,6 +32,7 @@ import {
   I_DATA_CRC,
   I_DSIZE,
   I_GID,
+  I_INO,
   I_ISIZE,
   I_MODE,
   I_MTIME,
@@ -140,7 +142,7 @@ function jffs2_get_inode_nodes(c: jffs2_sb_info, f: jffs2_inode_info): gathered 
         readDirent(c, f, raw, buf, off, length, result);
         break;
       case JFFS2_NODETYPE_INODE:
-        readInodeNode(c, raw, buf, off, length, result);
+        readInodeNode(c, f, raw, buf, off, length, result);
         break;
       default:
         c.damage.report('bad node', offset, `unexpected node of inode ${f.inocache.ino}`);
@@ -166,7 +168,8 @@ function readDirent(
     if (
       e.u32(buf, off + D_NODE_CRC) !== crc32_le(0, buf, off, D_NODE_CRC) ||
       e.u32(buf, off + D_NAME_CRC) !== crc32_le(0, buf, off + DIRENT_SIZE, nsize) ||
-      PAD(e.u32(buf, off + H_TOTLEN)) !== length
+      PAD(e.u32(buf, off + H_TOTLEN)) !== length ||
+      e.u32(buf, off + D_PINO) !== f.inocache.ino
     ) {
       c.damage.report('node crc', ref_offset(c, raw), 'directory entry');
       jffs2_mark_node_obsolete(c, raw);
@@ -202,6 +205,7 @@ function readDirent(
 
 function readInodeNode(
   c: jffs2_sb_info,
+  f: jffs2_inode_info,
   raw: Ref,
   buf: Uint8Array,
   off: number,
@@ -216,6 +220,12 @@ function readInodeNode(
   if (ref_flags(c, raw) === REF_UNCHECKED) {
     if (e.u32(buf, off + I_NODE_CRC) !== crc32_le(0, buf, off, INODE_CRC_LENGTH)) {
       reject('node crc', 'inode node');
+      return;
+    }
+    // A summary may lie about whose it is.
+    const ino = e.u32(buf, off + I_INO);
+    if (ino !== f.inocache.ino) {
+      reject('bad node', `a node of inode ${ino} where inode ${f.inocache.ino} is said to be`);
       return;
     }
     const csize = e.u32(buf, off + I_CSIZE);

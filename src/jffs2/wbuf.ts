@@ -201,6 +201,7 @@ function programBuffer(c: jffs2_sb_info, w: jffs2_wbuf): boolean {
     return false;
   }
   w.failures = 0;
+  w.ofs += w.page.length;
   w.len = 0;
   w.page.fill(0xff);
   if (!w.dirty) jffs2_wbuf_clean(c, w);

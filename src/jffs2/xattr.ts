@@ -68,6 +68,8 @@ import {
   jffs2_reserve_space_gc,
   write_ofs,
 } from './nodemgmt.js';
+import { jffs2_sum_entry_size } from './summary.js';
+import { jffs2_flash_write } from './wbuf.js';
 
 const XREF_DELETE_MARKER = 1;
 /** Sequence numbers, versions and xids are u32 on the medium. */
@@ -510,7 +512,7 @@ export function do_jffs2_setxattr(
     if (!old && (flags & XATTR_REPLACE) !== 0) throw new Errno('ENODATA');
     const found = findDatum(c, xprefix, name, value);
     if (found && found === old?.xd) return;
-    xd = found ?? createDatum(c, xprefix, name, value);
+    xd = found ?? createDatum(c, xprefix, name, value, ic.ino);
     // Held until the tie is there.
     xd.refcnt++;
   } finally {
@@ -524,7 +526,7 @@ export function do_jffs2_setxattr(
       const ref = new jffs2_xattr_ref(ic.ino, xd.xid, 0, 0);
       c.addOwner(ref);
       try {
-        writeReference(c, ref, false);
+        writeReference(c, ref, false, ic.ino);
       } catch (error) {
         if (ref.nodes === 0) c.removeOwner(ref);
         throw error;
@@ -554,7 +556,7 @@ function removeAttribute(
   try {
     const old = findRef(c, ic, xprefix, name);
     if (!old) throw new Errno((flags & XATTR_CREATE) !== 0 ? 'EEXIST' : 'ENODATA');
-    writeReference(c, old, true);
+    writeReference(c, old, true, ic.ino);
     untie(c, old);
   } finally {
     c.xattr_sem.up_write();
@@ -568,7 +570,7 @@ function markGone(c: jffs2_sb_info, ref: jffs2_xattr_ref): void {
   jffs2_reserve_space(c, XREF_SIZE, ALLOC_DELETION, JFFS2_SUMMARY_XREF_SIZE);
   c.xattr_sem.down_write();
   try {
-    writeReference(c, ref, true);
+    writeReference(c, ref, true, ref.ino);
     untie(c, ref);
   } finally {
     c.xattr_sem.up_write();
@@ -613,6 +615,7 @@ function createDatum(
   xprefix: number,
   name: ByteName,
   value: Uint8Array,
+  ino: number,
 ): jffs2_xattr_datum {
   if (c.highest_xid >= U32_MAX) throw new Errno('ENOSPC', 'no attribute number is left');
   const xd = new jffs2_xattr_datum(++c.highest_xid, 1, 0);
@@ -621,7 +624,7 @@ function createDatum(
   xd.value_len = value.length;
   c.addOwner(xd);
   try {
-    writeDatum(c, xd, value);
+    writeDatum(c, xd, value, ino);
   } catch (error) {
     if (xd.nodes === 0) c.removeOwner(xd);
     throw error;
@@ -633,7 +636,7 @@ function createDatum(
 }
 
 /** Writes the datum's node at the reserved place and makes it the one in force. */
-function writeDatum(c: jffs2_sb_info, xd: jffs2_xattr_datum, value: Uint8Array): void {
+function writeDatum(c: jffs2_sb_info, xd: jffs2_xattr_datum, value: Uint8Array, ino: number): void {
   const { e } = c;
   const dataLength = xd.xname.length + 1 + value.length;
   const totlen = PAD(XATTR_SIZE + dataLength);
@@ -649,14 +652,14 @@ function writeDatum(c: jffs2_sb_info, xd: jffs2_xattr_datum, value: Uint8Array):
   xd.data_crc = c.crc(node, XATTR_SIZE, dataLength);
   e.put32(node, X_DATA_CRC, xd.data_crc);
   e.put32(node, X_NODE_CRC, crc32_le(0, node, 0, X_NODE_CRC));
-  const offset = writeNode(c, node);
+  const offset = writeNode(c, node, ino);
   if (xd.raw !== 0) jffs2_mark_node_obsolete(c, xd.raw);
   xd.raw = jffs2_add_physical_node_ref(c, offset | REF_PRISTINE, totlen, xd);
   c.summary.addXattr(xd.xid, xd.version, offset % c.sector_size, totlen);
 }
 
 /** Writes the tie (or its undoing) at the reserved place, with the next sequence number. */
-function writeReference(c: jffs2_sb_info, ref: jffs2_xattr_ref, gone: boolean): void {
+function writeReference(c: jffs2_sb_info, ref: jffs2_xattr_ref, gone: boolean, ino: number): void {
   const { e } = c;
   const xseqno = nextSeqno(c, ref, gone);
   const node = new Uint8Array(XREF_SIZE);
@@ -665,7 +668,7 @@ function writeReference(c: jffs2_sb_info, ref: jffs2_xattr_ref, gone: boolean): 
   e.put32(node, R_XID, ref.xid);
   e.put32(node, R_XSEQNO, xseqno);
   e.put32(node, R_NODE_CRC, crc32_le(0, node, 0, R_NODE_CRC));
-  const offset = writeNode(c, node);
+  const offset = writeNode(c, node, ino);
   const old = ref.raw;
   ref.xseqno = xseqno;
   ref.raw = jffs2_add_physical_node_ref(c, offset | REF_PRISTINE, XREF_SIZE, ref);
@@ -691,19 +694,25 @@ function putHeader(c: jffs2_sb_info, node: Uint8Array, type: number, totlen: num
   c.e.put32(node, H_CRC, crc32_le(0, node, 0, H_CRC));
 }
 
-/** @returns the offset. @throws EIO; the spoilt space is accounted. */
-function writeNode(c: jffs2_sb_info, node: Uint8Array): number {
-  const offset = write_ofs(c);
-  try {
-    c.mtd.write(offset, node.length, node, 0);
-  } catch (error) {
-    if (error instanceof Errno && c.mtd.lastRetlen > 0) {
-      c.damage.report('write failed', offset, `${c.mtd.lastRetlen} of ${node.length} bytes`);
-      jffs2_add_physical_node_ref(c, offset | REF_OBSOLETE, node.length, null);
+/**
+ * Writes at the reserved place; where that fails, at another one.
+ * @param ino inode for whose sake; 0 for garbage collection.
+ * @returns the offset. @throws EIO, ENOSPC; the spoilt space is accounted.
+ */
+function writeNode(c: jffs2_sb_info, node: Uint8Array, ino: number): number {
+  for (let retried = false; ; retried = true) {
+    const offset = write_ofs(c);
+    try {
+      jffs2_flash_write(c, offset, node.length, node, 0, ino);
+      return offset;
+    } catch (error) {
+      if (!(error instanceof Errno)) throw error;
+      c.damage.report('write failed', offset, `${c.retlen} of ${node.length} bytes`);
+      if (c.retlen > 0) jffs2_add_physical_node_ref(c, offset | REF_OBSOLETE, node.length, null);
+      if (retried) throw error;
+      jffs2_reserve_space_gc(c, node.length, jffs2_sum_entry_size(c, node, 0));
     }
-    throw error;
   }
-  return offset;
 }
 
 /** The inode is deleted: nothing is written, its nodes go with it. */
@@ -734,7 +743,7 @@ export function jffs2_garbage_collect_xattr_datum(
     const value = readValue(c, xd);
     jffs2_reserve_space_gc(c, ref_totlen(c, raw), JFFS2_SUMMARY_XATTR_SIZE);
     xd.version++;
-    writeDatum(c, xd, value);
+    writeDatum(c, xd, value, 0);
   } finally {
     c.xattr_sem.up_write();
   }
@@ -757,7 +766,7 @@ export function jffs2_garbage_collect_xattr_ref(
       return;
     }
     jffs2_reserve_space_gc(c, XREF_SIZE, JFFS2_SUMMARY_XREF_SIZE);
-    writeReference(c, ref, ref.dead);
+    writeReference(c, ref, ref.dead, 0);
   } finally {
     c.xattr_sem.up_write();
   }

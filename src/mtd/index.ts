@@ -24,6 +24,7 @@ export {
   mtd_open_image,
   new_chip,
 } from './open.js';
+export { paged_chip, type paged_chip_kind, type paged_chip_options } from './paged.js';
 export { mtd_partition, type mtd_partition_options } from './partition.js';
 export { ram_chip } from './ram.js';
 export { RamBacking } from './ram_backing.js';
