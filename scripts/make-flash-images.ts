@@ -96,8 +96,8 @@ const KERNEL_SCENARIOS: readonly (Scenario & { file: string; description: string
     workload: 'small',
     flash: {
       kind: 'nand',
-      pageBytes: 512,
-      oobBytes: 16,
+      pageSizeBytes: 512,
+      oobSizeBytes: 16,
       eraseKib: 16,
       parameters: 'first_id_byte=0x20 second_id_byte=0x33 overridesize=3',
     },
@@ -199,7 +199,7 @@ async function makeByKernel(): Promise<FlashImage[]> {
       byteOrder: 'le',
       eraseSizeBytes: flash.eraseKib * 1024,
       ...(flash.kind === 'nand'
-        ? { nand: { pageSizeBytes: flash.pageBytes, oobSizeBytes: flash.oobBytes } }
+        ? { nand: { pageSizeBytes: flash.pageSizeBytes, oobSizeBytes: flash.oobSizeBytes } }
         : {}),
       tree: unmounted.tree,
     };

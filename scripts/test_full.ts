@@ -15,7 +15,7 @@ const COUNTS = {
   LUMP_FUZZ: '2',
   LUMP_IMAGES: '3000',
   LUMP_OPS: '2000',
-  LUMP_SEEDS: '6',
+  LUMP_SEEDS: '16',
 };
 
 const LINTERS: readonly (readonly string[])[] = [

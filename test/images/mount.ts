@@ -5,6 +5,7 @@ import { l2p } from '../../src/l2p/l2p.js';
 import { SB_RDONLY } from '../../src/lump/fs.js';
 import { Lump } from '../../src/lump/lump.js';
 import type { mtd_info } from '../../src/mtd/mtd.js';
+import { nand_chip } from '../../src/mtd/nand.js';
 import { nor_chip } from '../../src/mtd/nor.js';
 import { RamBacking } from '../../src/mtd/ram_backing.js';
 import { nodeZlib } from '../../src/rumpuser/node_zlib.js';
@@ -45,8 +46,15 @@ class TimedBacking extends RamBacking {
 /** As in the kernel: the smallest flash that jffs2 mounts. */
 const ERASE_BLOCKS_MIN = 5;
 
+export interface NandPages {
+  readonly pageSizeBytes: number;
+  readonly oobSizeBytes: number;
+}
+
 export interface MountImageOptions {
   readonly eraseSizeBytes: number;
+  /** The image holds pages, each followed by its OOB. Absent: NOR. */
+  readonly nand?: NandPages;
   readonly byteOrder?: ByteOrder;
   readonly readOnly?: boolean;
   /** Further mount options, comma-separated. */
@@ -63,6 +71,7 @@ export interface MountedImage {
   readonly ukfs: Ukfs;
   readonly lump: Lump;
   readonly host: SimulatedHost;
+  readonly mtd: mtd_info;
   /** A copy of the flash as it is now. */
   image(): Uint8Array;
 }
@@ -73,27 +82,35 @@ export interface MountedImage {
  * @throws Errno what mount(2) answers.
  */
 export function mountImage(image: Uint8Array | number, options: MountImageOptions): MountedImage {
-  const { eraseSizeBytes, readOnly = false, seed = 1 } = options;
+  const { eraseSizeBytes, nand, readOnly = false, seed = 1 } = options;
   const length = typeof image === 'number' ? image : image.length;
-  const blocks = Math.max(Math.ceil(length / eraseSizeBytes), ERASE_BLOCKS_MIN);
-  const cells = new Uint8Array(blocks * eraseSizeBytes).fill(0xff);
+  const oobBytes =
+    nand === undefined ? 0 : (eraseSizeBytes / nand.pageSizeBytes) * nand.oobSizeBytes;
+  const blockBytes = eraseSizeBytes + oobBytes;
+  const blocks = Math.max(Math.ceil(length / blockBytes), ERASE_BLOCKS_MIN);
+  const cells = new Uint8Array(blocks * blockBytes).fill(0xff);
   if (typeof image !== 'number') cells.set(image);
 
   const host = new SimulatedHost({ seed, codecs: nodeZlib() });
-  const chip = new nor_chip(host, new TimedBacking(host, cells, options), {
-    name: 'image',
-    erasesize: eraseSizeBytes,
-    readOnly,
-  });
-  return { ...mountChip(host, chip, options), image: () => cells.slice() };
+  const backing = new TimedBacking(host, cells, options);
+  const common = { name: 'image', erasesize: eraseSizeBytes, readOnly };
+  const chip =
+    nand === undefined
+      ? new nor_chip(host, backing, common)
+      : new nand_chip(host, backing, {
+          ...common,
+          writesize: nand.pageSizeBytes,
+          oobsize: nand.oobSizeBytes,
+        });
+  return { ...mountChip(host, chip, options), mtd: chip, image: () => cells.slice() };
 }
 
 /** Mounts a chip that the caller made. */
 export function mountChip(
   host: SimulatedHost,
   chip: mtd_info,
-  options: Omit<MountImageOptions, 'eraseSizeBytes'> = {},
-): Omit<MountedImage, 'image'> {
+  options: Omit<MountImageOptions, 'eraseSizeBytes' | 'nand'> = {},
+): Omit<MountedImage, 'image' | 'mtd'> {
   const { byteOrder = 'le', readOnly = false, seed = 1 } = options;
   const lump = new Lump({ host, seed });
   lump.filesystems.register_filesystem(jffs2_fs_type);

@@ -18,7 +18,7 @@ const OPS = Number(process.env.LUMP_OPS ?? 1000);
 const SEEDS =
   process.env.LUMP_SEED !== undefined
     ? [Number(process.env.LUMP_SEED)]
-    : Array.from({ length: Number(process.env.LUMP_SEEDS ?? 6) }, (_, n) => n);
+    : Array.from({ length: Number(process.env.LUMP_SEEDS ?? 8) }, (_, n) => n);
 
 interface ModelInode {
   mode: number;

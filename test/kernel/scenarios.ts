@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { noise, text } from '../images/material.js';
+import type { MountImageOptions } from '../images/mount.js';
 import { projectRoot } from '../images/project.js';
 import type { Tree } from '../images/tree.js';
 import { KERNEL_TEST_FOLDER, findKernel } from './initramfs.js';
@@ -29,8 +30,8 @@ export type GuestFlash =
       readonly kind: 'nand';
       /** nandsim's parameters. */
       readonly parameters: string;
-      readonly pageBytes: number;
-      readonly oobBytes: number;
+      readonly pageSizeBytes: number;
+      readonly oobSizeBytes: number;
       readonly eraseKib: number;
     };
 
@@ -62,15 +63,15 @@ export interface Recording {
 
 const SMALL_PAGE: GuestFlash = {
   kind: 'nand',
-  pageBytes: 512,
-  oobBytes: 16,
+  pageSizeBytes: 512,
+  oobSizeBytes: 16,
   eraseKib: 16,
   parameters: 'first_id_byte=0x20 second_id_byte=0x33 overridesize=7',
 };
 const LARGE_PAGE: GuestFlash = {
   kind: 'nand',
-  pageBytes: 2048,
-  oobBytes: 64,
+  pageSizeBytes: 2048,
+  oobSizeBytes: 64,
   eraseKib: 128,
   parameters:
     'first_id_byte=0x20 second_id_byte=0xa2 third_id_byte=0x00 fourth_id_byte=0x15 ' +
@@ -140,6 +141,14 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: 'replace nor 128/8', workload: 'replace', flash: nor(128, 8) },
   { name: 'small nor 40/8', workload: 'small', flash: nor(40, 8) },
 ];
+
+/** How lump mounts an image of such a chip. */
+export function mountOptionsOf(
+  flash: GuestFlash,
+): Pick<MountImageOptions, 'eraseSizeBytes' | 'nand'> {
+  const eraseSizeBytes = flash.eraseKib * 1024;
+  return flash.kind === 'nand' ? { eraseSizeBytes, nand: flash } : { eraseSizeBytes };
+}
 
 /** Lines of a job that make a blank flash, load one from a file, dump it. */
 export function flashCommands(flash: GuestFlash): {

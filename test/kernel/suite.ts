@@ -24,6 +24,9 @@ export function treeOf(image: Uint8Array, options: Omit<MountImageOptions, 'read
   const tree = ukfsTree(mounted.ukfs);
   mounted.ukfs.unmount();
   expect(mounted.lump.warnings).to.equal(0);
+  // What is on the flash is right bit by bit, ECC included.
+  const { corrected, failed } = mounted.mtd.ecc_stats;
+  expect({ corrected, failed }).to.deep.equal({ corrected: 0, failed: 0 });
   return tree;
 }
 
