@@ -2,7 +2,7 @@
 import { JFFS2_MOUNT_OPTIONS } from './jffs2_options.mjs';
 import { mountProgram } from './mount_program.mjs';
 
-const status = await mountProgram({
+export const { program, main } = mountProgram({
   name: 'lump_jffs2',
   description:
     'Mounts a jffs2 image of flash through FUSE, read-write, as root or as an ordinary user.',
@@ -19,5 +19,3 @@ const status = await mountProgram({
   ],
   module: new URL('../src/ukfs/mount_jffs2.js', import.meta.url).href,
 });
-// A front leaves a server behind whose pipes it holds; a server has nothing left to do.
-process.exit(status);

@@ -2,10 +2,9 @@
  * The command line that all mounting executables share: `NAME [-f] [-o options] image mountpoint`.
  * Parses; src/fuse does the rest.
  */
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { EXIT_USAGE, runMountCommand } from '../src/fuse/command.js';
+import { EXIT_MOUNT_FAILED, EXIT_USAGE, runMountCommand } from '../src/fuse/command.js';
 import {
   GENERIC_MOUNT_OPTIONS,
   MountOptionError,
@@ -13,6 +12,7 @@ import {
   type MountOptionRow,
 } from '../src/fuse/mount_options.js';
 import { kernelWords, sessionOptions, transportName } from '../src/fuse/session_options.js';
+import { describe, version, type ManualRow, type Program } from './program.mjs';
 
 export interface MountProgram {
   /** Of the executable; the mount shows as fuse.NAME. */
@@ -40,21 +40,10 @@ export interface ImageOptions {
   readonly rootOwner: { readonly uid: number; readonly gid: number };
 }
 
-const version = (): string => {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-};
-
-const WORD_COLUMNS = 25;
-
-const optionLines = (rows: readonly MountOptionRow[]): string =>
+const optionRows = (rows: readonly MountOptionRow[]): ManualRow[] =>
   rows
     .filter((row) => row.fate !== 'refused' && row.meaning !== '')
-    .map((row) => {
-      const word = row.value === undefined ? row.name : `${row.name}=${row.value}`;
-      return `  ${word.padEnd(WORD_COLUMNS)} ${row.meaning}`;
-    })
-    .join('\n');
+    .map((row) => [row.value === undefined ? row.name : `${row.name}=${row.value}`, row.meaning]);
 
 /** An empty path would be the current folder. */
 function notEmpty(text: string): string {
@@ -64,7 +53,7 @@ function notEmpty(text: string): string {
 
 function commandOf(program: MountProgram): Command {
   const { name } = program;
-  return new Command(name)
+  const command = new Command(name)
     .description(program.description)
     .usage('[-f] [-o options] image mountpoint')
     .argument('<image>', 'file with the content of the medium', notEmpty)
@@ -79,26 +68,6 @@ function commandOf(program: MountProgram): Command {
     .option('-s', "accepted for libfuse's sake: one thread serves in any case")
     .version(version(), '-V, --version', 'show the version')
     .helpOption('-h, --help', 'show this text')
-    .addHelpText(
-      'after',
-      `
-${program.optionsTitle}:
-${optionLines(program.options)}
-
-General mount options:
-${optionLines(GENERIC_MOUNT_OPTIONS)}
-
-${program.notes}
-Unmount with umount(8), or as an ordinary user with fusermount3 -u.
-
-Examples:
-${program.examples.map((line) => `  ${line}`).join('\n')}
-
-In /etc/fstab, through mount.fuse3 of Debian's package fuse3; mount(8) looks for programs in its own
-PATH only, such as /usr/local/bin and /usr/bin, so that elsewhere the second form is needed:
-  /var/image.bin  /mnt  fuse.${name}  noauto,ro  0  0
-  /path/to/${name}#/var/image.bin  /mnt  fuse  noauto,ro  0  0`,
-    )
     .configureOutput({
       outputError: (text, write) => {
         write(
@@ -107,12 +76,41 @@ PATH only, such as /usr/local/bin and /usr/bin, so that elsewhere the second for
       },
     })
     .exitOverride();
+  return describe(command, {
+    sections: [
+      { title: program.optionsTitle, rows: optionRows(program.options) },
+      { title: 'General mount options', rows: optionRows(GENERIC_MOUNT_OPTIONS) },
+      {
+        title: 'Notes',
+        text: `${program.notes}\nUnmount with umount(8), or as an ordinary user with fusermount3 -u.`,
+      },
+      {
+        title: 'fstab',
+        text:
+          "In /etc/fstab, through mount.fuse3 of Debian's package fuse3; mount(8) looks for " +
+          'programs in its own\nPATH only, such as /usr/local/bin and /usr/bin, so that elsewhere ' +
+          'the second form is needed:\n\n' +
+          `  /var/image.bin  /mnt  fuse.${name}  noauto,ro  0  0\n` +
+          `  /path/to/${name}#/var/image.bin  /mnt  fuse  noauto,ro  0  0`,
+      },
+    ],
+    examples: program.examples,
+    exitStatus: [
+      ['0', 'mounted; in the foreground: and unmounted again'],
+      [String(EXIT_USAGE), 'the command line is wrong'],
+      [String(EXIT_MOUNT_FAILED), 'it could not be mounted'],
+    ],
+    seeAlso: ['mount(8)', 'fusermount3(1)', 'umount(8)'],
+  });
 }
 
-/** Runs the program on process.argv. @returns the exit status. */
-export async function mountProgram(program: MountProgram): Promise<number> {
-  const { name } = program;
+export function mountProgram(program: MountProgram): Program {
   const command = commandOf(program);
+  return { program: command, main: () => run(program, command) };
+}
+
+async function run(program: MountProgram, command: Command): Promise<number> {
+  const { name } = program;
   try {
     command.parse();
     const flags = command.opts<{ r?: true; w?: true; f?: true; o?: string[] }>();

@@ -5,17 +5,21 @@ import { existsSync } from 'node:fs';
 /** Program → package. The kernel judge's parts are its own affair, see kernel-setup.ts. */
 const WANTED: Readonly<Record<string, string>> = {
   fio: 'fio',
+  fish: 'fish',
   fusermount3: 'fuse3',
   getfacl: 'acl',
   getfattr: 'attr',
   git: 'git',
   'mkfs.jffs2': 'mtd-utils',
   lzop: 'lzop',
+  man: 'man-db',
+  mandoc: 'mandoc',
   python3: 'python3',
   rsync: 'rsync',
   sqlite3: 'sqlite3',
   'vim.tiny': 'vim-tiny',
   xz: 'xz-utils',
+  zsh: 'zsh',
 };
 const FOLDERS = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/sbin', '/sbin'];
 

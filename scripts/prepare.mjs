@@ -1,5 +1,5 @@
 /**
- * Compiles the project. npm runs this after `npm ci` in a checkout, and before it packs; then with
+ * Compiles the project and makes the manual pages and completions. npm runs this after `npm ci` in a checkout, and before it packs; then with
  * --clean, so that nothing of an earlier state is packed.
  *
  * Without devDependencies (npm ci --omit=dev) there is no compiler: that is said and no error,
@@ -22,5 +22,7 @@ if (existsSync(`${root}tsconfig.json`)) {
     console.log('lump: TypeScript is not installed, dist/ stays as it is');
   } else {
     process.exitCode = status ?? 1;
+    // Manual pages and completions, from the programs as compiled.
+    if (status === 0) await import(new URL('../dist/scripts/docs.js', import.meta.url).href);
   }
 }

@@ -2,14 +2,13 @@
 import { mountProgram } from '../../bin/mount_program.mjs';
 import { MEMFS_MOUNT_OPTIONS } from './memfs_options.js';
 
-process.exit(
-  await mountProgram({
-    name: 'lump_memfs',
-    description: 'Mounts an empty file system in memory; the image is only named.',
-    options: MEMFS_MOUNT_OPTIONS,
-    optionsTitle: "memfs's mount options",
-    notes: 'For tests.',
-    examples: ['lump_memfs name /mnt'],
-    module: new URL('./memfs_module.js', import.meta.url).href,
-  }),
-);
+const { main } = mountProgram({
+  name: 'lump_memfs',
+  description: 'Mounts an empty file system in memory; the image is only named.',
+  options: MEMFS_MOUNT_OPTIONS,
+  optionsTitle: "memfs's mount options",
+  notes: 'For tests.',
+  examples: ['lump_memfs name /mnt'],
+  module: new URL('./memfs_module.js', import.meta.url).href,
+});
+process.exit(await main());

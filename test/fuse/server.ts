@@ -40,7 +40,7 @@ export const NO_FUSE_NATIVE: string | undefined =
   })();
 
 const MEMFS_PROGRAM = fileURLToPath(new URL('./lump_memfs.js', import.meta.url));
-const JFFS2_PROGRAM = fileURLToPath(new URL('../../bin/lump_jffs2.mjs', import.meta.url));
+const JFFS2_PROGRAM = fileURLToPath(new URL('../../../bin/lump_jffs2', import.meta.url));
 
 /** A command line that mounts an empty file system in memory. */
 export const memfsCommand = (mountpoint: string, ...args: readonly string[]): string[] => [
