@@ -73,6 +73,7 @@ describe('lump_jffs2', () => {
     const workspace = new Workspace();
     const bin = workspace.directory('bin');
     copyFileSync(LAUNCHER, `${bin}/lump_jffs2`);
+    copyFileSync(join(dirname(LAUNCHER), 'launch.cjs'), `${bin}/launch.cjs`);
     copyFileSync(join(dirname(LAUNCHER), 'package.json'), `${bin}/package.json`);
     const { status, stderr } = refusal([process.execPath, `${bin}/lump_jffs2`, 'image', 'mnt']);
     expect({ status, stderr }).to.deep.equal({
