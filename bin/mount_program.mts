@@ -25,8 +25,18 @@ export interface MountProgram {
   readonly notes: string;
   /** Command lines. */
   readonly examples: readonly string[];
+  /** NetBSD's option letters beside -f, -o, -r and -w: each stands for the option of its word. */
+  readonly letters?: readonly OptionLetter[];
+  /** The first argument is a name only, no file. */
+  readonly isNodev?: boolean;
   /** URL of the file system's module; open() gets the options by name, and {@link ImageOptions}. */
   readonly module: string;
+}
+
+export interface OptionLetter {
+  readonly letter: string;
+  /** A word of `options`; with a value, if it has one there. */
+  readonly word: string;
 }
 
 /** What every file system's module is told besides its own options. */
@@ -51,12 +61,24 @@ function notEmpty(text: string): string {
   return text;
 }
 
+/** What a letter is called where it is listed. */
+function letterText({ letter, word }: OptionLetter, options: MountProgram['options']): string {
+  const row = options.find(({ name }) => name === word)!;
+  return row.value === undefined ? `-${letter}` : `-${letter} <${row.value.toLowerCase()}>`;
+}
+
 function commandOf(program: MountProgram): Command {
-  const { name } = program;
+  const { name, letters = [], isNodev = false } = program;
+  const first = isNodev ? 'special' : 'image';
+  const usage = letters.map((letter) => `[${letterText(letter, program.options)}] `).join('');
   const command = new Command(name)
     .description(program.description)
-    .usage('[-f] [-o options] image mountpoint')
-    .argument('<image>', 'file with the content of the medium', notEmpty)
+    .usage(`${usage}[-f] [-o options] ${first} mountpoint`)
+    .argument(
+      `<${first}>`,
+      isNodev ? 'a name for the mount; there is no medium' : 'file with the content of the medium',
+      notEmpty,
+    )
     .argument('<mountpoint>', 'directory to mount on', notEmpty)
     .option('-f', 'stay in the foreground, with messages on the terminal')
     .option<string[]>('-o <options>', 'mount options, separated by commas', (text, before) => [
@@ -65,7 +87,6 @@ function commandOf(program: MountProgram): Command {
     ])
     .option('-r', 'the same as -o ro')
     .option('-w', 'the same as -o rw')
-    .option('-s', "accepted for libfuse's sake: one thread serves in any case")
     .version(version(), '-V, --version', 'show the version')
     .helpOption('-h, --help', 'show this text')
     .configureOutput({
@@ -76,6 +97,13 @@ function commandOf(program: MountProgram): Command {
       },
     })
     .exitOverride();
+  for (const letter of letters) {
+    const text = letterText(letter, program.options);
+    command.option(text, `the same as -o ${letter.word}${text.includes('<') ? '=…' : ''}`);
+  }
+  if (!letters.some(({ letter }) => letter === 's')) {
+    command.option('-s', "accepted for libfuse's sake: one thread serves in any case");
+  }
   return describe(command, {
     sections: [
       { title: program.optionsTitle, rows: optionRows(program.options) },
@@ -104,6 +132,15 @@ function commandOf(program: MountProgram): Command {
   });
 }
 
+/** The words after -o that letters stand for. */
+function letterWords(program: MountProgram, flags: Readonly<Record<string, unknown>>): string[] {
+  return (program.letters ?? []).flatMap(({ letter, word }) => {
+    const value = flags[letter];
+    if (value === undefined) return [];
+    return value === true ? [word] : [`${word}="${String(value)}"`];
+  });
+}
+
 export function mountProgram(program: MountProgram): Program {
   const command = commandOf(program);
   return { program: command, main: () => run(program, command) };
@@ -113,9 +150,20 @@ async function run(program: MountProgram, command: Command): Promise<number> {
   const { name } = program;
   try {
     command.parse();
-    const flags = command.opts<{ r?: true; w?: true; f?: true; o?: string[] }>();
+    const flags = command.opts<{
+      r?: true;
+      w?: true;
+      f?: true;
+      o?: string[];
+      [letter: string]: unknown;
+    }>();
     const parsed = parseMountOptions(
-      [...(flags.r ? ['ro'] : []), ...(flags.w ? ['rw'] : []), ...(flags.o ?? [])],
+      [
+        ...(flags.r ? ['ro'] : []),
+        ...(flags.w ? ['rw'] : []),
+        ...(flags.o ?? []),
+        ...letterWords(program, flags),
+      ],
       program.options,
     );
     const [imageArgument, mountpoint] = command.args as [string, string];
@@ -134,7 +182,9 @@ async function run(program: MountProgram, command: Command): Promise<number> {
         module: program.module,
         moduleOptions: { ...parsed.fileSystem, ...imageOptions },
         mountpoint: mountpoint.startsWith('/dev/fd/') ? mountpoint : resolve(mountpoint),
-        source: String(parsed.session.fsname ?? imageOptions.image),
+        source: String(
+          parsed.session.fsname ?? (program.isNodev ? imageArgument : imageOptions.image),
+        ),
         subtype: name,
         mountOptions: kernelWords(parsed),
         session: sessionOptions(parsed),

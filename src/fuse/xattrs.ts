@@ -23,6 +23,7 @@ import { EIO, ERANGE, IN, OUT } from './reply.js';
 import type { FuseSession } from './session.js';
 
 const USER_PREFIX = 'user.';
+const ACL_PREFIX = 'system.posix_acl_';
 const S_ISGID = 0o2000;
 
 export const namespaceOf = (name: ByteName): number =>
@@ -44,6 +45,10 @@ export function getxattr(s: FuseSession): number {
     buf,
     s.cred,
   );
+  // Where there are no access lists, the mode decides: the kernel must hear "none", not "cannot".
+  if (error === NETBSD_ERRNO.EOPNOTSUPP && name.startsWith(ACL_PREFIX)) {
+    return s.fail(NETBSD_ERRNO.ENOATTR);
+  }
   if (error !== 0) return s.fail(error);
   return buf === null ? putSize(s, s.size.value) : s.size.value;
 }

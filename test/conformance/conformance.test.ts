@@ -2,7 +2,7 @@ import { io } from './io.js';
 import { races } from './races.js';
 import { readonly } from './readonly.js';
 import { runRow } from './row.js';
-import { hostOracle, jffs2Row, memfsRow } from './rows.js';
+import { hostOracle, jffs2Row, memfsRow, tmpfsRow } from './rows.js';
 import { tmpfs } from './tmpfs.js';
 import { unpriv } from './unpriv.js';
 import { vfsops } from './vfsops.js';
@@ -11,4 +11,4 @@ import { xattr } from './xattr.js';
 
 const CASES = [...vnops, ...io, ...tmpfs, ...readonly, ...unpriv, ...races, ...vfsops, ...xattr];
 
-for (const row of [hostOracle, memfsRow, jffs2Row]) runRow(row, CASES);
+for (const row of [hostOracle, memfsRow, jffs2Row, tmpfsRow]) runRow(row, CASES);

@@ -23,6 +23,8 @@ export type Need =
   | 'devices'
   /** Sockets may be made by mknod. */
   | 'sockets'
+  /** Extended attributes and access lists. */
+  | 'extattr'
   /** Linux's fs.protected_hardlinks is off or has no say. */
   | 'unprotectedLinks';
 

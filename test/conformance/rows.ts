@@ -7,6 +7,9 @@ import { jffs2_fs_type } from '../../src/jffs2/super.js';
 import { l2p } from '../../src/l2p/l2p.js';
 import { Lump } from '../../src/lump/lump.js';
 import { mtd_new_ram } from '../../src/mtd/open.js';
+import { tmpfs_module } from '../../src/netbsd-compat/drivers/tmpfs/tmpfs.js';
+import { p2k } from '../../src/netbsd-compat/p2k.js';
+import { rump } from '../../src/netbsd-compat/rump.js';
 import { Memfs, PUFFS_CRED_ROOT, puffs_cred_user, type puffs_ops } from '../../src/puffs/index.js';
 import { nodeZlib } from '../../src/rumpuser/node_zlib.js';
 import { SimulatedHost } from '../../src/rumpuser/simulated.js';
@@ -149,6 +152,47 @@ class ThroughHost implements Mounted {
   }
 }
 
+/** A NetBSD file system behind p2k; `mount` mounts what the medium holds. */
+export class NetbsdMount extends ThroughUkfs {
+  readonly #host: SimulatedHost;
+  readonly #mountAgain: () => p2k;
+  #p2k: p2k;
+
+  constructor(host: SimulatedHost, mount: () => p2k) {
+    const p2k = mount();
+    super(p2k);
+    this.#p2k = p2k;
+    this.#host = host;
+    this.#mountAgain = mount;
+  }
+
+  advanceClock(seconds: number): void {
+    this.#host.advance(seconds * 1000);
+  }
+
+  nowMs(): number {
+    return this.#host.wallClockMs();
+  }
+
+  liveNodes(): number {
+    return this.#p2k.node_count;
+  }
+
+  override again(): void {
+    this.unmount();
+    this.#p2k = this.#mountAgain();
+    this.mounted(this.#p2k);
+  }
+
+  override unmount(): void {
+    const { node_count, mp } = this.#p2k;
+    super.unmount();
+    if (node_count !== 1) throw new Error(`${node_count - 1} nodes were not given back`);
+    const { lump } = mp.mnt_rump;
+    if (lump.warnings > 0) throw new Error(`${lump.warnings} warnings: ${lump.dmesg().join('\n')}`);
+  }
+}
+
 // ---- rows ---------------------------------------------------------------------------------------
 
 const isRoot = process.getuid?.() === 0;
@@ -219,4 +263,32 @@ export const jffs2Row: Row = {
   limits: JFFS2_LIMITS,
   lacks: {},
   mount: () => mountJffs2({ size: 2 * 1024 * 1024, erasesize: 64 * 1024 }),
+};
+
+/** What the drivers of src/netbsd-compat do not have. */
+const NO_EXTATTR = { extattr: 'no extended attributes' };
+
+/** tmpfs behind p2k; there is no medium to mount again. */
+export const tmpfsRow: Row = {
+  name: 'tmpfs',
+  limits: { ...POSIX_LIMITS, timeSecMin: -(2 ** 40), timeSecMax: 2 ** 40, linksMax: 32767 },
+  lacks: NO_EXTATTR,
+  mount() {
+    const host = new SimulatedHost();
+    const kernel = new rump(new Lump({ host }));
+    kernel.modules.load({ modules: [tmpfs_module] });
+    const args = {
+      ta_size_max: 2 * 1024 * 1024,
+      ta_nodes_max: 10_000,
+      ta_root_uid: 0,
+      ta_root_gid: 0,
+      ta_root_mode: 0o755,
+    };
+    const mounted = new NetbsdMount(
+      host,
+      () => new p2k(kernel.mountlist.mount_domount('tmpfs', 0, args)),
+    );
+    mounted.again = () => {};
+    return mounted;
+  },
 };

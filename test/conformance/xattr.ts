@@ -21,7 +21,7 @@ const permissions = (fs: Ukfs, path: string): number => fs.stat(path).mode & ~S_
 export const xattr: readonly Case[] = [
   {
     name: 't_extattr: extattr_simple',
-    needs: ['puffs'],
+    needs: ['puffs', 'extattr'],
     run({ m }) {
       as(m).writeFile('file', '');
       as(m).mkdir('dir');
@@ -61,7 +61,7 @@ export const xattr: readonly Case[] = [
   },
   {
     name: 't_extattr: extattr_create_unlink',
-    needs: ['puffs'],
+    needs: ['puffs', 'extattr'],
     run({ fs, m }) {
       for (let round = 0; round < 20; round++) {
         create(fs, 'file');
@@ -76,7 +76,7 @@ export const xattr: readonly Case[] = [
   },
   {
     name: 'xattr: create and replace only, errors',
-    needs: ['puffs'],
+    needs: ['puffs', 'extattr'],
     run({ fs, m }) {
       create(fs, 'file');
       fails('ENODATA', () => as(m).setxattr('file', 'user.x', 'a', 2));
@@ -99,7 +99,7 @@ export const xattr: readonly Case[] = [
   },
   {
     name: 'xattr: who may',
-    needs: ['puffs'],
+    needs: ['puffs', 'extattr'],
     run({ fs, m }) {
       create(fs, 'file');
       fs.chmod('file', 0o644);
@@ -120,7 +120,7 @@ export const xattr: readonly Case[] = [
   },
   {
     name: 'acl: the access list is the mode, and is kept',
-    needs: ['puffs'],
+    needs: ['puffs', 'extattr'],
     run({ fs, m }) {
       create(fs, 'file');
       const list = 'u::rw-,u:1001:rwx,g::r--,m::r-x,o::---';
@@ -147,7 +147,7 @@ export const xattr: readonly Case[] = [
   },
   {
     name: 'acl: who may by a list',
-    needs: ['puffs'],
+    needs: ['puffs', 'extattr'],
     run({ fs, m }) {
       create(fs, 'file', pattern(3));
       fs.chown('file', 1000, 2000);
@@ -193,7 +193,7 @@ export const xattr: readonly Case[] = [
   },
   {
     name: 'acl: the default list is handed on, and stands in for the umask',
-    needs: ['puffs'],
+    needs: ['puffs', 'extattr'],
     run({ fs, m }) {
       fs.mkdir('dir');
       fs.chmod('dir', 0o777);

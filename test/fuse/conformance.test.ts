@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { io } from '../conformance/io.js';
 import { races } from '../conformance/races.js';
 import { runRow } from '../conformance/row.js';
-import { hostRow, JFFS2_LIMITS, memfsRow } from '../conformance/rows.js';
+import { hostRow, JFFS2_LIMITS, memfsRow, tmpfsRow } from '../conformance/rows.js';
 import { tmpfs } from '../conformance/tmpfs.js';
 import { unpriv } from '../conformance/unpriv.js';
 import { vnops } from '../conformance/vnops.js';
@@ -16,6 +16,7 @@ import {
   memfsCommand,
   mountInBackground,
   NO_MOUNTS,
+  rumpCommand,
   umount,
   Workspace,
 } from './server.js';
@@ -36,16 +37,19 @@ for (const cache of CACHES) {
     const workspace = new Workspace();
     const memfs = workspace.directory('memfs');
     const jffs2 = workspace.directory('jffs2');
+    const memory = workspace.directory('tmpfs');
     const flash = workspace.path('flash.bin');
 
     before(() => {
       writeFileSync(flash, new Uint8Array(FLASH_BYTES).fill(0xff));
       const options = `${cache},dev,suid`;
       mountInBackground(memfsCommand(memfs, '-o', options));
+      mountInBackground(rumpCommand('tmpfs', 'tmpfs', memory, '-o', options));
       mountInBackground(jffs2Command(flash, jffs2, '-o', options));
     });
     after(() => {
       umount(memfs);
+      umount(memory);
       umount(jffs2);
       workspace.remove();
     });
@@ -57,6 +61,8 @@ for (const cache of CACHES) {
       return { root, end: () => rmSync(root, { recursive: true, force: true }) };
     };
     runRow(hostRow('memfs', MEMFS_LIMITS, {}, directoryIn(memfs)), CASES);
+    const tmpfsLimits = { ...tmpfsRow.limits, timeSecMin: 0, timeSecMax: 2 ** 31 - 1 };
+    runRow(hostRow('tmpfs', tmpfsLimits, {}, directoryIn(memory)), CASES);
     // The kernel does not know how large a file may be: with its cache the error comes at close(2).
     const fileBytesMax =
       cache === 'writeback_cache' ? Number.MAX_SAFE_INTEGER : JFFS2_LIMITS.fileBytesMax;

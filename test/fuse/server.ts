@@ -60,6 +60,20 @@ export const jffs2Command = (image: string, mountpoint: string, ...args: readonl
   mountpoint,
 ];
 
+/** One that runs NetBSD's way: rump_tmpfs, rump_ext2fs, … */
+export const rumpCommand = (
+  kind: string,
+  special: string,
+  mountpoint: string,
+  ...args: readonly string[]
+) => [
+  process.execPath,
+  fileURLToPath(new URL(`../../bin/rump_${kind}.mjs`, import.meta.url)),
+  ...args,
+  special,
+  mountpoint,
+];
+
 /** A folder of a test, with room for a mount point; taken away at `remove`. */
 export class Workspace {
   readonly folder = mkdtempSync(join(tmpdir(), 'lump-fuse-'));
