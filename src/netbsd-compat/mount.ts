@@ -9,7 +9,6 @@ import type { rump } from './rump.js';
 import { vgone, vrele, type loaded_vnode, type vnode } from './vnode.js';
 
 export const MNT_RDONLY = 0x1;
-export const MNT_SYNCHRONOUS = 0x2;
 export const MNT_UPDATE = 0x10000;
 
 /** A kind of file system; `Args` is what its mount program passes. */
