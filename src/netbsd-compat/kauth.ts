@@ -6,7 +6,8 @@
  * The credential is the waist's: it has what NetBSD's kauth_cred has, and who asks crosses the
  * border as he is.
  *
- * Source: reference rump.md §1.10 (the rules of access), §5.1 (authorisation is a part of rumpkern).
+ * Source: reference rump.md §1.10 (the rules of access), §5.1 (authorisation is a part of
+ * rumpkern).
  */
 import { puffs_cred_isjuggernaut } from '../puffs/cred.js';
 import { PUFFS_VEXEC, VDIR, type puffs_cred } from '../puffs/puffs.js';

@@ -1,7 +1,7 @@
 /**
- * namei: a path → its vnode, in a kernel's own name space (p2k's callers bring single names). A walk
- * begins at the process's root or current directory, crosses mounts both ways, and follows symbolic
- * links as it is told.
+ * namei: a path → its vnode, in a kernel's own name space (p2k's callers bring single names). A
+ * walk begins at the process's root or current directory, crosses mounts both ways, and follows
+ * symbolic links as it is told.
  *
  * NetBSD's rules where systems differ: a path has at most 1023 bytes; 32 symbolic links are the
  * limit; slashes behind a last component ask for a directory, which only mkdir may make; an empty

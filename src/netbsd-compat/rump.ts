@@ -1,6 +1,6 @@
 /**
- * One booted NetBSD-style kernel: the services of {@link Lump} (locks, scheduler, memory, log, host)
- * with NetBSD's vnode layer on top. All state hangs on it, so that several live side by side.
+ * One booted NetBSD-style kernel: the services of {@link Lump} (locks, scheduler, memory, log,
+ * host) with NetBSD's vnode layer on top. All state hangs on it, so that several live side by side.
  */
 import type { Lump } from '../lump/lump.js';
 import { namecache } from './cache.js';

@@ -7,8 +7,8 @@
  * are more than desiredvnodes.
  *
  * Locks: one reader-writer lock a vnode, checked by lockdep. Where two are held, a directory comes
- * before what is in it; the inner one is taken "nested". A vnode whose last reference goes is locked
- * for VOP_INACTIVE under whatever its releaser holds, which has a nesting of its own.
+ * before what is in it; the inner one is taken "nested". A vnode whose last reference goes is
+ * locked for VOP_INACTIVE under whatever its releaser holds, which has a nesting of its own.
  *
  * Source: reference rump.md §2 (the contract that p2k keeps), §5.8.
  */

@@ -5,15 +5,16 @@
  * does, once for all file systems. So a driver cannot leak them, and a caller that holds the wrong
  * ones is a panic.
  *
- * | operation                      | on entry                                    | on return       |
- * |--------------------------------|---------------------------------------------|-----------------|
- * | lookup                         | dvp locked                                  | same; found vnode referenced, unlocked |
- * | create, mknod, mkdir, symlink  | dvp exclusive and referenced                | dvp eaten; new vnode referenced, unlocked |
- * | link                           | dvp exclusive and referenced, vp unlocked   | dvp eaten       |
- * | remove, rmdir                  | dvp and vp exclusive and referenced         | both eaten      |
- * | rename                         | four references; tdvp, tvp exclusive        | all eaten       |
- * | read, readdir                  | shared                                      | same            |
- * | seekhole, pathconf, getattr, … | locked                                      | same            |
+ * | operation                     | on entry                          | on return          |
+ * |-------------------------------|-----------------------------------|--------------------|
+ * | lookup                        | dvp locked                        | same               |
+ * | create, mknod, mkdir, symlink | dvp exclusive, referenced         | dvp eaten          |
+ * | link                          | the same, vp unlocked             | dvp eaten          |
+ * | remove, rmdir                 | dvp, vp exclusive, referenced     | both eaten         |
+ * | rename                        | four references; tdvp, tvp locked | all eaten          |
+ * | all others                    | exclusive; read, readdir: shared  | same               |
+ *
+ * A vnode that is found or made comes referenced and unlocked.
  *
  * Errors are thrown: {@link NetbsdErrno}. Source: reference rump.md §2.4.
  */
