@@ -100,7 +100,7 @@ export interface genfs_medium<N extends genfs_node> {
   free(node: N): void;
   /** The node leaves memory. */
   forget(node: N): void;
-  /** Where data begin, or a hole, at or after `offset` (below i_size); -1: nowhere before i_size. */
+  /** Where data begin, or a hole, at or after `offset`; -1: nowhere before i_size. */
   seek(node: N, offset: number, hole: boolean): number;
   /** Everything, or all of one node, is on stable storage when it returns. */
   sync(node: N | null): void;

@@ -18,7 +18,7 @@ export interface vfsops<Args = unknown> {
   readonly uses_namecache: boolean;
   /**
    * Mounts, or with MNT_UPDATE in mnt_flag changes the mount to its other flags; sets mnt_data.
-   * @throws EINVAL no such file system there; EROFS it cannot be written to; what the medium throws.
+   * @throws EINVAL no such file system there; EROFS it cannot be written to; the medium's own.
    */
   mount(mp: mount, args: Args): void;
   /** Everything is written, all vnodes are gone. */
