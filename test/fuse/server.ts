@@ -68,7 +68,7 @@ export const rumpCommand = (
   ...args: readonly string[]
 ) => [
   process.execPath,
-  fileURLToPath(new URL(`../../bin/rump_${kind}.mjs`, import.meta.url)),
+  fileURLToPath(new URL(`../../../bin/rump_${kind}`, import.meta.url)),
   ...args,
   special,
   mountpoint,
