@@ -70,10 +70,9 @@ function letterText({ letter, word }: OptionLetter, options: MountProgram['optio
 function commandOf(program: MountProgram): Command {
   const { name, letters = [], isNodev = false } = program;
   const first = isNodev ? 'special' : 'image';
-  const usage = letters.map((letter) => `[${letterText(letter, program.options)}] `).join('');
   const command = new Command(name)
     .description(program.description)
-    .usage(`${usage}[-f] [-o options] ${first} mountpoint`)
+    .usage(`${letters.length === 0 ? '[-f] [-o options]' : '[options]'} ${first} mountpoint`)
     .argument(
       `<${first}>`,
       isNodev ? 'a name for the mount; there is no medium' : 'file with the content of the medium',
