@@ -19,7 +19,7 @@ const MAY_IMPORT = {
   fuse: ['puffs', 'rumpuser'],
   ukfs: ['puffs', 'l2p', 'lump'],
   'fs-utils': ['ukfs'],
-  inspect: ['jffs2', 'mtd'],
+  inspect: ['jffs2', 'mtd', 'lump'],
   wearlab: ['rumpuser', 'lump', 'dcache', 'mtd', 'jffs2', 'puffs', 'l2p', 'netbsd-compat', 'ukfs'],
 };
 
@@ -30,7 +30,7 @@ const MOUNTS_MAY_IMPORT = 'ukfs|puffs|l2p|netbsd-compat|jffs2|dcache|mtd|lump|ru
 /** The VFS objects among src/lump's files; the others are services. */
 const VFS = '^src/(dcache/|lump/(fs|inode|super|file|filemap|attr|xattr|posix_acl)\\.ts$)';
 /** What is written on flash, and how it is packed: used by the inspector and in browsers. */
-const MEDIUM = '^src/jffs2/(medium|summary_node|compr[^/]*)\\.ts$|^src/jffs2/lzma/';
+const MEDIUM = '^src/jffs2/(medium|detect|erased|summary_node|compr[^/]*)\\.ts$|^src/jffs2/lzma/';
 
 const directions = Object.entries(MAY_IMPORT).map(([folder, allowed]) => ({
   name: `direction-${folder}`,
@@ -83,9 +83,9 @@ module.exports = {
       to: { path: '^src/jffs2/', pathNot: MEDIUM },
     },
     {
-      name: 'netbsd-compat-uses-services-only',
+      name: 'these-use-services-only',
       severity: 'error',
-      from: { path: '^src/netbsd-compat/' },
+      from: { path: '^src/(netbsd-compat|inspect)/' },
       to: { path: VFS },
     },
     {

@@ -31,6 +31,9 @@ const sources = files.filter(
 const documents = files.filter((file) => file.endsWith('.md'));
 const basenames = new Set(files.map((file) => path.basename(file)));
 
+/** Of a compiled module: what it imports, or exports from. */
+const IMPORT = /^(?:import|export)\b(?:[^'"]*\bfrom)?\s*['"]([^'"]+)['"]/gm;
+
 /** "file:line: what" for every place where `pattern` matches a line. */
 function places(file: string, pattern: RegExp): string[] {
   return read(file)
@@ -94,7 +97,7 @@ describe('tidy: sources', () => {
     for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
       if (seen.has(file)) continue;
       seen.add(file);
-      for (const [, name] of read(file).matchAll(/^(?:import|export)\b[^'"]*['"]([^'"]+)['"]/gm)) {
+      for (const [, name] of read(file).matchAll(IMPORT)) {
         if (name.startsWith('node:')) offending.push(`${file} imports ${name}`);
         if (name.startsWith('.')) queue.push(path.posix.join(path.dirname(file), name));
       }

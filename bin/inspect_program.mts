@@ -1,0 +1,192 @@
+/** The command line of flash_inspect: options only; what the commands do is in inspect_actions. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { REPORT_SCHEMA } from '../src/inspect/schema.js';
+import { FSCK } from '../src/inspect/check.js';
+import { parseBytes } from './jffs2_options.mjs';
+import * as actions from './inspect_actions.mjs';
+import { EXIT, Interrupted, Run, sentence, type ImageArguments } from './inspect_run.mjs';
+
+const version = (): string => {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+};
+
+const bytes = (text: string): number => {
+  try {
+    return parseBytes(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+};
+
+const number = (text: string): number => {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('expected a number');
+  return Number(text);
+};
+
+const STATUS = `
+Exit status: 0 complete; 1 partial: something could not be read or kept, and was said;
+2 not done; 130 interrupted. diff: 0 the same, 1 different, 2 trouble. check and repair:
+fsck(8)'s bits, 1 corrected, 4 errors are left, 8 not done, 16 wrong usage, 32 interrupted.`;
+
+/** Where the exit status goes. */
+interface Outcome {
+  status: number;
+}
+
+/** @returns the command with all its subcommands; running it sets `outcome.status`. */
+export function flashInspectCommand(outcome: Outcome = { status: 0 }): Command {
+  const program = new Command('flash_inspect')
+    .description(
+      'Looks into images of JFFS2 flash without mounting them: what is there now, what was ' +
+        'there before, what is damaged. Images are only read, but for repair --in-place.',
+    )
+    .version(version(), '-V, --version', 'show the version')
+    .helpOption('-h, --help', 'show this text')
+    .helpCommand(false)
+    .addHelpText('after', STATUS);
+
+  type Act = (
+    run: Run,
+    args: readonly (string | undefined)[],
+    options: never,
+  ) => number | Promise<number>;
+  /** A command that reads an image. */
+  const add = (usage: string, summary: string, act: Act, isFsck = false): Command => {
+    const command = program
+      .command(usage)
+      .description(summary)
+      .option(
+        '-e, --erasesize <bytes>',
+        'size of an erase block, instead of the one detected',
+        bytes,
+      )
+      .addOption(
+        new Option('--endian <order>', 'byte order, instead of the one detected').choices([
+          'little',
+          'big',
+        ]),
+      )
+      .option('--offset <bytes>', 'where in the file the flash starts', bytes)
+      .option('--size <bytes>', 'bytes of the file that belong to the flash', bytes)
+      .option('--json', 'print a report in JSON; "flash_inspect schema" prints its schema');
+    command.action(async (...given: unknown[]) => {
+      const args = given.slice(0, -2) as (string | undefined)[];
+      const options = given.at(-2) as ImageArguments;
+      const run = new Run(command.name(), args[0]!, options);
+      try {
+        outcome.status = await act(run, args, options as never);
+      } catch (error) {
+        if (error instanceof Interrupted) {
+          run.problem('interrupted');
+          outcome.status = isFsck ? FSCK.CANCELLED : EXIT.INTERRUPTED;
+          return;
+        }
+        run.problem(sentence(error));
+        outcome.status = isFsck ? FSCK.OPERATIONAL : EXIT.TROUBLE;
+      }
+    });
+    return command;
+  };
+
+  add('info <image>', 'what it is, why we think so, and what is needed to build it again', (run) =>
+    actions.infoAction(run),
+  );
+  add('ls <image> [path]', 'the names in a directory, as a mount would show them', (run, args, o) =>
+    actions.lsAction(run, args[1] ?? '.', o),
+  )
+    .option('-l, --long', 'mode, links, owner, size, time, target')
+    .option('-R, --recursive', 'and what is below');
+  add('cat <image> [path]', 'the bytes of a file', (run, args, o) =>
+    actions.catAction(run, args[1], o),
+  )
+    .option('-i, --inode <number>', 'instead of a path: also one that has no name any more', number)
+    .option('--version <number>', 'as it was at this version', number);
+  add('extract <image> <folder>', 'the tree, into a new or empty folder', (run, args, o) =>
+    actions.extractAction(run, args[1]!, o),
+  )
+    .option('-p, --path <path>', 'only this file, or what is below this directory')
+    .option('--no-owner', 'files belong to who extracts; the default for ordinary users')
+    .option('--no-special', 'leave devices and fifos out');
+  add('nodes <image>', 'every node on the flash, in force or not', (run, _, o) =>
+    actions.nodesAction(run, o),
+  )
+    .option('-i, --inode <number>', 'only those of an inode', number)
+    .option('-a, --all', 'also what lies between nodes: erased flash and dirt');
+  add('blocks <image>', 'state, bytes and wear of each erase block', (run) =>
+    actions.blocksAction(run),
+  );
+  add('history <image>', 'every version of every file and name, as a timeline', (run, _, o) =>
+    actions.historyAction(run, o),
+  )
+    .option('-p, --path <path>', 'only this path')
+    .option('-i, --inode <number>', 'only this inode', number)
+    .addOption(
+      new Option('-f, --format <form>', 'body: for mactime(1)')
+        .choices(['text', 'csv', 'body'])
+        .default('text'),
+    );
+  add('recover <image>', 'deleted names, earlier versions, orphans', (run, _, o) =>
+    actions.recoverAction(run, o),
+  ).option('-o, --output <folder>', 'write their contents into a new or empty folder');
+  add('check <image>', 'what is wrong with it', (run) => actions.checkAction(run), true);
+  add(
+    'repair <image>',
+    'clears what must not be believed; nothing readable is lost',
+    (run, _, o) => actions.repairAction(run, o),
+    true,
+  )
+    .option('-o, --output <file>', 'write a repaired copy')
+    .option('--in-place', 'change the image itself');
+  add('carve <file>', 'find JFFS2 file systems in a dump of anything', (run, _, o) =>
+    actions.carveAction(run, o),
+  ).option('-o, --output <prefix>', 'write each to PREFIX-N.jffs2');
+  add('diff <image> <other>', 'what differs between the trees of two images', (run, args) =>
+    actions.diffAction(run, args[1]!),
+  );
+  add('convert <image>', 'the same flash in another form', (run, _, o) =>
+    actions.convertAction(run, o),
+  )
+    .requiredOption('-o, --output <file>', 'where to')
+    .addOption(new Option('--to-endian <order>', 'byte order').choices(['little', 'big']))
+    .option('--to-erasesize <bytes>', 'pack what is in force into other erase blocks', bytes);
+  program
+    .command('schema')
+    .description('the JSON Schema of what --json prints')
+    .action(() => {
+      process.stdout.write(`${JSON.stringify(REPORT_SCHEMA, null, 2)}\n`);
+    });
+  return program;
+}
+
+/** Subcommands in which a wrong usage answers fsck's bit. */
+const FSCK_COMMANDS = ['check', 'repair'];
+
+/** Runs the program. @returns the exit status. */
+export async function runFlashInspect(argv: readonly string[]): Promise<number> {
+  const outcome: Outcome = { status: 0 };
+  const program = flashInspectCommand(outcome);
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({
+      outputError: (text, write) => {
+        const name = command === program ? 'flash_inspect' : `flash_inspect ${command.name()}`;
+        const cause = text.replace(/^error: /, `${name}: `).replace(/\.?\s*$/, '');
+        write(`${cause}; see ${name} --help\n`);
+      },
+    });
+  }
+  // Who reads us may have seen enough.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(outcome.status);
+  });
+  try {
+    await program.parseAsync(argv);
+    return outcome.status;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return 0;
+    return FSCK_COMMANDS.includes(argv[2] ?? '') ? FSCK.USAGE : EXIT.TROUBLE;
+  }
+}

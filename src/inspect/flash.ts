@@ -1,0 +1,130 @@
+/**
+ * A flash as the inspector has it: bytes in memory, the place and size of its erase blocks, the
+ * byte order. Nothing here writes, and nothing needs a mount.
+ *
+ * The whole image is held in one array: offsets on the medium are 32 bits, and a page cache of
+ * one's own would be slower than the host's. A browser hands in what `File.arrayBuffer()` gives.
+ */
+import { jffs2_compressors, type jffs2_compressors_options } from '../jffs2/compr.js';
+import { jffs2_detect, type Jffs2Detection } from '../jffs2/detect.js';
+import { BIG_ENDIAN, LITTLE_ENDIAN, type Endian } from '../jffs2/medium.js';
+import { crc32_le } from '../lump/crc32.js';
+
+/** Services that a host may have; without them all works, slower, and without zlib. */
+export interface InspectHost {
+  /** zlib's crc32, see Rumpuser.crc32. */
+  readonly crc32?:
+    | ((buffer: Uint8Array, offset: number, length: number, seed: number) => number)
+    | undefined;
+  /** DEFLATE, see HostCodecs. */
+  readonly codecs?: jffs2_compressors_options['zlib'];
+}
+
+export interface FlashOptions {
+  /** Instead of what is detected. Bytes. */
+  readonly erasesize?: number | undefined;
+  readonly endian?: 'little' | 'big' | undefined;
+  /** Where in the bytes erase block 0 begins. */
+  readonly offset?: number | undefined;
+  /** Bytes from `offset` that belong to the flash; default: all. */
+  readonly size?: number | undefined;
+  readonly host?: InspectHost | undefined;
+}
+
+/** The input cannot be inspected at all: a sentence that says why, and what to do. */
+export class InspectError extends Error {}
+
+/** What is taken when nothing tells: mkfs.jffs2's. */
+const ERASESIZE_DEFAULT = 65536;
+const ERASESIZE_MIN = 512;
+/** Offsets of nodes are kept in 32 bits. */
+const FLASH_BYTES_MAX = 2 ** 32 - 1;
+/** Below this, calling the host costs more than it saves. */
+const HOST_CRC_BYTES_MIN = 256;
+
+export class Flash {
+  /** The flash itself: file from `offset` on. The last erase block may be cut short. */
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+  readonly erasesize: number;
+  readonly endian: Endian;
+  /** Null: no node was found. */
+  readonly detection: Jffs2Detection | null;
+  /** False: erase size or place are a guess. */
+  readonly certain: boolean;
+  /** Sentences: what it is, and why we think so. */
+  readonly evidence: readonly string[];
+  readonly compressors: jffs2_compressors;
+  readonly #host: InspectHost;
+
+  /** @throws InspectError an option that cannot be, or a file of 4 GiB and more. */
+  constructor(file: Uint8Array, options: FlashOptions = {}) {
+    const { erasesize, offset, size, endian } = options;
+    if (erasesize !== undefined && (erasesize < ERASESIZE_MIN || erasesize % 4 !== 0)) {
+      throw new InspectError(
+        `erase size ${erasesize}: at least ${ERASESIZE_MIN} bytes, a multiple of 4`,
+      );
+    }
+    if (offset !== undefined && offset > file.length) {
+      throw new InspectError(`offset ${offset}: the file has only ${file.length} bytes`);
+    }
+    this.#host = options.host ?? {};
+    const detection = jffs2_detect(imageBytes(file), {
+      ...(erasesize !== undefined && { erasesize }),
+      ...(offset !== undefined && { offset }),
+    });
+    this.detection = detection;
+    this.offset = offset ?? detection?.offset ?? 0;
+    this.erasesize = erasesize ?? detection?.erasesize ?? ERASESIZE_DEFAULT;
+    this.certain = erasesize !== undefined || (detection?.certain ?? false);
+    const found = detection?.endian ?? LITTLE_ENDIAN;
+    this.endian = endian === undefined ? found : endian === 'little' ? LITTLE_ENDIAN : BIG_ENDIAN;
+    const end = size === undefined ? file.length : Math.min(file.length, this.offset + size);
+    this.bytes = file.subarray(this.offset, Math.max(this.offset, end));
+    if (this.bytes.length > FLASH_BYTES_MAX) {
+      throw new InspectError('a flash has less than 4 GiB; give offset and size of a part');
+    }
+    const evidence = [...(detection?.evidence ?? ['no JFFS2 node anywhere'])];
+    if (detection !== null && found !== this.endian) {
+      evidence.push(`taken for ${this.endian.name} endian all the same, as asked`);
+    }
+    this.evidence = evidence;
+    this.compressors = new jffs2_compressors({ zlib: this.#host.codecs });
+  }
+
+  /** Erase blocks, the last one perhaps cut short. */
+  get blocks(): number {
+    return Math.ceil(this.bytes.length / this.erasesize);
+  }
+
+  /** JFFS2's CRC of a range of the flash. */
+  crc(at: number, length: number): number {
+    const { crc32 } = this.#host;
+    if (length < HOST_CRC_BYTES_MIN || crc32 === undefined) {
+      return crc32_le(0, this.bytes, at, length);
+    }
+    return ~crc32(this.bytes, at, length, 0xffffffff) >>> 0;
+  }
+
+  u16(at: number): number {
+    return this.endian.u16(this.bytes, at);
+  }
+
+  u32(at: number): number {
+    return this.endian.u32(this.bytes, at);
+  }
+}
+
+/** Bytes in memory as detection wants them. */
+function imageBytes(file: Uint8Array): Parameters<typeof jffs2_detect>[0] {
+  return {
+    sizeBytes: file.length,
+    read(buffer, bufferOffset, length, position): number {
+      const part = file.subarray(position, Math.min(file.length, position + length));
+      buffer.set(part, bufferOffset);
+      return part.length;
+    },
+  };
+}
+
+export const hex = (value: number): string => `0x${value.toString(16)}`;

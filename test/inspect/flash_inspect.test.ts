@@ -1,0 +1,93 @@
+/** The program, as processes: what it prints, its reports against their schema, its exit status. */
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { expect } from 'chai';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FLASH_IMAGES_FOLDER } from '../images/flash_images.js';
+import { projectRoot } from '../images/project.js';
+
+const PROGRAM = join(projectRoot(), 'dist/bin/flash_inspect.mjs');
+const KERNEL = join(FLASH_IMAGES_FOLDER, 'kernel.jffs2');
+const DEMO = join(FLASH_IMAGES_FOLDER, 'demo.jffs2');
+
+interface Ran {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function inspect(...args: string[]): Ran {
+  return spawnSync(process.execPath, [PROGRAM, ...args], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+}
+
+describe('flash_inspect', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lump-inspect-'));
+  const temporary = (name: string): string => join(folder, name);
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('every command prints JSON that fits its schema, which it prints itself', function () {
+    this.timeout(60_000);
+    const ajv = new Ajv2020({ allErrors: true, strict: true, strictTypes: false });
+    const validate = ajv.compile(JSON.parse(inspect('schema').stdout));
+    const runs: string[][] = [
+      ['info', KERNEL],
+      ['ls', '-R', KERNEL],
+      ['cat', KERNEL, 'kept/0'],
+      ['extract', KERNEL, temporary('json-extract')],
+      ['nodes', '--all', KERNEL],
+      ['blocks', KERNEL],
+      ['history', KERNEL],
+      ['recover', KERNEL, '-o', temporary('json-recover')],
+      ['check', KERNEL],
+      ['repair', KERNEL, '-o', temporary('json-repair')],
+      ['carve', KERNEL, '-o', temporary('json-carve')],
+      ['diff', KERNEL, DEMO],
+      ['convert', KERNEL, '--to-endian', 'big', '-o', temporary('json-convert')],
+    ];
+    for (const [command, ...args] of runs as [string, ...string[]][]) {
+      const { stdout, stderr } = inspect(command, '--json', ...args);
+      const report = JSON.parse(stdout);
+      expect(report.command).to.equal(command);
+      const fits = validate(report);
+      expect(fits, `${command}: ${ajv.errorsText(validate.errors)}\n${stderr}`).to.equal(true);
+    }
+    // A schema that takes anything would pass as well.
+    expect(
+      validate({ ...JSON.parse(inspect('info', '--json', KERNEL).stdout), version: 2 }),
+    ).to.equal(false);
+  });
+
+  it('lists, prints and says where it cannot', () => {
+    expect(inspect('ls', DEMO).stdout.split('\n')).to.include.members(['README', 'bin', 'etc']);
+    expect(inspect('ls', '-l', DEMO, 'etc/hostname').stdout).to.match(
+      /^-rw-r--r-- .* etc\/hostname$/m,
+    );
+    expect(inspect('cat', DEMO, 'etc/hostname').stdout).to.equal('lump\n');
+    const missing = inspect('cat', DEMO, 'etc/nothing');
+    expect(missing.status).to.equal(2);
+    expect(missing.stderr).to.match(/^flash_inspect: etc\/nothing: no such name/);
+    const noImage = inspect('info', temporary('nothing'));
+    expect(noImage.status).to.equal(2);
+    expect(noImage.stderr).to.match(/nothing: no such file\n$/);
+  });
+
+  it('tells by its status what was not complete', () => {
+    const noise = temporary('noise');
+    writeFileSync(noise, readFileSync(process.execPath).subarray(0, 200_000));
+    expect(inspect('info', noise).status).to.equal(1);
+    expect(inspect('info', KERNEL).status).to.equal(0);
+    expect(inspect('diff', KERNEL, KERNEL).status).to.equal(0);
+    expect(inspect('diff', KERNEL, DEMO).status).to.equal(1);
+    expect(inspect('check', KERNEL).status).to.equal(0);
+    expect(inspect('check', noise).status).to.equal(4);
+    expect(inspect('check', temporary('nothing')).status).to.equal(8);
+    expect(inspect('check').status).to.equal(16);
+    expect(inspect('info').status).to.equal(2);
+    expect(inspect('repair', KERNEL).status).to.equal(8);
+  });
+});
