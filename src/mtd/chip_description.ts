@@ -6,10 +6,11 @@
  *      "erasesize":65536,"writesize":1,"oobsize":0,"bytesProgrammed":0,"bytesRead":0,
  *      "eraseCount":[0,0,0,0],"programCount":[0,0,0,0],"readCount":[0,0,0,0]}
  *
- * (on one line); of NAND also "ecc". Sizes are in bytes; the counters have one number per erase
+ * (on one line); of NAND also "ecc" and "layout". Sizes are in bytes; the counters have one number per erase
  * block.
  */
-import type { nand_ecc_name } from './nand.js';
+import type { nand_ecc_name } from './nand_ecc.js';
+import type { nand_dump_layout } from './nand_layout.js';
 import { wear_counters } from './wear.js';
 
 export type chip_kind = 'nor' | 'ram' | 'nand';
@@ -23,12 +24,15 @@ export interface chip_description {
   readonly oobsize: number;
   /** Of NAND chips. */
   readonly ecc?: nand_ecc_name;
+  /** How the image holds its pages. */
+  readonly layout?: nand_dump_layout;
 }
 
 const FORMAT = 'lump-chip';
 const VERSION = 1;
 const KINDS: readonly string[] = ['nor', 'ram', 'nand'] satisfies chip_kind[];
 const ECCS: readonly unknown[] = ['hamming', 'none'] satisfies nand_ecc_name[];
+const LAYOUTS: readonly unknown[] = ['raw', 'auto', 'data'] satisfies nand_dump_layout[];
 
 /** Made by a later version of this program: neither understood nor damaged. */
 export class newer_description extends Error {}
@@ -61,12 +65,12 @@ export interface snapshot {
 export function decode_snapshot(value: unknown): snapshot | null {
   if (!is_record(value) || value.format !== FORMAT) return null;
   if (is_count(value.version) && value.version > VERSION) throw new newer_description();
-  const { kind, name, size, erasesize, writesize, oobsize, ecc } = value;
+  const { kind, name, size, erasesize, writesize, oobsize, ecc, layout } = value;
   if (typeof kind !== 'string' || !KINDS.includes(kind) || typeof name !== 'string') return null;
   if (!is_count(size) || !is_count(erasesize) || !is_count(writesize) || !is_count(oobsize)) {
     return null;
   }
-  if (kind === 'nand' ? !ECCS.includes(ecc) : ecc !== undefined) return null;
+  if (kind === 'nand' && !(ECCS.includes(ecc) && LAYOUTS.includes(layout))) return null;
   const blocks = size / erasesize;
   if (!(blocks >= 1) || !Number.isInteger(blocks)) return null;
   const { bytesProgrammed, bytesRead, eraseCount, programCount, readCount } = value;
@@ -89,7 +93,7 @@ export function decode_snapshot(value: unknown): snapshot | null {
     erasesize,
     writesize,
     oobsize,
-    ...(kind === 'nand' && { ecc: ecc as nand_ecc_name }),
+    ...(kind === 'nand' && { ecc: ecc as nand_ecc_name, layout: layout as nand_dump_layout }),
   };
   return { description, wear };
 }

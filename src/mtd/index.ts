@@ -13,7 +13,9 @@ export {
   mtd_make_partitions,
   parse_mtdparts,
 } from './mtdparts.js';
-export { nand_chip, type nand_chip_options, type nand_ecc_name } from './nand.js';
+export { nand_chip, type nand_chip_options } from './nand.js';
+export type { nand_ecc_name } from './nand_ecc.js';
+export type { nand_dump_layout } from './nand_layout.js';
 export type { nandsim_parameters } from './nandsim.js';
 export { nor_chip } from './nor.js';
 export {

@@ -36,11 +36,9 @@ import {
   type mtd_oob_ops,
   type mtd_point,
 } from './mtd.js';
-import { ECC_UNCORRECTABLE, hamming_ecc, type nand_ecc } from './nand_ecc.js';
+import { ECC_UNCORRECTABLE, type nand_ecc, type nand_ecc_name, nand_ecc_of } from './nand_ecc.js';
 import { type nandsim_parameters, nandsim_faults } from './nandsim.js';
 import { type nand_ooblayout, nand_ooblayout_of } from './nand_oob.js';
-
-export type nand_ecc_name = 'hamming' | 'none';
 
 export interface nand_chip_options extends flash_chip_options {
   /** Bytes of a page, a power of two. */
@@ -84,7 +82,7 @@ export class nand_chip extends flash_chip {
   /** @throws EINVAL Linux has no OOB layout for such pages. */
   constructor(host: Rumpuser, backing: FlashBacking, options: nand_chip_options) {
     const { writesize, oobsize, name, erasesize } = options;
-    const ecc = options.ecc === 'none' ? null : hamming_ecc;
+    const ecc = nand_ecc_of(options.ecc ?? 'hamming');
     const layout = nand_ooblayout_of(writesize, oobsize, ecc);
     if (layout === null || erasesize % writesize !== 0) {
       const what = `pages of ${writesize}+${oobsize} bytes in blocks of ${erasesize}`;

@@ -17,6 +17,8 @@ export const HAMMING_ECC_BYTES = 3;
 /** nand_correct() found more wrong bits than it can correct. */
 export const ECC_UNCORRECTABLE = -1;
 
+export type nand_ecc_name = 'hamming' | 'none';
+
 /** A chip's ECC, step by step; a stronger code would be another one of these. */
 export interface nand_ecc {
   readonly name: string;
@@ -115,3 +117,7 @@ export const hamming_ecc: nand_ecc = {
     return ones(byte0) + ones(byte1) + ones(byte2) === 1 ? 1 : ECC_UNCORRECTABLE;
   },
 };
+
+/** @returns null for 'none'. */
+export const nand_ecc_of = (name: nand_ecc_name): nand_ecc | null =>
+  name === 'hamming' ? hamming_ecc : null;

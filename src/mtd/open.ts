@@ -6,7 +6,10 @@ import type { FlashBacking } from './backing.js';
 import { FileBacking } from './file_backing.js';
 import type { flash_chip, flash_chip_options } from './flash_chip.js';
 import { errnoOfHost } from './host_error.js';
-import { nand_chip, type nand_chip_options, type nand_ecc_name } from './nand.js';
+import { nand_chip, type nand_chip_options } from './nand.js';
+import { type nand_ecc_name, nand_ecc_of } from './nand_ecc.js';
+import { dump_block_bytes, layout_backing, type nand_dump_layout } from './nand_layout.js';
+import { nand_ooblayout_of } from './nand_oob.js';
 import type { nandsim_parameters } from './nandsim.js';
 import { nor_chip } from './nor.js';
 import { ram_chip } from './ram.js';
@@ -38,6 +41,8 @@ export interface mtd_open_options {
   readonly oobsize?: number;
   /** NAND. Default: what the sidecar says, or 'hamming'. */
   readonly ecc?: nand_ecc_name;
+  /** NAND: how the image holds its pages. Default: what the sidecar says, or 'raw'. */
+  readonly layout?: nand_dump_layout;
   /** NAND: faults of the chip. Default: none. */
   readonly nandsim?: nandsim_parameters;
   /** Where the chip starts in the file, bytes. */
@@ -98,7 +103,7 @@ export function mtd_open_image(
     const blockBytes = block_bytes(description);
     const cellBytes = (description.size / erasesize) * blockBytes;
     const { wear, store } = keep_wear(host, readOnly, description, sidecarPath, content);
-    const backing = new FileBacking(file, {
+    const cells = new FileBacking(file, {
       sizeBytes: cellBytes,
       offsetBytes: offset,
       windowBytes: Math.ceil((options.windowBytes ?? WINDOW_BYTES) / blockBytes) * blockBytes,
@@ -106,7 +111,7 @@ export function mtd_open_image(
       lock,
     });
     const { nandsim } = options;
-    const mtd = new_chip(host, backing, description, {
+    const mtd = new_chip(host, as_raw_pages(cells, description), description, {
       readOnly,
       wear,
       ...(store && { store }),
@@ -155,7 +160,7 @@ export function mtd_new_ram(host: Rumpuser, options: mtd_ram_options): flash_chi
     writesize,
     oobsize,
     ...(kind === 'nand' && { ecc: ecc ?? 'hamming' }),
-  };
+  } as const;
   const cells = new RamBacking((size / erasesize) * block_bytes(description));
   const { nop, nandsim } = options;
   return new_chip(host, cells, description, {
@@ -165,7 +170,7 @@ export function mtd_new_ram(host: Rumpuser, options: mtd_ram_options): flash_chi
 }
 
 /**
- * The chip of a description on its cells: a backing of whole blocks (see {@link block_bytes}).
+ * The chip of a description on its cells: a backing of whole blocks, of NAND with their OOB.
  * @throws EINVAL geometry that does not fit together.
  */
 export function new_chip(
@@ -182,9 +187,20 @@ export function new_chip(
   return new nand_chip(host, backing, { ...all, writesize, oobsize, ...(ecc && { ecc }) });
 }
 
-/** Bytes of an erase block in the backing: its pages with their OOB. */
-export function block_bytes({ erasesize, writesize, oobsize }: chip_description): number {
-  return (erasesize / writesize) * (writesize + oobsize);
+/** Bytes of an erase block in the image. */
+function block_bytes(description: chip_description): number {
+  return dump_block_bytes(description, description.layout ?? 'raw');
+}
+
+/** The image of a NAND chip as pages with their raw OOB; others as they are. */
+function as_raw_pages(image: FlashBacking, description: chip_description): FlashBacking {
+  const { writesize, oobsize, ecc: name, layout = 'raw' } = description;
+  if (layout === 'raw') return image;
+  const ecc = nand_ecc_of(name ?? 'hamming');
+  const ooblayout = nand_ooblayout_of(writesize, oobsize, ecc);
+  // The chip will say what is wrong.
+  if (ooblayout === null) return image;
+  return new layout_backing(image, description, layout, ooblayout, ecc);
 }
 
 function open_and_lock(
@@ -257,6 +273,7 @@ function describe(
       ['page size', known.writesize, page.writesize],
       ['OOB size', known.oobsize, page.oobsize],
       ['ECC', known.ecc, page.ecc],
+      ['layout', known.layout, page.layout],
     ]) {
       if (described === asked) continue;
       // A chip may grow: what is new is erased and has no wear.
@@ -287,7 +304,7 @@ function describe_page(
   options: mtd_open_options,
   known: chip_description | undefined,
   fail: (message: string) => never,
-): Pick<chip_description, 'writesize' | 'oobsize' | 'ecc'> {
+): Pick<chip_description, 'writesize' | 'oobsize' | 'ecc' | 'layout'> {
   if (kind !== 'nand') return { writesize: 1, oobsize: 0 };
   const writesize = options.writesize ?? known?.writesize ?? fail('the page size is not known');
   const oobsize = options.oobsize ?? known?.oobsize ?? fail('the OOB size is not known');
@@ -296,7 +313,8 @@ function describe_page(
   ) {
     fail(`pages of ${writesize} bytes do not make erase blocks of ${erasesize}`);
   }
-  return { writesize, oobsize, ecc: options.ecc ?? known?.ecc ?? 'hamming' };
+  const ecc = options.ecc ?? known?.ecc ?? 'hamming';
+  return { writesize, oobsize, ecc, layout: options.layout ?? known?.layout ?? 'raw' };
 }
 
 /** The rest of a file is padded to whole blocks; a device cannot grow and is cut. */
