@@ -106,7 +106,7 @@ class Window {
 const header = new Uint8Array(8);
 
 /** The padded length of the node whose header is at buf[at], or 0 when it is none. */
-function nodeLength(e: Endian, buf: Uint8Array, at: number): number {
+export function nodeLength(e: Endian, buf: Uint8Array, at: number): number {
   if (e.u16(buf, at) !== JFFS2_MAGIC_BITMASK) return 0;
   for (let i = 0; i < 8; i++) header[i] = buf[at + i]!;
   e.put16(header, H_TYPE, e.u16(buf, at + H_TYPE) | JFFS2_NODE_ACCURATE);

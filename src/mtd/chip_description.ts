@@ -6,8 +6,8 @@
  *      "erasesize":65536,"writesize":1,"oobsize":0,"bytesProgrammed":0,"bytesRead":0,
  *      "eraseCount":[0,0,0,0],"programCount":[0,0,0,0],"readCount":[0,0,0,0]}
  *
- * (on one line); of NAND also "ecc" and "layout". Sizes are in bytes; the counters have one number per erase
- * block.
+ * (on one line); of NAND also "ecc" and "layout". Sizes are in bytes; the counters have one number
+ * per erase block.
  */
 import type { nand_ecc_name } from './nand_ecc.js';
 import type { nand_dump_layout } from './nand_layout.js';

@@ -9,9 +9,9 @@
  *   `nandwrite --oob --autoplace` takes;
  * - `data`: pages only; `nanddump` without `--oob`, and what `nandwrite` takes.
  *
- * What a layout leaves out is made up: the ECC of a page that is not erased is computed from it, all
- * the rest is 0xFF. What is written there (marks of bad blocks, and with `data` everything in OOB)
- * is kept in memory until the chip is closed.
+ * What a layout leaves out is made up: the ECC of a page that is not erased is computed from it,
+ * all the rest is 0xFF. What is written there (marks of bad blocks, and with `data` everything in
+ * OOB) is kept in memory until the chip is closed.
  */
 import { BUG } from '../lump/bug.js';
 import type { FlashBacking } from './backing.js';

@@ -8,8 +8,7 @@
  */
 import { mount_fs, remount } from '../dcache/mount.js';
 import { JFFS2_SB_INFO } from '../jffs2/fs.js';
-import { firstProgrammed } from '../jffs2/erased.js';
-import { jffs2_detect, type Jffs2Detection } from '../jffs2/detect.js';
+import type { Jffs2Detection } from '../jffs2/detect.js';
 import { jffs2_has_room } from '../jffs2/gc.js';
 import { JFFS2_ROOT_INO } from '../jffs2/medium.js';
 import type { jffs2_sb_info } from '../jffs2/nodelist.js';
@@ -22,13 +21,18 @@ import { Lump } from '../lump/lump.js';
 import type { mtd_info } from '../mtd/mtd.js';
 import { mtd_make_partitions } from '../mtd/mtdparts.js';
 import { mtd_open_image } from '../mtd/open.js';
-import { read_sidecar, sidecar_path } from '../mtd/sidecar.js';
+import type { nand_ecc_name } from '../mtd/nand_ecc.js';
+import type { nand_dump_layout } from '../mtd/nand_layout.js';
 import type { mtd_partition } from '../mtd/partition.js';
 import { PUFFS_CRED_KERNEL } from '../puffs/cred.js';
 import { MNT_FORCE } from '../puffs/puffs.js';
 import { vattr_new } from '../puffs/vattr.js';
 import { NodeHost } from '../rumpuser/node.js';
 import { HostError, type Rumpuser } from '../rumpuser/rumpuser.js';
+import { MountError } from './mount_error.js';
+import { examine } from './mount_geometry.js';
+
+export { MountError } from './mount_error.js';
 
 export interface MountJffs2Options {
   /** The image file, or a block device. */
@@ -40,8 +44,16 @@ export interface MountJffs2Options {
   erasesize?: number;
   /** Where the flash starts in the file, bytes. */
   offset?: number;
-  /** Size of the chip in bytes; more than the file has is erased flash. */
+  /** Size of the chip in bytes, OOB not counted; more than the file has is erased flash. */
   size?: number;
+  /** Default: detected; a dump without OOB counts as NOR. */
+  chip?: 'nor' | 'nand';
+  /** NAND: bytes of a page, and of its OOB. */
+  writesize?: number;
+  oobsize?: number;
+  ecc?: nand_ecc_name;
+  /** NAND: whether and how the image has OOB. */
+  layout?: nand_dump_layout;
   /** Linux's text, with or without "mtdparts=" and the id of the chip, which is "flash". */
   mtdparts?: string;
   /** The partition of mtdparts to mount, by name or number. Default: the only one. */
@@ -78,28 +90,10 @@ export interface MountedJffs2 {
   unmount(force?: boolean): void;
 }
 
-/** jffs2 refuses fewer erase blocks; a smaller image is shown with blank flash behind it. */
-const BLOCKS_MIN = 5;
-const ERASESIZE_DEFAULT = 65536;
 /** mkfs.jffs2 makes no smaller ones. */
 const ERASESIZE_MIN = 4096;
 /** The chip's id in mtdparts=. */
 const CHIP_NAME = 'flash';
-
-/** An error for a person: what is wrong, where, and what to do. */
-export class MountError extends Error {
-  readonly code: string;
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
-interface Geometry {
-  offset: number;
-  erasesize: number;
-  size: number;
-}
 
 /**
  * Mounts the jffs2 in an image.
@@ -156,6 +150,8 @@ function mount(options: MountJffs2Options, host: Rumpuser): MountedJffs2 {
       `flash: ${mtd.size} bytes, ${Math.floor(mtd.size / mtd.erasesize)} erase blocks of ` +
         `${mtd.erasesize}${chip.paddingBytes > 0 ? `, the last ${chip.paddingBytes} bytes not in the file` : ''}`,
     );
+    const bad = mtd.ecc_stats.badblocks;
+    if (bad > 0) report.push(`the chip has ${bad} bad erase block${bad === 1 ? '' : 's'}`);
     const lump = new Lump({
       host,
       ...(options.seed !== undefined && { seed: options.seed }),
@@ -234,110 +230,6 @@ function checkOptions({ erasesize, part, mtdparts }: MountJffs2Options): void {
   }
   if (part !== undefined && mtdparts === undefined) {
     throw new MountError('EINVAL', `part=${part}: mtdparts= must say which partitions there are`);
-  }
-}
-
-/** Looks at the file: where the flash lies in it, and in which form. */
-function examine(
-  options: MountJffs2Options,
-  host: Rumpuser,
-  report: string[],
-  doubts: string[],
-): { geometry: Geometry; detection: Jffs2Detection | null } {
-  const file = host.open(options.image, 'read');
-  try {
-    // Where the flash starts is known, it ends where it is said to; what follows is another's.
-    const { offset: start, size: sizeGiven = Number.POSITIVE_INFINITY } = options;
-    const end = start === undefined ? Number.POSITIVE_INFINITY : start + sizeGiven;
-    const fileBytes = Math.min(file.size(), end);
-    if (fileBytes === 0 && options.size === undefined) {
-      throw new MountError(
-        'EINVAL',
-        `${options.image} is empty: to make a blank flash of it, give size=`,
-      );
-    }
-    const parted = options.mtdparts !== undefined;
-    const described = describedGeometry(options, host);
-    if (described) {
-      report.push(
-        `${described.path} describes the flash: ${described.size} bytes in erase blocks of ` +
-          `${described.erasesize}`,
-      );
-    }
-    const erasesizeGiven = options.erasesize ?? described?.erasesize;
-    // With partitions, or a description, the file from its start is the chip.
-    const offsetGiven = options.offset ?? (parted || described ? 0 : undefined);
-    const known = {
-      ...(offsetGiven !== undefined && { offset: offsetGiven }),
-      ...(erasesizeGiven !== undefined && { erasesize: erasesizeGiven }),
-    };
-    const detection = jffs2_detect(
-      { sizeBytes: fileBytes, read: (buf, off, len, at) => file.read(buf, off, len, at) },
-      known,
-    );
-    if (detection) {
-      report.push(...detection.evidence);
-      if (!detection.certain && erasesizeGiven === undefined) {
-        doubts.push('the erase size is not certain; give erasesize= to write');
-      }
-    } else {
-      examineBlank(options, fileBytes, (buf, at) => file.read(buf, 0, buf.length, at));
-      report.push('no node anywhere: a blank flash');
-    }
-    const offset = offsetGiven ?? detection?.offset ?? 0;
-    const erasesize = erasesizeGiven ?? detection?.erasesize ?? ERASESIZE_DEFAULT;
-    const rest = Math.max(0, fileBytes - offset);
-    let size = options.size ?? described?.size ?? Math.ceil(rest / erasesize) * erasesize;
-    if (size % erasesize !== 0) {
-      throw new MountError(
-        'EINVAL',
-        `a flash of ${size} bytes has no whole number of erase blocks of ${erasesize}`,
-      );
-    }
-    if (options.size === undefined && size < BLOCKS_MIN * erasesize && !parted) {
-      doubts.push(
-        `the image has only ${size / erasesize} erase blocks, and jffs2 needs more to write; ` +
-          `to make the flash larger, mount with size=${(BLOCKS_MIN + 3) * erasesize}` +
-          (options.erasesize === undefined ? ` and erasesize=${erasesize}` : ''),
-      );
-      size = BLOCKS_MIN * erasesize;
-    }
-    return { geometry: { offset, erasesize, size }, detection };
-  } finally {
-    file.close();
-  }
-}
-
-/** What a chip's description beside the image says, if there is one. */
-function describedGeometry(
-  options: MountJffs2Options,
-  host: Rumpuser,
-): { path: string; size: number; erasesize: number } | null {
-  if (options.sidecar === false) return null;
-  const path = sidecar_path(options.image, options.offset ?? 0);
-  const description = read_sidecar(host, path)?.snapshot?.description;
-  return description ? { path, size: description.size, erasesize: description.erasesize } : null;
-}
-
-/** Without any node, only erased flash may be taken for a file system. */
-function examineBlank(
-  options: MountJffs2Options,
-  fileBytes: number,
-  read: (buf: Uint8Array, position: number) => number,
-): void {
-  const buf = new Uint8Array(1 << 20);
-  for (let at = options.offset ?? 0; at < fileBytes; ) {
-    const length = Math.min(read(buf, at), fileBytes - at);
-    if (length <= 0) return;
-    const n = firstProgrammed(buf, 0, length);
-    if (n < length) {
-      throw new MountError(
-        'EINVAL',
-        `${options.image} is no JFFS2 image: it has no JFFS2 node, and is not blank either ` +
-          `(byte 0x${(at + n).toString(16)} is 0x${buf[n]!.toString(16)}, not 0xff)`,
-      );
-    }
-    at += length;
   }
 }
 
