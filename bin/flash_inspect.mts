@@ -1,4 +1,7 @@
 /** flash_inspect: looks into images of flash without mounting them. */
-import { runFlashInspect } from './inspect_program.mjs';
+import { flashInspectCommand, runFlashInspect } from './inspect_program.mjs';
 
-process.exitCode = await runFlashInspect(process.argv);
+const outcome = { status: 0 };
+
+export const program = flashInspectCommand(outcome);
+export const main = (): Promise<number> => runFlashInspect(program, outcome);

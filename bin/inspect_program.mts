@@ -1,16 +1,11 @@
 /** The command line of flash_inspect: options only; what the commands do is in inspect_actions. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { REPORT_SCHEMA } from '../src/inspect/schema.js';
 import { FSCK } from '../src/inspect/check.js';
 import { parseBytes } from './jffs2_options.mjs';
+import { describe, version } from './program.mjs';
 import * as actions from './inspect_actions.mjs';
 import { EXIT, Interrupted, Run, sentence, type ImageArguments } from './inspect_run.mjs';
-
-const version = (): string => {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-};
 
 const bytes = (text: string): number => {
   try {
@@ -25,18 +20,34 @@ const number = (text: string): number => {
   return Number(text);
 };
 
-const STATUS = `
-Exit status: 0 complete; 1 partial: something could not be read or kept, and was said;
-2 not done; 130 interrupted. diff: 0 the same, 1 different, 2 trouble. check and repair:
-fsck(8)'s bits, 1 corrected, 4 errors are left, 8 not done, 16 wrong usage, 32 interrupted.`;
+const EXIT_STATUS: readonly (readonly [string, string])[] = [
+  ['0', 'complete; of diff: no difference'],
+  ['1', 'partial, what is missing was said; of diff: they differ'],
+  ['2', 'not done'],
+  ['130', 'interrupted; a second Ctrl-C ends at once'],
+  [
+    'check, repair',
+    "fsck(8)'s bits: 1 corrected, 4 errors left, 8 not done, 16 usage, 32 interrupted",
+  ],
+];
+
+const EXAMPLES: readonly string[] = [
+  'flash_inspect info flash.bin',
+  'flash_inspect ls -lR flash.bin',
+  'flash_inspect extract flash.bin folder',
+  'flash_inspect history --format csv flash.bin > timeline.csv',
+  'flash_inspect recover -o found flash.bin',
+  'flash_inspect cat --inode 12 --version 3 flash.bin',
+  'flash_inspect carve -o part router-dump.bin',
+];
 
 /** Where the exit status goes. */
-interface Outcome {
+export interface Outcome {
   status: number;
 }
 
 /** @returns the command with all its subcommands; running it sets `outcome.status`. */
-export function flashInspectCommand(outcome: Outcome = { status: 0 }): Command {
+export function flashInspectCommand(outcome: Outcome): Command {
   const program = new Command('flash_inspect')
     .description(
       'Looks into images of JFFS2 flash without mounting them: what is there now, what was ' +
@@ -44,8 +55,8 @@ export function flashInspectCommand(outcome: Outcome = { status: 0 }): Command {
     )
     .version(version(), '-V, --version', 'show the version')
     .helpOption('-h, --help', 'show this text')
-    .helpCommand(false)
-    .addHelpText('after', STATUS);
+    .helpCommand(false);
+  describe(program, { exitStatus: EXIT_STATUS, examples: EXAMPLES });
 
   type Act = (
     run: Run,
@@ -164,9 +175,8 @@ export function flashInspectCommand(outcome: Outcome = { status: 0 }): Command {
 const FSCK_COMMANDS = ['check', 'repair'];
 
 /** Runs the program. @returns the exit status. */
-export async function runFlashInspect(argv: readonly string[]): Promise<number> {
-  const outcome: Outcome = { status: 0 };
-  const program = flashInspectCommand(outcome);
+export async function runFlashInspect(program: Command, outcome: Outcome): Promise<number> {
+  const { argv } = process;
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({
       outputError: (text, write) => {

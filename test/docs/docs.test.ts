@@ -166,7 +166,8 @@ describe('documentation', () => {
             // Long ones are offered by themselves when "--" stands there.
             [
               `set -l found (complete -C "${line.join(' ')} -") (complete -C "${line.join(' ')} --")`,
-              String.raw`echo (string replace -r '\t.*' '' -- $found)`,
+              // Not echo, which would take "-e" for itself.
+              String.raw`string join ' ' -- (string replace -r '\t.*' '' -- $found)`,
             ],
           ),
         ].join('\n'),

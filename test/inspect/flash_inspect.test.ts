@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { FLASH_IMAGES_FOLDER } from '../images/flash_images.js';
 import { projectRoot } from '../images/project.js';
 
-const PROGRAM = join(projectRoot(), 'dist/bin/flash_inspect.mjs');
+const PROGRAM = join(projectRoot(), 'bin/flash_inspect');
 const KERNEL = join(FLASH_IMAGES_FOLDER, 'kernel.jffs2');
 const DEMO = join(FLASH_IMAGES_FOLDER, 'demo.jffs2');
 
