@@ -31,6 +31,8 @@ export interface OpenedFileSystem {
   readonly timeGranularityNs: number;
   /** It treats writers differently; what comes from the write-back cache is in root's name. */
   readonly tellsWritersApart?: boolean;
+  /** May any of its files have a security label (the attribute security.selinux)? Default: yes. */
+  mayHaveLabels?(): boolean;
 }
 
 /** How long a locked image is waited for. */

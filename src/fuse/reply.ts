@@ -27,5 +27,6 @@ export const ENAMETOOLONG = linuxErrno('ENAMETOOLONG');
 export const ENOSPC = linuxErrno('ENOSPC');
 export const ENOSYS = linuxErrno('ENOSYS');
 export const ENOTTY = linuxErrno('ENOTTY');
+export const EOPNOTSUPP = linuxErrno('EOPNOTSUPP');
 export const EPROTO = linuxErrno('EPROTO');
 export const ERANGE = linuxErrno('ERANGE');

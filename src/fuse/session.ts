@@ -60,6 +60,11 @@ export interface SessionOptions {
   readonly requestTimeoutSeconds: number;
   /** Granularity of the medium's times in nanoseconds, a power of ten. */
   readonly timeGranularityNs: number;
+  /**
+   * May any file have a security label? While none has one, who asks for it hears that labels are not
+   * supported rather than that this file has none: ls(1) asks once then, and not for every file.
+   */
+  mayHaveLabels(): boolean;
   /** Milliseconds since 1970, possibly fractional. */
   wallClockMs(): number;
   /** One line for whoever runs the server; levels as printk's. */
@@ -74,6 +79,7 @@ export const SESSION_DEFAULTS = {
   negativeTimeoutSeconds: 86400,
   requestTimeoutSeconds: 300,
   timeGranularityNs: 1,
+  mayHaveLabels: (): boolean => true,
 } as const;
 
 /** Room for the largest request: a WRITE of MAX_WRITE_BYTES with its headers. */

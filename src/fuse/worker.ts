@@ -130,6 +130,7 @@ function sessionOptions(opened: OpenedFileSystem): SessionOptions {
     ...SESSION_DEFAULTS,
     ...data.session,
     timeGranularityNs: opened.timeGranularityNs,
+    mayHaveLabels: () => opened.mayHaveLabels?.() ?? true,
     ...(opened.tellsWritersApart === true && { writebackCache: false }),
     // Not performance.now(), which stands still while a computer sleeps.
     wallClockMs: () => Date.now(),

@@ -19,11 +19,13 @@ import {
   fuse_getxattr_out,
   fuse_setxattr_in,
 } from './protocol.js';
-import { EIO, ERANGE, IN, OUT } from './reply.js';
+import { EIO, EOPNOTSUPP, ERANGE, IN, OUT } from './reply.js';
 import type { FuseSession } from './session.js';
 
 const USER_PREFIX = 'user.';
 const ACL_PREFIX = 'system.posix_acl_';
+/** SELinux's label of a file. */
+const LABEL = 'security.selinux';
 const S_ISGID = 0o2000;
 
 export const namespaceOf = (name: ByteName): number =>
@@ -48,6 +50,9 @@ export function getxattr(s: FuseSession): number {
   // Where there are no access lists, the mode decides: the kernel must hear "none", not "cannot".
   if (error === NETBSD_ERRNO.EOPNOTSUPP && name.startsWith(ACL_PREFIX)) {
     return s.fail(NETBSD_ERRNO.ENOATTR);
+  }
+  if (error === NETBSD_ERRNO.ENOATTR && name === LABEL && !s.options.mayHaveLabels()) {
+    return -EOPNOTSUPP;
   }
   if (error !== 0) return s.fail(error);
   return buf === null ? putSize(s, s.size.value) : s.size.value;

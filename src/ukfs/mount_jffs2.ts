@@ -287,9 +287,18 @@ export function open(
   readOnly: boolean;
   timeGranularityNs: number;
   tellsWritersApart: boolean;
+  mayHaveLabels(): boolean;
 } {
   const host = new NodeHost({ console: (level, line) => hooks.console(level, line) });
-  const { fs, report, readOnly } = mountJffs2(options as MountJffs2Options, host);
+  const { fs, report, readOnly, c } = mountJffs2(options as MountJffs2Options, host);
   const tellsWritersApart = ((options as MountJffs2Options).rp_size ?? 0) > 0;
-  return { fs, report, readOnly, timeGranularityNs: 1_000_000_000, tellsWritersApart };
+  const mayHaveLabels = (): boolean => c.xattrindex.size > 0;
+  return {
+    fs,
+    report,
+    readOnly,
+    timeGranularityNs: 1_000_000_000,
+    tellsWritersApart,
+    mayHaveLabels,
+  };
 }

@@ -593,6 +593,20 @@ describe('session: extended attributes', () => {
     expect(ok(list(client, 100)).body.bytes.toString()).to.equal('trusted.b\0');
   });
 
+  it('labels are not supported while no file has one', () => {
+    const label = 'security.selinux';
+    let mayHaveLabels = false;
+    const client = new Client(new Memfs(), { mayHaveLabels: () => mayHaveLabels });
+    client.init();
+    expect(get(client, label, 100).error).to.equal(-E.EOPNOTSUPP);
+    expect(get(client, 'security.other', 100).error).to.equal(-ENODATA);
+    mayHaveLabels = true;
+    expect(get(client, label, 100).error).to.equal(-ENODATA);
+    mayHaveLabels = false;
+    ok(set(client, label, 'value'));
+    expect(ok(get(client, label, 100)).body.bytes.toString()).to.equal('value');
+  });
+
   it('flags and the short form of old kernels', () => {
     const { client } = start();
     ok(set(client, 'user.a', '1'));
