@@ -4,9 +4,9 @@
  *
  *     node dist/bench/mount.bench.js [--quick]
  *
- * Needs root and /dev/fuse. Every figure is the median of rounds in which the three take turns. What
- * is written is synced (syncfs), since the kernel's write-back cache takes it at once. "Cold" means
- * mounted anew. Prints a table and, as its last line, JSON.
+ * Needs root and /dev/fuse. Every figure is the median of rounds in which the three take turns. All
+ * that is written is synced (syncfs), since the kernel's write-back cache takes it at once. "Cold"
+ * means mounted anew. Prints a table and, as its last line, JSON.
  */
 import { execFileSync } from 'node:child_process';
 import {

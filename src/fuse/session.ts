@@ -61,8 +61,8 @@ export interface SessionOptions {
   /** Granularity of the medium's times in nanoseconds, a power of ten. */
   readonly timeGranularityNs: number;
   /**
-   * May any file have a security label? While none has one, who asks for it hears that labels are not
-   * supported rather than that this file has none: ls(1) asks once then, and not for every file.
+   * May any file have a security label? While none has one, who asks for it hears that labels are
+   * not supported rather than that this file has none: ls(1) asks once then, not for every file.
    */
   mayHaveLabels(): boolean;
   /** Milliseconds since 1970, possibly fractional. */
