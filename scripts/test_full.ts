@@ -14,6 +14,7 @@ import { appendResults, readResults, resultsLine, totalOf } from './results.js';
 const COUNTS = {
   LUMP_FUZZ: '2',
   LUMP_IMAGES: '3000',
+  LUMP_KILLS: '100',
   LUMP_OPS: '2000',
   LUMP_SEEDS: '16',
 };

@@ -156,6 +156,11 @@ export class Flash {
     return this.sh(folder, 'exec python3 -c "$@"', PYTHON_PRELUDE + program, ...args);
   }
 
+  /** The same without waiting for it. */
+  startPython(program: string, ...args: readonly string[]): ChildProcess {
+    return this.start(this.mountpoint, 'exec python3 -c "$@"', PYTHON_PRELUDE + program, ...args);
+  }
+
   private command(script: string, args: readonly string[]): string[] {
     const become =
       this.uid === 0
