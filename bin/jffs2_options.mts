@@ -81,6 +81,12 @@ export const JFFS2_MOUNT_OPTIONS: readonly MountOptionRow[] = [
     meaning: 'kind of flash, instead of the one detected; a dump without OOB counts as NOR',
   },
   {
+    name: 'id_bytes',
+    value: 'HEX',
+    fate: 'file system',
+    meaning: "NAND: the chip's id, as 20a20015, which tells block, page and OOB size",
+  },
+  {
     name: 'writesize',
     value: 'BYTES',
     fate: 'file system',

@@ -6,7 +6,8 @@
  *      "erasesize":65536,"writesize":1,"oobsize":0,"bytesProgrammed":0,"bytesRead":0,
  *      "eraseCount":[0,0,0,0],"programCount":[0,0,0,0],"readCount":[0,0,0,0]}
  *
- * (on one line); of NAND also "ecc" and "layout". Sizes are in bytes; the counters have one number
+ * (on one line); of NAND also "ecc" and "layout", and
+ * "id" if it is known. Sizes are in bytes; the counters have one number
  * per erase block.
  */
 import type { nand_ecc_name } from './nand_ecc.js';
@@ -26,6 +27,8 @@ export interface chip_description {
   readonly ecc?: nand_ecc_name;
   /** How the image holds its pages. */
   readonly layout?: nand_dump_layout;
+  /** Its id bytes, if they are known. */
+  readonly id?: readonly number[];
 }
 
 const FORMAT = 'lump-chip';
@@ -65,12 +68,13 @@ export interface snapshot {
 export function decode_snapshot(value: unknown): snapshot | null {
   if (!is_record(value) || value.format !== FORMAT) return null;
   if (is_count(value.version) && value.version > VERSION) throw new newer_description();
-  const { kind, name, size, erasesize, writesize, oobsize, ecc, layout } = value;
+  const { kind, name, size, erasesize, writesize, oobsize, ecc, layout, id } = value;
   if (typeof kind !== 'string' || !KINDS.includes(kind) || typeof name !== 'string') return null;
   if (!is_count(size) || !is_count(erasesize) || !is_count(writesize) || !is_count(oobsize)) {
     return null;
   }
   if (kind === 'nand' && !(ECCS.includes(ecc) && LAYOUTS.includes(layout))) return null;
+  if (id !== undefined && !is_counts(id)) return null;
   const blocks = size / erasesize;
   if (!(blocks >= 1) || !Number.isInteger(blocks)) return null;
   const { bytesProgrammed, bytesRead, eraseCount, programCount, readCount } = value;
@@ -94,6 +98,7 @@ export function decode_snapshot(value: unknown): snapshot | null {
     writesize,
     oobsize,
     ...(kind === 'nand' && { ecc: ecc as nand_ecc_name, layout: layout as nand_dump_layout }),
+    ...(id !== undefined && { id }),
   };
   return { description, wear };
 }

@@ -15,6 +15,7 @@ export {
 } from './mtdparts.js';
 export { nand_chip, type nand_chip_options } from './nand.js';
 export type { nand_ecc_name } from './nand_ecc.js';
+export { nand_decode_id, type nand_geometry } from './nand_ids.js';
 export type { nand_dump_layout } from './nand_layout.js';
 export type { nandsim_parameters } from './nandsim.js';
 export { nor_chip } from './nor.js';

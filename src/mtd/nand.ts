@@ -49,6 +49,8 @@ export interface nand_chip_options extends flash_chip_options {
   readonly ecc?: nand_ecc_name;
   /** Partial programs of a page between two erases. Default: 3 up to 512 bytes a page, then 4. */
   readonly nop?: number;
+  /** Pages of a block in which it is marked bad; -1 is the last. Default: the first, 0. */
+  readonly badblockPages?: readonly number[];
   /** Faults of the chip itself. Default: none. */
   readonly nandsim?: nandsim_parameters;
 }
@@ -67,6 +69,7 @@ export class nand_chip extends flash_chip {
   readonly #layout: nand_ooblayout;
   readonly #nop: number;
   readonly #faults: nandsim_faults | null;
+  readonly #badblockPages: readonly number[];
   /** Page and OOB, as the backing has them. */
   readonly #recordBytes: number;
   readonly #pagesPerBlock: number;
@@ -108,6 +111,9 @@ export class nand_chip extends flash_chip {
     this.#faults = options.nandsim === undefined ? null : new nandsim_faults(options.nandsim);
     this.#recordBytes = writesize + oobsize;
     this.#pagesPerBlock = erasesize / writesize;
+    this.#badblockPages = (options.badblockPages ?? [0]).map((page) =>
+      page < 0 ? this.#pagesPerBlock + page : page,
+    );
     const blocks = this.size / erasesize;
     this.#lastPage = new Int32Array(blocks).fill(NOT_LOOKED);
     this.#programs = new Uint32Array(blocks);
@@ -120,11 +126,13 @@ export class nand_chip extends flash_chip {
   #scanBadBlocks(): void {
     const marker = new Uint8Array(1);
     for (let eb = 0; eb < this.#bad.length; eb++) {
-      const at = eb * this.blockBytes + this.writesize + this.#layout.badblockpos;
-      this.backing.read(at, 1, marker, 0);
-      if (marker[0] === 0xff) continue;
-      this.#bad[eb] = 1;
-      this.ecc_stats.badblocks++;
+      for (const inBlock of this.#badblockPages) {
+        const page = eb * this.#pagesPerBlock + inBlock;
+        const at = page * this.#recordBytes + this.writesize + this.#layout.badblockpos;
+        this.backing.read(at, 1, marker, 0);
+        if (marker[0] !== 0xff) this.#bad[eb] = 1;
+      }
+      this.ecc_stats.badblocks += this.#bad[eb]!;
     }
     for (const eb of this.#faults?.badblocks ?? []) {
       if (this.#bad[eb] === 0) this.#mark(eb);
@@ -485,11 +493,13 @@ export class nand_chip extends flash_chip {
     this.#bad[eb] = 1;
     this.ecc_stats.badblocks++;
     if ((this.flags & MTD_WRITEABLE) === 0) return;
-    const page = eb * this.#pagesPerBlock;
-    const { buf, off } = this.#page(page);
-    this.#record.set(buf.subarray(off, off + this.#recordBytes));
-    this.#record[this.writesize + this.#layout.badblockpos] = 0;
-    this.#store(page, this.#record);
+    for (const inBlock of this.#badblockPages) {
+      const page = eb * this.#pagesPerBlock + inBlock;
+      const { buf, off } = this.#page(page);
+      this.#record.set(buf.subarray(off, off + this.#recordBytes));
+      this.#record[this.writesize + this.#layout.badblockpos] = 0;
+      this.#store(page, this.#record);
+    }
   }
 }
 

@@ -101,8 +101,8 @@ export const hamming_ecc: nand_ecc = {
     const code = hamming(data, dataOffset);
     const byte0 = (code & 0xff) ^ ecc[eccOffset]!;
     const byte1 = ((code >> 8) & 0xff) ^ ecc[eccOffset + 1]!;
-    // Its two lowest bits are always 1, and are no parities.
-    const byte2 = ((code >> 16) ^ ecc[eccOffset + 2]!) & 0xfc;
+    // Its two lowest bits are no parities; a wrong one is still a wrong bit of the ECC.
+    const byte2 = (code >> 16) ^ ecc[eccOffset + 2]!;
     if ((byte0 | byte1 | byte2) === 0) return 0;
     const pairs =
       (((byte0 ^ (byte0 >> 1)) & 0x55) === 0x55 ? 1 : 0) &

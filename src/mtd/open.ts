@@ -8,6 +8,7 @@ import type { flash_chip, flash_chip_options } from './flash_chip.js';
 import { errnoOfHost } from './host_error.js';
 import { nand_chip, type nand_chip_options } from './nand.js';
 import { type nand_ecc_name, nand_ecc_of } from './nand_ecc.js';
+import { nand_decode_id } from './nand_ids.js';
 import { dump_block_bytes, layout_backing, type nand_dump_layout } from './nand_layout.js';
 import { nand_ooblayout_of } from './nand_oob.js';
 import type { nandsim_parameters } from './nandsim.js';
@@ -36,6 +37,11 @@ export interface mtd_open_options {
   readonly type?: chip_kind;
   /** Bytes. Default: what the sidecar says; there is no other. */
   readonly erasesize?: number;
+  /**
+   * NAND: the chip's id bytes. They give the kind and what of `erasesize`, `writesize` and
+   * `oobsize` is missing, with `create` also the size, and where bad blocks are marked.
+   */
+  readonly id?: readonly number[];
   /** NAND: bytes of a page and of its OOB. Default: what the sidecar says; there is no other. */
   readonly writesize?: number;
   readonly oobsize?: number;
@@ -86,8 +92,9 @@ export interface mtd_image {
 export function mtd_open_image(
   host: Rumpuser,
   path: string,
-  options: mtd_open_options = {},
+  given: mtd_open_options = {},
 ): mtd_image {
+  const options = with_id(given, given.create ?? false);
   const { readOnly = false, create = false, offset = 0 } = options;
   if (create && !(options.size! % options.erasesize! === 0)) {
     // Before a file is made that would have to be removed again.
@@ -131,9 +138,19 @@ export function mtd_open_image(
   }
 }
 
+/** Fills in what the id bytes say. @throws EINVAL an unknown id */
+function with_id<T extends mtd_open_options>(options: T, andSize: boolean): T {
+  if (options.id === undefined) return options;
+  const { size, erasesize, writesize, oobsize } = nand_decode_id(options.id);
+  return { type: 'nand', erasesize, writesize, oobsize, ...(andSize && { size }), ...options };
+}
+
 export interface mtd_ram_options {
-  readonly size: number;
-  readonly erasesize: number;
+  /** Both may be left out with `id`. */
+  readonly size?: number;
+  readonly erasesize?: number;
+  /** NAND: as in {@link mtd_open_options}. */
+  readonly id?: readonly number[];
   /** Default: 'nor'. */
   readonly type?: chip_kind;
   readonly name?: string;
@@ -149,8 +166,10 @@ export interface mtd_ram_options {
 }
 
 /** An erased chip in memory, forgotten when it is closed. */
-export function mtd_new_ram(host: Rumpuser, options: mtd_ram_options): flash_chip {
-  const { type: kind = 'nor', size, erasesize, writesize = 1, oobsize = 0, ecc } = options;
+export function mtd_new_ram(host: Rumpuser, given: mtd_ram_options): flash_chip {
+  const options = with_id(given, true);
+  const { type: kind = 'nor', writesize = 1, oobsize = 0, ecc, id } = options;
+  const { size = Number.NaN, erasesize = Number.NaN } = options;
   const { name = `${kind} in memory` } = options;
   const description = {
     kind,
@@ -160,7 +179,11 @@ export function mtd_new_ram(host: Rumpuser, options: mtd_ram_options): flash_chi
     writesize,
     oobsize,
     ...(kind === 'nand' && { ecc: ecc ?? 'hamming' }),
+    ...(id && { id }),
   } as const;
+  if (!(size >= 0 && Number.isInteger(size / erasesize))) {
+    throw new Errno('EINVAL', `${name}: ${size} bytes are no whole blocks of ${erasesize}`);
+  }
   const cells = new RamBacking((size / erasesize) * block_bytes(description));
   const { nop, nandsim } = options;
   return new_chip(host, cells, description, {
@@ -184,7 +207,14 @@ export function new_chip(
   const all = { ...options, name, erasesize };
   if (kind === 'nor') return new nor_chip(host, backing, all);
   if (kind === 'ram') return new ram_chip(host, backing, all);
-  return new nand_chip(host, backing, { ...all, writesize, oobsize, ...(ecc && { ecc }) });
+  const badblockPages = description.id && nand_decode_id(description.id).badblockPages;
+  return new nand_chip(host, backing, {
+    ...all,
+    writesize,
+    oobsize,
+    ...(ecc && { ecc }),
+    ...(badblockPages && { badblockPages }),
+  });
 }
 
 /** Bytes of an erase block in the image. */
@@ -304,7 +334,7 @@ function describe_page(
   options: mtd_open_options,
   known: chip_description | undefined,
   fail: (message: string) => never,
-): Pick<chip_description, 'writesize' | 'oobsize' | 'ecc' | 'layout'> {
+): Pick<chip_description, 'writesize' | 'oobsize' | 'ecc' | 'layout' | 'id'> {
   if (kind !== 'nand') return { writesize: 1, oobsize: 0 };
   const writesize = options.writesize ?? known?.writesize ?? fail('the page size is not known');
   const oobsize = options.oobsize ?? known?.oobsize ?? fail('the OOB size is not known');
@@ -314,7 +344,9 @@ function describe_page(
     fail(`pages of ${writesize} bytes do not make erase blocks of ${erasesize}`);
   }
   const ecc = options.ecc ?? known?.ecc ?? 'hamming';
-  return { writesize, oobsize, ecc, layout: options.layout ?? known?.layout ?? 'raw' };
+  const id = options.id ?? known?.id;
+  const layout = options.layout ?? known?.layout ?? 'raw';
+  return { writesize, oobsize, ecc, layout, ...(id && { id }) };
 }
 
 /** The rest of a file is padded to whole blocks; a device cannot grow and is cut. */

@@ -9,6 +9,7 @@ import { firstProgrammed } from '../jffs2/erased.js';
 import type { chip_description } from '../mtd/chip_description.js';
 import { without_oob } from '../mtd/nand_detect.js';
 import type { nand_ecc_name } from '../mtd/nand_ecc.js';
+import { nand_decode_id } from '../mtd/nand_ids.js';
 import { dump_block_bytes, type nand_dump_layout } from '../mtd/nand_layout.js';
 import { read_sidecar, sidecar_path } from '../mtd/sidecar.js';
 import type { Rumpuser } from '../rumpuser/rumpuser.js';
@@ -30,6 +31,7 @@ export interface Geometry {
   oobsize?: number;
   ecc?: nand_ecc_name;
   layout?: nand_dump_layout;
+  id?: readonly number[];
 }
 
 /** Pages of NAND, and how the file holds them. */
@@ -44,11 +46,13 @@ interface Pages {
 
 /** Looks at the file. What makes writing a risk is added to `doubts`. @throws MountError */
 export function examine(
-  options: MountJffs2Options,
+  given: MountJffs2Options,
   host: Rumpuser,
   report: string[],
   doubts: string[],
 ): { geometry: Geometry; detection: Jffs2Detection | null } {
+  const id = given.id_bytes === undefined ? undefined : parseId(given.id_bytes);
+  const options = id === undefined ? given : withId(given, id, report);
   const file = host.open(options.image, 'read');
   try {
     if (file.size() === 0 && options.size === undefined) {
@@ -67,12 +71,31 @@ export function examine(
       read: (buf, off, len, at) => file.read(buf, off, len, at),
     };
     const pages = nandPages(options, described, bytes, report, doubts);
-    return pages === null
-      ? examineNor(options, described, bytes, report, doubts)
-      : examineNand(options, described, pages, bytes, report, doubts);
+    if (pages === null) return examineNor(options, described, bytes, report, doubts);
+    const nand = examineNand(options, described, pages, bytes, report, doubts);
+    return id === undefined ? nand : { ...nand, geometry: { ...nand.geometry, id } };
   } finally {
     file.close();
   }
+}
+
+/** "20a20015", also with spaces, colons or 0x. @throws MountError EINVAL */
+function parseId(text: string): number[] {
+  const digits = text.replaceAll(/0x|[\s:]/gi, '');
+  if (!/^([0-9a-f]{2}){2,8}$/i.test(digits)) {
+    refuse(`id_bytes=${text}: two to eight bytes in hex are needed, as 20a20015`);
+  }
+  return [...digits.matchAll(/../g)].map(([byte]) => Number.parseInt(byte, 16));
+}
+
+/** What the id says of the chip, under what the options say. @throws MountError EINVAL */
+function withId(options: MountJffs2Options, id: number[], report: string[]): MountJffs2Options {
+  const { name, size, erasesize, writesize, oobsize } = nand_decode_id(id);
+  report.push(
+    `id bytes: ${name}, ${size / erasesize} erase blocks of ${erasesize / 1024} KiB, ` +
+      `pages of ${writesize}+${oobsize} bytes`,
+  );
+  return { chip: 'nand', erasesize, writesize, oobsize, ...options };
 }
 
 type Described = chip_description & { path: string };

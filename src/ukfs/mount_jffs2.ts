@@ -48,6 +48,8 @@ export interface MountJffs2Options {
   size?: number;
   /** Default: detected; a dump without OOB counts as NOR. */
   chip?: 'nor' | 'nand';
+  /** NAND: id bytes of the chip in hex, as "20a20015"; they give what of the rest is missing. */
+  id_bytes?: string;
   /** NAND: bytes of a page, and of its OOB. */
   writesize?: number;
   oobsize?: number;

@@ -1,4 +1,6 @@
-/** Several programs at once on one flash, small enough that garbage must be collected under them. */
+/**
+ * Several programs at once on one flash, small enough that garbage must be collected under them.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { hostTree } from '../images/host_tree.js';

@@ -54,7 +54,10 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** In memory, where there is such a place: programs sync a lot, and the host's disk is not the point. */
+/**
+ * In memory, where there is such a place: programs sync a lot, and the host's disk is not the
+ * point.
+ */
 const imageFolder = (): string =>
   mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'lump-day-'));
 

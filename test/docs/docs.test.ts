@@ -53,7 +53,9 @@ const questionsOf = (command: Command): Question[] => {
   ];
 };
 
-/** zsh completes on a terminal only: a shell on one of zsh's own, which tells what it would show. */
+/**
+ * zsh completes on a terminal only: a shell on one of zsh's own, which tells what it would show.
+ */
 const ZSH_SETUP = `
 PS1=; unset zle_bracketed_paste
 fpath=($PWD/zsh $fpath)

@@ -134,6 +134,19 @@ describe('ukfs: mountJffs2 of NAND', () => {
     }
   });
 
+  it('makes a chip by its id', () => {
+    const host = hostWith(new Uint8Array(0));
+    const options = { id_bytes: '20 a2 00 15', size: 16 * 131072 };
+    const lines = session(host, options, (fs) => fs.writeFile('first', 'x'));
+    expect(lines).to.include(
+      'id bytes: ST Micro NAND 64 MiB, 512 erase blocks of 128 KiB, pages of 2048+64 bytes',
+    );
+    expect(host.readFile(IMAGE).length % 2112).to.equal(0);
+    expect(session(host, {})).to.include('first');
+    expect(refusal(hostWith(kernel), { id_bytes: '20' })).to.include('two to eight bytes in hex');
+    expect(refusal(hostWith(kernel), { id_bytes: '2000' })).to.include('no such device is known');
+  });
+
   it('says what is wrong with what is asked for', () => {
     expect(refusal(hostWith(new Uint8Array(131072).fill(0xff)), { chip: 'nand' })).to.equal(
       'EINVAL: the page size of the NAND flash cannot be told from the image; give writesize=',
