@@ -30,6 +30,18 @@ export function cleanmarkerNode(c: jffs2_sb_info): Uint8Array {
   return marker;
 }
 
+/** What a program of `wanted` may have left when the power went: 'no' trace of it, or a part. */
+function isTornCopy(buf: Uint8Array, at: number, wanted: Uint8Array): 'no' | 'part' | 'whole' {
+  let torn = false;
+  for (let n = 0; n < wanted.length; n++) {
+    const missing = buf[at + n]! ^ wanted[n]!;
+    // A bit that is cleared here and not in what was wanted comes from something else.
+    if ((missing & wanted[n]!) !== 0) return 'no';
+    if (missing !== 0) torn = true;
+  }
+  return torn ? 'part' : 'whole';
+}
+
 /**
  * Was the power cut while the block's cleanmarker was written, so that the block is as good as
  * blank? A medium whose first formatting ended so has nothing else on it, and must not be refused.
@@ -42,15 +54,26 @@ export function isTornCleanmarker(
 ): boolean {
   if (c.cleanmarker_size === 0) return false;
   const marker = cleanmarkerNode(c);
-  let torn = false;
-  for (let n = 0; n < marker.length; n++) {
-    const missing = buf[start + n]! ^ marker[n]!;
-    // A bit that is cleared here and not in the marker comes from something else.
-    if ((missing & marker[n]!) !== 0) return false;
-    if (missing !== 0) torn = true;
-  }
   const rest = start + marker.length;
-  return torn && firstProgrammed(buf, rest, end) === end;
+  return isTornCopy(buf, start, marker) === 'part' && firstProgrammed(buf, rest, end) === end;
+}
+
+/**
+ * The same for the first page of nodes, on media that have no cleanmarker in the data. (Nothing in
+ * the block is a node; this says that something may have been about to become one.)
+ */
+export function isTornFirstPage(
+  c: jffs2_sb_info,
+  buf: Uint8Array,
+  start: number,
+  end: number,
+): boolean {
+  if (c.wbuf === null) return false;
+  const rest = start + c.cleanmarker_size + c.wbuf.page.length;
+  if (firstProgrammed(buf, rest, end) !== end) return false;
+  const magic = new Uint8Array(2);
+  c.e.put16(magic, 0, JFFS2_MAGIC_BITMASK);
+  return isTornCopy(buf, start + c.cleanmarker_size, magic) !== 'no';
 }
 
 function oobOps(mode: number, ooblen: number): mtd_oob_ops & { oobbuf: Uint8Array } {
@@ -87,13 +110,14 @@ export function jffs2_check_nand_cleanmarker(
   for (let page = 0; page < pages; page++) {
     const at = jeb.offset + page * mtd.writesize;
     const free = readOob(c, at, MTD_OPS_AUTO_OOB, mtd.oobavail);
-    if (page === 0) {
-      marked = wanted.every((byte, n) => free[n] === byte);
-      if (marked) free.fill(0xff, 0, wanted.length);
-    }
+    // A marker that was torn is as good as none.
+    const copy = page === 0 ? isTornCopy(free, 0, wanted) : 'no';
+    const programmed = free.filter((byte) => byte !== 0xff).length;
+    if (copy !== 'no') free.fill(0xff, 0, wanted.length);
     if (firstProgrammed(free, 0, free.length) < free.length) return 'dirty';
-    const programmed = readOob(c, at, MTD_OPS_RAW, mtd.oobsize).filter((byte) => byte !== 0xff);
-    if (programmed.length > (page === 0 && marked ? wanted.length : 0)) return 'dirty';
+    const whole = readOob(c, at, MTD_OPS_RAW, mtd.oobsize);
+    if (whole.filter((byte) => byte !== 0xff).length > programmed) return 'dirty';
+    if (copy === 'whole') marked = true;
   }
   return marked ? 'marked' : 'blank';
 }

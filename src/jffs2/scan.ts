@@ -25,6 +25,8 @@ import {
   H_TYPE,
   INODE_CRC_LENGTH,
   INODE_SIZE,
+  I_CSIZE,
+  I_DATA_CRC,
   I_INO,
   I_NODE_CRC,
   I_VERSION,
@@ -74,12 +76,14 @@ import {
 } from './nodelist.js';
 import {
   isTornCleanmarker,
+  isTornFirstPage,
   jffs2_check_nand_cleanmarker,
   jffs2_check_oob_empty,
 } from './cleanmarker.js';
 import { jffs2_mark_node_obsolete } from './nodemgmt.js';
 import { jffs2_sum_offset, jffs2_sum_scan_sumnode } from './summary.js';
 import { jffs2_summary } from './summary_node.js';
+import { jffs2_torn_page } from './torn_page.js';
 import { jffs2_build_xattr_datum, jffs2_build_xattr_ref } from './xattr.js';
 
 /** What the scan found an erase block to be. */
@@ -338,9 +342,12 @@ function jffs2_scan_eraseblock(
     at += bytes;
   };
   const flashOffset = (): number => jeb.offset + (at - start);
+  let isBad = false;
   const refuse = (kind: Parameters<typeof c.damage.report>[0], detail: string): void => {
+    isBad = true;
     c.damage.report(kind, flashOffset(), detail);
   };
+  const torn = jffs2_torn_page(c, jeb, buf, start, end);
   /** One word that starts no node; a run of them is reported where it begins. */
   let noiseEnd = -1;
   const noise = (kind: Parameters<typeof c.damage.report>[0], detail: () => string): void => {
@@ -350,6 +357,14 @@ function jffs2_scan_eraseblock(
   };
 
   while (at < end) {
+    if (torn !== null && isBad && at < torn.to) {
+      if (at <= torn.from) {
+        isBad = false;
+      } else {
+        dirty(torn.to - at);
+        continue;
+      }
+    }
     const left = end - at;
     if (left < HEADER_SIZE) {
       dirty(left);
@@ -408,6 +423,11 @@ function jffs2_scan_eraseblock(
         }
         if (e.u32(buf, at + I_NODE_CRC) !== crc32_le(0, buf, at, INODE_CRC_LENGTH)) {
           refuse('node crc', 'inode node');
+          dirty(length);
+          break;
+        }
+        if (torn !== null && at + length > torn.from && !isDataGood(c, buf, at, totlen)) {
+          refuse('data crc', 'inode node in a page that was programmed in part');
           dirty(length);
           break;
         }
@@ -532,12 +552,22 @@ function jffs2_scan_eraseblock(
         }
     }
   }
+  // What is not believed must be followed by nothing.
+  if (torn !== null && isBad) jffs2_scan_dirty_space(c, jeb, jeb.free_size);
   // Waste and dirt are told apart only after the scan.
   jeb.dirty_size += jeb.wasted_size;
   c.dirty_size += jeb.wasted_size;
   c.wasted_size -= jeb.wasted_size;
   jeb.wasted_size = 0;
-  return jffs2_scan_classify_jeb(c, jeb);
+  const state = jffs2_scan_classify_jeb(c, jeb);
+  return state === 'ALLDIRTY' && isTornFirstPage(c, buf, start, end) ? 'ALLFF' : state;
+}
+
+function isDataGood(c: jffs2_sb_info, buf: Uint8Array, at: number, totlen: number): boolean {
+  const csize = c.e.u32(buf, at + I_CSIZE);
+  if (csize === 0) return true;
+  if (INODE_SIZE + csize > totlen) return false;
+  return c.crc(buf, at + INODE_SIZE, csize) === c.e.u32(buf, at + I_DATA_CRC);
 }
 
 function unknownNode(nodetype: number, offset: number, advice: string): string {

@@ -88,6 +88,11 @@ export class jffs2_wbuf {
     return this.len > 0 || this.stranded.length > 0;
   }
 
+  /** What was written last is of inode `ino`, too: a name of it. */
+  concerns(ino: number): void {
+    if (this.len > 0) this.inodes.add(ino);
+  }
+
   /** Does the buffer have any of these bytes of flash? */
   covers(ofs: number, len: number): boolean {
     if (this.len > 0 && ofs < this.ofs + this.len && ofs + len > this.ofs) return true;

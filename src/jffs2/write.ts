@@ -260,6 +260,8 @@ export function jffs2_write_dirent(
   const state = ino === 0 ? REF_NORMAL : REF_PRISTINE;
   const { raw, offset } = programNode(c, totlen, state, f.inocache, alloc, again);
   c.summary.addDirent(f.inocache.ino, version, ino, type, name, offset % c.sector_size, totlen);
+  // As on NOR: after fsync of a file it has its name.
+  if (ino !== 0 && alloc !== ALLOC_GC) c.wbuf?.concerns(ino);
   return { raw, version, ino, type, name, pos: 0 };
 }
 
@@ -500,6 +502,7 @@ export function jffs2_do_rename(
       }
     }
     putDirent(c, from.f, 0, 0, from.name, time, ALLOC_DELETION);
+    c.wbuf?.concerns(ino);
   } finally {
     jffs2_complete_reservation(c);
   }

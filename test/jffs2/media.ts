@@ -14,6 +14,8 @@ export interface Medium {
   readonly blocks: number;
   /** Bytes that an erase block takes in the backing, OOB included. */
   readonly recordBytes: number;
+  /** Has jffs2 a write buffer on it, whose pages it recovers when they fail? */
+  readonly recoversPages: boolean;
   chip(host: SimulatedHost, backing: FlashBacking): flash_chip;
 }
 
@@ -23,6 +25,7 @@ function nor(eraseBytes: number, blocks: number): Medium {
     eraseBytes,
     blocks,
     recordBytes: eraseBytes,
+    recoversPages: false,
     chip: (host, backing) => new nor_chip(host, backing, { name: 'nor', erasesize: eraseBytes }),
   };
 }
@@ -34,6 +37,7 @@ function nand(writesize: number, oobsize: number, eraseBytes: number, blocks: nu
     eraseBytes,
     blocks,
     recordBytes: (eraseBytes / writesize) * (writesize + oobsize),
+    recoversPages: true,
     chip: (host, backing) => new nand_chip(host, backing, options),
   };
 }
@@ -50,6 +54,7 @@ function paged(
     eraseBytes,
     blocks,
     recordBytes: eraseBytes,
+    recoversPages: true,
     chip: (host, backing) => new paged_chip(host, backing, options),
   };
 }
@@ -65,6 +70,18 @@ export const MEDIA = {
   dataflash1056: paged('dataflash', 1056, 1056, 8 * 20),
   ubi: paged('ubi', 512, 8192, 16),
 } as const satisfies Record<string, Medium>;
+
+/** The smallest ones, for tests that mount them many thousand times. */
+export const CUT_MEDIA = {
+  nor: nor(4096, 12),
+  nand: nand(512, 16, 4096, 14),
+  nor2: nor(8192, 10),
+  nandLarge: nand(2048, 64, 16_384, 12),
+  eccNor: paged('ecc-nor', 32, 4096, 12),
+  dataflash: paged('dataflash', 528, 528, 16 * 12),
+} as const satisfies Record<string, Medium>;
+
+export type CutMedium = keyof typeof CUT_MEDIA;
 
 /** A blank one in memory. */
 export function blankBacking(medium: Medium): RamBacking {

@@ -1,19 +1,19 @@
 /**
- * The power goes at any moment: what was done is there, what was under way is there or not, and the
+ * The power goes at any moment: what was synced is there, of what came after a beginning, and the
  * file system goes on working.
  *
  * A workload is recorded call by call, with the tree before and after each; then the flash is cut
  * off at many moments and mounted. LUMP_CUTS=n tries so many moments of each workload,
  * LUMP_CUTS=linear every operation of the flash with a few tears each, LUMP_CUTS=exhaustive every
- * byte; LUMP_SEEDS=n more workloads; LUMP_CUT=seed:cut, as a failure prints it, one moment alone.
+ * byte; LUMP_CUT_POINTS=n goes on with further workloads until so many moments were tried;
+ * LUMP_CUT=medium:seed:cut, as a failure prints it, one moment alone.
  */
 import { expect } from 'chai';
-import { CowBacking } from '../../src/mtd/cow_backing.js';
-import { nor_chip } from '../../src/mtd/nor.js';
-import { RamBacking } from '../../src/mtd/ram_backing.js';
+import type { CowBacking } from '../../src/mtd/cow_backing.js';
+import { parse_fault, type cell_fault } from '../../src/mtd/fault.js';
 import {
+  cell_recorder,
   format_power_cut,
-  mtd_recorder,
   parse_power_cut,
   power_cut_states,
   power_cuts,
@@ -23,225 +23,36 @@ import {
 } from '../../src/mtd/recorder.js';
 import { Prng } from '../../src/rumpuser/prng.js';
 import type { Ukfs } from '../../src/ukfs/ukfs.js';
+import { record, sameBut, sameTree, type Recording } from './cut_workload.js';
+import { CUT_MEDIA, type CutMedium } from './media.js';
 import { newHost, Rig, sampleBytes } from './rig.js';
 import { differenceOf, treeOf, type Tree } from './tree_of.js';
 
-const ERASE_BYTES = 4096;
-const BLOCKS = 12;
-const CALLS = 500;
+const CALLS = 400;
 /** Moments per workload in the normal tier. */
-const SAMPLES = 50;
+const SAMPLES = 40;
+/** Of so many moments one is followed by a second cut and by much work. */
+const THOROUGH_EVERY = 8;
 
-/** One call, and which trees may be found when it was interrupted. */
-interface Call {
-  name: string;
-  before: Tree;
-  after: Tree;
-  /** Other trees that it passes through, by what they are. */
-  between: (tree: Tree) => boolean;
-  /** Flash operations [from, to) belong to it. */
-  from: number;
-  to: number;
+interface Workload {
+  readonly name: CutMedium;
+  readonly seed: number;
+  readonly fault: string;
 }
 
-const never = (): boolean => false;
+const format = ({ name, seed, fault }: Workload): string =>
+  `${name}:${seed}${fault === '' ? '' : `@${fault}`}`;
 
-function same(a: Tree, b: Tree): boolean {
-  if (a.size !== b.size) return false;
-  for (const [path, line] of a) if (b.get(path) !== line) return false;
-  return true;
-}
+let cached: { key: string; recording: Recording } | null = null;
 
-/** All lines but those of these paths are alike. */
-function sameBut(a: Tree, b: Tree, paths: readonly string[]): boolean {
-  const without = (tree: Tree): Tree => {
-    const copy = new Map(tree);
-    for (const path of paths) copy.delete(path);
-    return copy;
-  };
-  return same(without(a), without(b));
-}
-
-const SIZE_AND_CONTENT = / (\d+) ([\s\S]*)$/;
-
-/**
- * A write is cut: a beginning of the data is there (behind zeros, if it started behind the end).
- * Only files without attributes and with one name are written to, so that the line is simple.
- */
-function writtenInPart(
-  before: Tree,
-  path: string,
-  position: number,
-  data: string,
-): (tree: Tree) => boolean {
-  const [head] = before.get(path)!.split(SIZE_AND_CONTENT);
-  const old = SIZE_AND_CONTENT.exec(before.get(path)!)![2]!;
-  const grown = old.padEnd(position, '\0');
-  return (tree) => {
-    const line = tree.get(path);
-    if (line === undefined || !sameBut(tree, before, [path])) return false;
-    for (let length = 0; length <= data.length; length++) {
-      const content =
-        grown.slice(0, position) + data.slice(0, length) + grown.slice(position + length);
-      if (line === `${head} ${content.length} ${content}`) return true;
-    }
-    return false;
-  };
-}
-
-interface Recording {
-  base: CowBacking;
-  ops: readonly flash_op[];
-  calls: Call[];
-}
-
-function record(seed: number): Recording {
-  const base = new CowBacking(new RamBacking(BLOCKS * ERASE_BYTES), ERASE_BYTES);
-  const host = newHost(seed);
-  const chip = new nor_chip(host, base.fork(), { name: 'nor', erasesize: ERASE_BYTES });
-  const recorder = new mtd_recorder(chip);
-  const options = ['', 'endian=big', 'nosummary', 'compr=none'][seed % 4]!;
-  const rig = new Rig({ mtd: recorder, host, options, seed });
-  const { u } = rig;
-  const prng = new Prng(seed);
-  const calls: Call[] = [];
-  let before = treeOf(u);
-  let from = 0;
-  /** When the medium is full, the next so many calls make room. */
-  let removals = 0;
-
-  const call = (name: string, run: () => void, between: Call['between'] = never): void => {
-    host.advance(prng.below(30));
-    try {
-      run();
-    } catch (error) {
-      expect((error as { code: string }).code, name).to.equal('ENOSPC');
-      removals = 8;
-    }
-    const after = treeOf(u);
-    calls.push({ name, before, after, between, from, to: recorder.ops.length });
-    before = after;
-    from = recorder.ops.length;
-  };
-  call('mount', () => {});
-
-  const files = (): string[] =>
-    [...before].filter(([, line]) => line.startsWith('100')).map(([path]) => path);
-  const plainFiles = (): string[] =>
-    files().filter((path) => !/^\S+ \S+ ×| user\./.test(before.get(path)!));
-  const directories = (): string[] =>
-    [...before].filter(([, line]) => line.startsWith('40')).map(([path]) => path);
-  const pick = <T>(list: readonly T[]): T => list[prng.below(list.length)]!;
-  const fresh = (): string => {
-    const dir = pick(directories());
-    return `${dir === '/' ? '' : dir}/${pick(['a', 'b', 'c', 'd', 'e'])}${prng.below(4)}`;
-  };
-
-  for (let n = 0; n < CALLS; n++) {
-    const all = files();
-    const plain = plainFiles();
-    const path = fresh();
-    const taken = before.has(path);
-    const kind = prng.below(all.length < 4 ? 4 : 18);
-    switch (removals-- > 0 ? 4 : kind) {
-      case 0:
-        if (!taken) call(`mkdir ${path}`, () => u.mkdir(path));
-        break;
-      case 1:
-        if (!taken) call(`symlink ${path}`, () => u.symlink(`t${n}`, path));
-        break;
-      case 2:
-      case 3:
-        if (!taken) call(`create ${path}`, () => u.close(u.open(path, 'wx')));
-        break;
-      case 4: {
-        const victim = pick([...before.keys()].filter((other) => other !== '/'));
-        if (victim === undefined) break;
-        const isDirectory = directories().includes(victim);
-        if (isDirectory && u.readdir(victim).length > 0) break;
-        call(`remove ${victim}`, () => (isDirectory ? u.rmdir(victim) : u.unlink(victim)));
-        break;
-      }
-      case 5: {
-        const source = pick(all);
-        if (source === path || directories().includes(path)) break;
-        // Both names may be there: the new one is written first.
-        const old = before;
-        const counts = [source, path, ...all.filter((other) => linked(old, other))];
-        const between = (tree: Tree): boolean =>
-          tree.has(source) && tree.has(path) && sameBut(tree, old, counts);
-        call(`rename ${source} ${path}`, () => u.rename(source, path), between);
-        break;
-      }
-      case 6:
-        if (!taken) call(`link ${path}`, () => u.link(pick(all), path));
-        break;
-      case 7: {
-        const file = pick(plain.length > 0 ? plain : all);
-        const size = prng.below(3000);
-        call(`truncate ${file} ${size}`, () => u.truncate(file, size));
-        break;
-      }
-      case 8: {
-        const file = pick(all);
-        call(`setxattr ${file}`, () => u.setxattr(file, `user.${pick(['x', 'y'])}`, `value ${n}`));
-        break;
-      }
-      case 9: {
-        const file = pick(all);
-        const [name] = u.listxattr(file);
-        if (name !== undefined) call(`removexattr ${file}`, () => u.removexattr(file, name));
-        break;
-      }
-      case 10: {
-        const file = pick(all);
-        call(`chmod ${file}`, () => u.chmod(file, 0o600 + prng.below(64)));
-        break;
-      }
-      case 11:
-        call('background', () => rig.settle(8));
-        break;
-      case 12: {
-        const fd = u.open(pick(all), 'r');
-        call('fsync', () => u.fsync(fd));
-        u.close(fd);
-        break;
-      }
-      default: {
-        if (plain.length === 0) break;
-        const file = pick(plain);
-        const data = sampleBytes(1 + prng.below(prng.below(4) === 0 ? 5000 : 1500), prng.below(90));
-        const { size } = u.stat(file);
-        const position = prng.below(2) === 0 ? size : prng.below(size + 300);
-        const between = writtenInPart(before, file, position, Buffer.from(data).toString('latin1'));
-        const fd = u.open(file, 'r+');
-        call(
-          `write ${file} ${data.length} at ${position}`,
-          () => {
-            u.write(fd, data, 0, data.length, position);
-          },
-          between,
-        );
-        u.close(fd);
-      }
-    }
+function recordingOf(workload: Workload): Recording {
+  const key = format(workload);
+  if (cached?.key !== key) {
+    const faults = workload.fault === '' ? [] : [parse_fault(workload.fault) as cell_fault];
+    const medium = CUT_MEDIA[workload.name];
+    cached = { key, recording: record(medium, workload.seed, CALLS, faults) };
   }
-  // An open file that was removed keeps its blocks; nothing is open here.
-  rig.umount();
-  return { base, ops: recorder.ops, calls };
-}
-
-const linked = (tree: Tree, path: string): boolean => / ×/.test(tree.get(path)!);
-
-const recordings = new Map<number, Recording>();
-
-function recording(seed: number): Recording {
-  let found = recordings.get(seed);
-  if (!found) {
-    found = record(seed);
-    recordings.set(seed, found);
-  }
-  return found;
+  return cached.recording;
 }
 
 /** The file system is fit for more: it writes, collects garbage, and has it all after a remount. */
@@ -264,73 +75,130 @@ function goesOn(rig: Rig, u: Ukfs): void {
   rig.check();
 }
 
-/** Mounts what the flash holds, with a recorder in front of it. */
-function mountCut(seed: number, cut: power_cut, state: CowBacking): [Rig, mtd_recorder] {
+/** The same in short. */
+function goesOnAWhile(rig: Rig, u: Ukfs): void {
+  try {
+    u.writeFile('/again', sampleBytes(300, 1));
+    expect(u.readFile('/again').length).to.equal(300);
+  } catch (error) {
+    expect((error as { code: string }).code).to.equal('ENOSPC');
+  }
+  if (u.exists('/again')) u.unlink('/again');
+  rig.settle(2);
+  rig.check();
+}
+
+/** Mounts what the flash holds, with a recorder below the chip. */
+function mountCut(
+  { name, seed }: Workload,
+  options: string,
+  cut: power_cut,
+  state: CowBacking,
+): [Rig, cell_recorder] {
   const host = newHost(seed);
   host.advance(cut.op % 512);
-  const chip = new nor_chip(host, state, { name: 'nor', erasesize: ERASE_BYTES });
-  const mtd = new mtd_recorder(chip);
-  const options = ['', 'endian=big', 'nosummary', 'compr=none'][seed % 4]!;
-  return [new Rig({ mtd, host, options, seed, pageCacheBytes: 65536 }), mtd];
+  const cells = new cell_recorder(state);
+  const mtd = CUT_MEDIA[name].chip(host, cells);
+  return [new Rig({ mtd, host, options, seed, pageCacheBytes: 65536 }), cells];
 }
 
-/** The power goes again while what a cut has left is put in order. */
-function checkSecondCut(
-  seed: number,
-  cut: power_cut,
+/** The power goes again while what a cut has left is put in order, at each of these moments. */
+function checkSecondCuts(
+  workload: Workload,
+  options: string,
   base: CowBacking,
   ops: readonly flash_op[],
+  cuts: readonly power_cut[],
   expected: Tree,
 ): void {
-  const [second] = randomCuts(ops, 1, seed * 1_000_003 + cut.op * 1009 + cut.bytes);
-  if (second === undefined) return;
-  const [rig] = mountCut(seed, second, replay(base, ops, second));
-  const tree = treeOf(rig.u);
-  if (!sameBut(tree, expected, ['/again'])) {
-    const difference = differenceOf(tree, expected);
-    throw new Error(`a second time, at ${format_power_cut(second)}:\n${difference}`);
+  for (const second of cuts) {
+    const [rig] = mountCut(workload, options, second, replay(base, ops, second));
+    const tree = treeOf(rig.u);
+    if (!sameBut(tree, expected, ['/again'])) {
+      const difference = differenceOf(tree, expected);
+      throw new Error(`a second time, at ${format_power_cut(second)}:\n${difference}`);
+    }
+    if (tree.has('/again')) rig.u.unlink('/again');
+    goesOn(rig, rig.u);
+    rig.umount();
   }
-  if (tree.has('/again')) rig.u.unlink('/again');
-  goesOn(rig, rig.u);
-  rig.umount();
 }
 
-function checkCut(seed: number, cut: power_cut, state: CowBacking, calls: readonly Call[]): void {
+/** @param seconds how many second cuts to try. @returns moments tried. */
+function checkCut(
+  workload: Workload,
+  { calls, options }: Recording,
+  cut: power_cut,
+  state: CowBacking,
+  seconds: number,
+): number {
   const base = state.fork();
-  const [rig, recorder] = mountCut(seed, cut, state);
+  const [rig, { ops }] = mountCut(workload, options, cut, state);
   const tree = treeOf(rig.u);
   rig.check();
-  const call = calls.find(({ to }) => cut.op < to) ?? calls[calls.length - 1]!;
-  const { before, after, between, name } = call;
-  if (!same(tree, before) && !same(tree, after) && !between(tree)) {
-    const fromBefore = differenceOf(tree, before);
-    throw new Error(`${name}:\n${fromBefore}\nor:\n${differenceOf(tree, after)}`);
+  const at = calls.findIndex(({ to }) => cut.op < to);
+  const last = at < 0 ? calls.length - 1 : at;
+  const first = at < 0 ? last : last === 0 ? 0 : calls[last - 1]!.durable;
+  let found = sameTree(tree, calls[last]!.after);
+  for (let n = last; n >= first && !found; n--) {
+    found = sameTree(tree, calls[n]!.before) || calls[n]!.between(tree);
+  }
+  if (!found) {
+    const names = calls.slice(first, last + 1).map(({ name }) => name);
+    throw new Error(
+      `none of what ${names.join(', ')} may leave; to what was before:\n` +
+        `${differenceOf(tree, calls[first]!.before)}\nto what is after:\n` +
+        `${differenceOf(tree, calls[last]!.after)}`,
+    );
+  }
+  if (seconds === 0) {
+    goesOnAWhile(rig, rig.u);
+    rig.umount();
+    return 1;
   }
   goesOn(rig, rig.u);
   rig.umount();
-  checkSecondCut(seed, cut, base, recorder.ops, tree);
+  const cuts = randomCuts(ops, seconds, workload.seed * 1_000_003 + cut.op * 1009 + cut.bytes);
+  checkSecondCuts(workload, options, base, ops, cuts, tree);
+  return 1 + cuts.length;
 }
 
-function check(seed: number, cuts: Iterable<power_cut>): void {
-  const { base, ops, calls } = recording(seed);
-  for (const { cut, state } of power_cut_states(base, ops, cuts)) {
+/** @returns moments tried. */
+function check(
+  workload: Workload,
+  cuts: Iterable<power_cut>,
+  seconds: (n: number) => number,
+): number {
+  const recording = recordingOf(workload);
+  let points = 0;
+  let n = 0;
+  for (const { cut, state } of power_cut_states(recording.base, recording.ops, cuts)) {
     try {
-      checkCut(seed, cut, state, calls);
+      points += checkCut(workload, recording, cut, state, seconds(n++));
     } catch (error) {
       const failed = error as Error;
-      failed.message = `LUMP_CUT=${seed}:${format_power_cut(cut)}: ${failed.message}`;
+      failed.message = `LUMP_CUT=${format(workload)}:${format_power_cut(cut)}: ${failed.message}`;
       throw failed;
     }
   }
+  return points;
 }
 
-/** Any operation, cut after any byte, with any bits of the next one. */
-function randomCuts(ops: readonly flash_op[], count: number, seed: number): power_cut[] {
+/** Any operation of [from, to), cut after any byte, with any bits of the next one, or anyhow. */
+function randomCuts(
+  ops: readonly flash_op[],
+  count: number,
+  seed: number,
+  from = 0,
+  to = ops.length,
+): power_cut[] {
   const prng = new Prng(seed);
-  const changing = ops.map((_, n) => n).filter((n) => ops[n]!.kind !== 'sync');
+  const changing: number[] = [];
+  for (let n = from; n < to; n++) if (ops[n]!.kind !== 'sync') changing.push(n);
   if (changing.length === 0) return [];
   return Array.from({ length: count }, () => {
     const op = changing[prng.below(changing.length)]!;
+    if (prng.below(4) === 0) return { op, bytes: 0, mask: 0, seed: prng.below(1000) };
     const length = op_bytes(ops[op]!);
     // The first bytes decide most: they are a header.
     const bytes = prng.below(prng.below(2) === 0 ? Math.min(length, 80) : length);
@@ -343,30 +211,90 @@ function op_bytes(op: flash_op): number {
   return op.kind === 'program' ? op.data.length : op.len;
 }
 
+const model = process.env.LUMP_CUTS ?? `${SAMPLES}`;
+const pointsWanted = Number(process.env.LUMP_CUT_POINTS ?? 0);
+const names = Object.keys(CUT_MEDIA) as CutMedium[];
+let pointsTried = 0;
+
+function modelCuts({ ops }: Recording, seed: number): Iterable<power_cut> {
+  if (model === 'linear' || model === 'exhaustive') return power_cuts(ops, model);
+  return randomCuts(ops, Number(model), seed);
+}
+
+const thorough = (n: number): number => (n % THOROUGH_EVERY === 0 ? 1 : 0);
+
 describe('jffs2: the power goes', () => {
   const one = process.env.LUMP_CUT;
   if (one !== undefined) {
     it(`survives ${one}`, () => {
-      const [seed, cut] = one.split(':') as [string, string];
-      check(Number(seed), [parse_power_cut(cut)!]);
+      const match = /^(\w+):(\d+)(?:@(.+?:.+?))?:([^:]+)$/.exec(one);
+      if (match === null) throw new Error(`LUMP_CUT=${one} is no moment`);
+      const workload = {
+        name: match[1] as CutMedium,
+        seed: Number(match[2]),
+        fault: match[3] ?? '',
+      };
+      check(workload, [parse_power_cut(match[4]!)!], () => 4);
     });
     return;
   }
 
-  const model = process.env.LUMP_CUTS ?? `${SAMPLES}`;
-  const seeds = Number(process.env.LUMP_SEEDS ?? 4);
-  for (let seed = 0; seed < seeds; seed++) {
-    it(`at any moment of workload ${seed}`, function () {
+  after(() => console.log(`      ${pointsTried} moments at which the power went`));
+
+  for (const name of names) {
+    it(`at any moment of a workload, on ${CUT_MEDIA[name].name}`, function () {
       this.timeout(0);
-      const { ops, calls } = recording(seed);
-      // The workload is long enough to collect garbage.
-      const erases = ops.filter((op) => op.kind === 'erase').length;
-      expect(erases, 'erases').to.be.greaterThan(2 * BLOCKS);
-      expect(calls.length).to.be.greaterThan(CALLS / 2);
-      if (model === 'linear' || model === 'exhaustive') {
-        check(seed, power_cuts(ops, model));
-      } else {
-        check(seed, randomCuts(ops, Number(model), seed));
+      const wanted = pointsTried + pointsWanted / names.length;
+      let seed = names.indexOf(name);
+      do {
+        const workload = { name, seed, fault: '' };
+        const recording = recordingOf(workload);
+        // The workload is long enough to collect garbage.
+        const { blocks, recordBytes } = CUT_MEDIA[name];
+        const erased = recording.ops.reduce(
+          (sum, op) => sum + (op.kind === 'erase' ? op.len : 0),
+          0,
+        );
+        expect(erased, 'bytes erased').to.be.greaterThan(1.5 * blocks * recordBytes);
+        pointsTried += check(workload, modelCuts(recording, seed), thorough);
+        seed += names.length + 1;
+      } while (pointsTried < wanted);
+    });
+
+    it(`and again in a rename or in garbage collection, on ${CUT_MEDIA[name].name}`, function () {
+      this.timeout(0);
+      const workload = { name, seed: names.indexOf(name) + 50, fault: '' };
+      const { ops, calls } = recordingOf(workload);
+      const chosen = calls.filter(
+        (call) => /^(rename|background)/.test(call.name) && call.to > call.from,
+      );
+      expect(chosen.length).to.be.greaterThan(10);
+      const [few, seconds] = pointsWanted > 0 ? [chosen.length, 12] : [6, 3];
+      const step = Math.max(1, Math.floor(chosen.length / few));
+      const cuts = chosen
+        .filter((_, n) => n % step === 0)
+        .flatMap(({ from, to }) => randomCuts(ops, 1, from, from, to));
+      pointsTried += check(workload, cuts, () => seconds);
+    });
+  }
+
+  const paged = names.filter((name) => CUT_MEDIA[name].recoversPages);
+  for (const name of paged) {
+    it(`while a page that failed is recovered, and again, on ${CUT_MEDIA[name].name}`, function () {
+      this.timeout(0);
+      const seed = names.indexOf(name) + 70;
+      const { ops } = recordingOf({ name, seed, fault: '' });
+      const failures = pointsWanted > 0 ? 40 : 4;
+      const prng = new Prng(seed);
+      for (let n = 0; n < failures; n++) {
+        const op = prng.below(ops.length);
+        if (ops[op]!.kind !== 'program') continue;
+        const workload = { name, seed, fault: `fail:${op}+${prng.below(200)}` };
+        const after = recordingOf(workload).ops;
+        // What the recovery does comes right behind the failure.
+        const end = Math.min(after.length, op + 12);
+        const cuts = randomCuts(after, pointsWanted > 0 ? 40 : 6, n, op, end);
+        pointsTried += check(workload, cuts, (cut) => (cut % 2 === 0 ? 3 : 0));
       }
     });
   }
