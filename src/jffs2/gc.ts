@@ -48,6 +48,7 @@ import {
   jffs2_inode_info,
   jffs2_next_version,
   jffs2_raw_ref_to_owner,
+  list_del,
   ref_block,
   ref_flags,
   ref_obsolete,
@@ -114,7 +115,12 @@ function jffs2_find_gc_block(c: jffs2_sb_info): jffs2_eraseblock | null {
   // Somebody waits for space: what needs no copying comes first.
   const isShort = c.nr_free_blocks + c.nr_erasing_blocks < c.resv_blocks_write;
   let list: EraseblockList;
-  if (!c.bad_used_list.empty && c.nr_free_blocks > c.resv_blocks_gcbad) list = c.bad_used_list;
+  const badFirst = !c.bad_used_list.empty && c.nr_free_blocks > c.resv_blocks_gcbad;
+  if (!badFirst && c.nr_free_blocks + c.nr_erasing_blocks <= 1) {
+    const least = leastUsedBlock(c);
+    if (least) return startCollecting(c, least);
+  }
+  if (badFirst) list = c.bad_used_list;
   else if ((n < 50 || isShort) && !c.erasable_list.empty) list = c.erasable_list;
   else if (n < 110 && !c.very_dirty_list.empty) list = c.very_dirty_list;
   else if (n < 126 && !c.dirty_list.empty) list = c.dirty_list;
@@ -128,7 +134,23 @@ function jffs2_find_gc_block(c: jffs2_sb_info): jffs2_eraseblock | null {
     return jffs2_find_gc_block(c);
   } else return null;
 
-  const jeb = list.shift()!;
+  return startCollecting(c, list.first!);
+}
+
+/**
+ * The block that is emptied soonest: when the last one is being written to, nothing else would do.
+ * A cut of the power may have cost the block that was kept for it.
+ */
+function leastUsedBlock(c: jffs2_sb_info): jffs2_eraseblock | null {
+  let least: jffs2_eraseblock | null = null;
+  for (const list of [c.erasable_list, c.very_dirty_list, c.dirty_list]) {
+    for (const jeb of list) if (!least || jeb.used_size < least.used_size) least = jeb;
+  }
+  return least;
+}
+
+function startCollecting(c: jffs2_sb_info, jeb: jffs2_eraseblock): jffs2_eraseblock {
+  list_del(jeb);
   c.gcblock = jeb;
   jeb.gc_node = jeb.first_node;
   if (jeb.wasted_size > 0) {

@@ -43,6 +43,8 @@ export const ALLOC_GC = 2;
 /** File data: a failed write is told to the caller instead of being repeated here. */
 export const ALLOC_NORETRY = 3;
 
+const CHIP_FAILED = 'the chip failed; nothing more is written to it';
+
 /** May an unprivileged caller write while `rp_size` bytes are kept for privileged ones? */
 function jffs2_rp_can_write(c: jffs2_sb_info): boolean {
   const { rp_size } = c.mount_opts;
@@ -72,6 +74,7 @@ export function jffs2_reserve_space(
   sumsize: number,
 ): number {
   const want = PAD(minsize);
+  if (c.wbuf?.failed) throw new Errno('EIO', CHIP_FAILED);
   c.alloc_sem.lock();
   try {
     if (prio !== ALLOC_DELETION && !jffs2_rp_can_write(c)) throw new Errno('ENOSPC');
@@ -143,6 +146,40 @@ function jffs2_close_nextblock(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
   c.nextblock = null;
 }
 
+/** Makes a block that has nodes fit for being written to behind them. */
+export function jffs2_prepare_tail(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
+  jeb.wasted_size += jeb.dirty_size;
+  c.wasted_size += jeb.dirty_size;
+  c.dirty_size -= jeb.dirty_size;
+  jeb.dirty_size = 0;
+  if (c.wbuf === null) return;
+  // The page that was written last is not written to again.
+  const skip = jeb.free_size % c.wbuf.page.length;
+  jeb.wasted_size += skip;
+  jeb.free_size -= skip;
+  c.wasted_size += skip;
+  c.free_size -= skip;
+}
+
+/**
+ * When nothing is free and nothing can be erased: what cuts of the power have left free at the ends
+ * of blocks, so that collecting gets going again. @returns whether there was any.
+ */
+function jffs2_take_tail(c: jffs2_sb_info): boolean {
+  let best: jffs2_eraseblock | null = null;
+  for (const list of [c.dirty_list, c.very_dirty_list]) {
+    for (const jeb of list) {
+      if (jeb.free_size > 0 && (!best || jeb.free_size > best.free_size)) best = jeb;
+    }
+  }
+  if (!best) return false;
+  list_del(best);
+  jffs2_prepare_tail(c, best);
+  c.nextblock = best;
+  c.summary.disable();
+  return true;
+}
+
 /**
  * Takes the next free block to write to.
  * @returns false when the caller must try again (an erase went on meanwhile).
@@ -160,6 +197,7 @@ function jffs2_find_nextblock(c: jffs2_sb_info): boolean {
       // Not so while the nodes of a failed page look for a place.
       if (!c.wbuf!.dirty) return false;
     }
+    if (c.nr_erasing_blocks === 0 && jffs2_take_tail(c)) return false;
     if (c.nr_erasing_blocks === 0) {
       throw new Errno('ENOSPC', 'no erase block is free, and none can be erased');
     }
@@ -186,7 +224,7 @@ function fitsNextblock(c: jffs2_sb_info, minsize: number, sumsize: number): bool
 /** Makes nextblock fit for a node of `minsize` bytes. @returns the room, 0 = try again. */
 function jffs2_do_reserve_space(c: jffs2_sb_info, minsize: number, sumsize: number): number {
   const { summary } = c;
-  if (c.wbuf?.failed) throw new Errno('EIO', 'the chip failed; nothing more is written to it');
+  if (c.wbuf?.failed) throw new Errno('EIO', CHIP_FAILED);
   let reserved = 0;
   let jeb = c.nextblock;
   if (jeb && !summary.disabled) {

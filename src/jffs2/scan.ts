@@ -80,7 +80,7 @@ import {
   jffs2_check_nand_cleanmarker,
   jffs2_check_oob_empty,
 } from './cleanmarker.js';
-import { jffs2_mark_node_obsolete } from './nodemgmt.js';
+import { jffs2_mark_node_obsolete, jffs2_prepare_tail } from './nodemgmt.js';
 import { jffs2_sum_offset, jffs2_sum_scan_sumnode } from './summary.js';
 import { jffs2_summary } from './summary_node.js';
 import { jffs2_torn_page } from './torn_page.js';
@@ -165,14 +165,15 @@ export function jffs2_scan_classify_jeb(c: jffs2_sb_info, jeb: jffs2_eraseblock)
   return 'ALLDIRTY';
 }
 
-/** Turns what is free in a block into waste, and waste into dirt, and files it by its dirt. */
-function fileDirty(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
-  jeb.dirty_size += jeb.wasted_size + jeb.free_size;
-  c.dirty_size += jeb.wasted_size + jeb.free_size;
+/** Turns waste into dirt, and what is free unless it can be written to; files a block by both. */
+function fileDirty(c: jffs2_sb_info, jeb: jffs2_eraseblock, tailUsable: boolean): void {
+  jeb.dirty_size += jeb.wasted_size;
+  c.dirty_size += jeb.wasted_size;
   c.wasted_size -= jeb.wasted_size;
-  c.free_size -= jeb.free_size;
-  jeb.wasted_size = jeb.free_size = 0;
-  (VERYDIRTY(c, jeb.dirty_size) ? c.very_dirty_list : c.dirty_list).addHead(jeb);
+  jeb.wasted_size = 0;
+  if (!tailUsable) jffs2_scan_dirty_space(c, jeb, jeb.free_size);
+  const dirt = jeb.dirty_size + jeb.free_size;
+  (VERYDIRTY(c, dirt) ? c.very_dirty_list : c.dirty_list).addHead(jeb);
 }
 
 /**
@@ -208,19 +209,17 @@ export function jffs2_scan_medium(c: jffs2_sb_info): void {
         c.clean_list.addHead(jeb);
         break;
       case 'PARTDIRTY': {
-        // The block with the longest tail goes on being written to; the others lose theirs.
+        // The block with the longest tail goes on being written to; those of the others are for
+        // bad times. (Linux forgets them.)
         const best = c.nextblock;
         const least = Math.max(MIN_FREE, c.wbuf?.page.length ?? 0);
-        if (
-          jeb.free_size > least &&
-          (!best || best.free_size < jeb.free_size) &&
-          isTailErased(c, jeb)
-        ) {
-          if (best) fileDirty(c, best);
+        const usable = jeb.free_size > least && isTailErased(c, jeb);
+        if (usable && (!best || best.free_size < jeb.free_size)) {
+          if (best) fileDirty(c, best, true);
           c.nextblock = jeb;
           c.summary.take(collected);
         } else {
-          fileDirty(c, jeb);
+          fileDirty(c, jeb, usable);
         }
         break;
       }
@@ -239,20 +238,7 @@ export function jffs2_scan_medium(c: jffs2_sb_info): void {
     }
   }
   const next = c.nextblock;
-  if (next && next.dirty_size > 0) {
-    next.wasted_size += next.dirty_size;
-    c.wasted_size += next.dirty_size;
-    c.dirty_size -= next.dirty_size;
-    next.dirty_size = 0;
-  }
-  if (next && c.wbuf !== null) {
-    // The page that was written last is not written to again.
-    const skip = next.free_size % c.wbuf.page.length;
-    next.wasted_size += skip;
-    next.free_size -= skip;
-    c.wasted_size += skip;
-    c.free_size -= skip;
-  }
+  if (next) jffs2_prepare_tail(c, next);
   if (!c.mount_opts.summary) c.summary.disable();
   if (next && PAD(c.summary.sum_size + JFFS2_SUMMARY_FRAME_SIZE) > next.free_size) {
     c.summary.disable();

@@ -194,7 +194,7 @@ function randomCuts(
 ): power_cut[] {
   const prng = new Prng(seed);
   const changing: number[] = [];
-  for (let n = from; n < to; n++) if (ops[n]!.kind !== 'sync') changing.push(n);
+  for (let n = from; n < to; n++) if (op_bytes(ops[n]!) > 0) changing.push(n);
   if (changing.length === 0) return [];
   return Array.from({ length: count }, () => {
     const op = changing[prng.below(changing.length)]!;
