@@ -20,6 +20,7 @@ const MAY_IMPORT = {
   ukfs: ['puffs', 'l2p', 'lump'],
   'fs-utils': ['ukfs'],
   inspect: ['jffs2', 'mtd', 'lump'],
+  makefs: ['jffs2', 'mtd', 'lump', 'rumpuser'],
   wearlab: ['rumpuser', 'lump', 'dcache', 'mtd', 'jffs2', 'puffs', 'l2p', 'netbsd-compat', 'ukfs'],
 };
 

@@ -56,6 +56,15 @@ export const JFFS2_XPREFIX_ACL_ACCESS = 3;
 export const JFFS2_XPREFIX_ACL_DEFAULT = 4;
 export const JFFS2_XPREFIX_TRUSTED = 5;
 
+/** Prefix number → what a name begins with; those of the access lists are whole names. */
+export const JFFS2_XPREFIX_NAMES: Readonly<Record<number, string>> = {
+  [JFFS2_XPREFIX_USER]: 'user.',
+  [JFFS2_XPREFIX_SECURITY]: 'security.',
+  [JFFS2_XPREFIX_ACL_ACCESS]: 'system.posix_acl_access',
+  [JFFS2_XPREFIX_ACL_DEFAULT]: 'system.posix_acl_default',
+  [JFFS2_XPREFIX_TRUSTED]: 'trusted.',
+};
+
 /** Longest name that Linux can look up; the field could hold 255. */
 export const JFFS2_MAX_NAME_LEN = 254;
 /** Least data a write asks space for: chunks smaller than this are not worth a node. */

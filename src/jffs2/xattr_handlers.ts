@@ -10,8 +10,7 @@ import {
 import type { ByteName } from '../lump/types.js';
 import { JFFS2_INODE_INFO, jffs2_now, JFFS2_SB_INFO } from './fs.js';
 import {
-  JFFS2_XPREFIX_ACL_ACCESS,
-  JFFS2_XPREFIX_ACL_DEFAULT,
+  JFFS2_XPREFIX_NAMES,
   JFFS2_XPREFIX_SECURITY,
   JFFS2_XPREFIX_TRUSTED,
   JFFS2_XPREFIX_USER,
@@ -50,21 +49,12 @@ export const jffs2_xattr_handlers: readonly xattr_handler[] = [
   trusted,
 ];
 
-/** Prefix number on the medium → prefix of the name; the ACLs' are whole names. */
-const PREFIXES: Readonly<Record<number, ByteName>> = {
-  [JFFS2_XPREFIX_USER]: 'user.',
-  [JFFS2_XPREFIX_SECURITY]: 'security.',
-  [JFFS2_XPREFIX_ACL_ACCESS]: 'system.posix_acl_access',
-  [JFFS2_XPREFIX_ACL_DEFAULT]: 'system.posix_acl_default',
-  [JFFS2_XPREFIX_TRUSTED]: 'trusted.',
-};
-
 /** All names; who may see which is the VFS's business. Unknown prefixes are left out. */
 export function jffs2_listxattr(inode: inode): ByteName[] {
   const c = JFFS2_SB_INFO(inode.i_sb);
   const names: ByteName[] = [];
   for (const { xprefix, name } of jffs2_list_xattr(c, JFFS2_INODE_INFO(inode).inocache)) {
-    const prefix = PREFIXES[xprefix];
+    const prefix = JFFS2_XPREFIX_NAMES[xprefix];
     if (prefix !== undefined) names.push(prefix + name);
   }
   return names;

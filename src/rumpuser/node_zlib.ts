@@ -97,9 +97,45 @@ function checkRange(buffer: Uint8Array, offset: number, length: number): void {
   }
 }
 
+/**
+ * A deflate state and what its window still holds of earlier data.
+ *
+ * Node's zlib (Chromium's) hashes four bytes at every place, the last three of the data included, and
+ * so looks at up to three bytes behind the end. After a reset those are what longer data left there,
+ * and matches near the end come out one way or another: the same data would not always make the same
+ * stream. Zeros are what a new state has there, and what is put there before shorter data comes.
+ */
+class Deflater {
+  readonly stream: ReusableStream;
+  /** Bytes of the window that may be other than zero. */
+  #usedBytes = 0;
+  #zeros = new Uint8Array(0);
+  #sink = new Uint8Array(0);
+
+  constructor(level: number) {
+    this.stream = new ReusableStream(createDeflate({ level }));
+  }
+
+  /** Makes the state as good as new for data of this length. */
+  reset(srcLength: number): void {
+    this.stream.reset();
+    if (srcLength < this.#usedBytes) {
+      const length = this.#usedBytes;
+      if (this.#zeros.length < length) {
+        this.#zeros = new Uint8Array(length);
+        this.#sink = new Uint8Array(length + 64);
+      }
+      this.stream.finish(this.#zeros, 0, length, this.#sink, 0, this.#sink.length);
+      this.stream.reset();
+      this.#usedBytes = 0;
+    }
+    this.#usedBytes = Math.max(this.#usedBytes, srcLength);
+  }
+}
+
 /** The fast way. One deflate state per level, made when first asked for. */
 class HandleZlib implements HostCodecs {
-  readonly #deflaters: (ReusableStream | undefined)[] = [];
+  readonly #deflaters: (Deflater | undefined)[] = [];
   readonly #inflater = new ReusableStream(createInflateRaw());
   readonly #spill = new Uint8Array(1);
 
@@ -114,12 +150,13 @@ class HandleZlib implements HostCodecs {
   ): number {
     checkRange(src, srcOffset, srcLength);
     checkRange(dst, dstOffset, dstCapacity);
-    let stream = this.#deflaters[level];
-    if (stream === undefined) {
-      stream = new ReusableStream(createDeflate({ level }));
-      this.#deflaters[level] = stream;
+    let deflater = this.#deflaters[level];
+    if (deflater === undefined) {
+      deflater = new Deflater(level);
+      this.#deflaters[level] = deflater;
     }
-    stream.reset();
+    deflater.reset(srcLength);
+    const { stream } = deflater;
     if (!stream.finish(src, srcOffset, srcLength, dst, dstOffset, dstCapacity)) return -1;
     // No room left: more may be waiting inside.
     return stream.roomLeft() === 0 ? -1 : dstCapacity - stream.roomLeft();

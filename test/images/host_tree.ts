@@ -1,7 +1,7 @@
 /** The tree below a folder of the host, through the host's own system calls. */
 import { execFileSync } from 'node:child_process';
 import { lstatSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
-import { parseGetfattr } from './getfattr.js';
+import { parseGetfattr } from '../../src/rumpuser/getfattr.js';
 import type { Tree, TreePath, TreeSource } from './tree.js';
 import { readTree, typeOfMode } from './tree.js';
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { parseGetfattr } from './getfattr.js';
+import { parseGetfattr } from '../../src/rumpuser/getfattr.js';
 import type { TreeEntry, TreeNode } from './tree.js';
 import { assertSameTree, brokenNode, buildTree, diffTrees } from './tree.js';
 

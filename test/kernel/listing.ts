@@ -1,5 +1,5 @@
 /** Reads the files that `list_tree` of guest.sh wrote: the kernel's view of a tree. */
-import { parseGetfattr, unquoteOctal } from '../images/getfattr.js';
+import { parseGetfattr, unquoteOctal } from '../../src/rumpuser/getfattr.js';
 import type { Tree, TreeNode, TreePath } from '../images/tree.js';
 import { brokenNode, buildTree, typeOfMode } from '../images/tree.js';
 

@@ -1,13 +1,13 @@
 /** Reads what `getfattr -R -P -h -d -m - -e hex .` prints. */
-import type { TreePath } from './tree.js';
 
 /**
  * A block per file: "# file: PATH", then "NAME=0xHEX" lines, then an empty line. In paths and names
  * getfattr writes the bytes that would confuse a reader as a backslash and three octal digits.
  * Files without attributes are left out.
+ * @returns path ('.' is the root) → pairs of name and value, all of them bytes
  */
-export function parseGetfattr(text: string): Map<TreePath, [string, Uint8Array][]> {
-  const attributes = new Map<TreePath, [string, Uint8Array][]>();
+export function parseGetfattr(text: string): Map<string, [string, Uint8Array][]> {
+  const attributes = new Map<string, [string, Uint8Array][]>();
   let current: [string, Uint8Array][] = [];
   for (const line of text.split('\n')) {
     if (line === '') continue;
