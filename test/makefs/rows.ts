@@ -30,7 +30,11 @@ export const MAKE_ROWS: readonly MakeRow[] = [
   row('summary', { summary: true }),
   row('summary, big-endian, 16 KiB', { summary: true }, { byteOrder: 'be', eraseKib: 16 }),
   row('summary without cleanmarkers', { summary: true, 'no-cleanmarkers': true, pad: true }),
-  row('summary, 8 KiB, uncompressed', { summary: true, 'compression-mode': 'none' }, { eraseKib: 8 }),
+  row(
+    'summary, 8 KiB, uncompressed',
+    { summary: true, 'compression-mode': 'none' },
+    { eraseKib: 8 },
+  ),
   row('xattrs', { 'with-xattr': true }),
   row('xattrs, summary, big-endian', { 'with-xattr': true, summary: true }, { byteOrder: 'be' }),
   row('access lists', { 'with-posix-acl': true }),
