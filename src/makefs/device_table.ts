@@ -3,10 +3,10 @@
  *
  *     path type mode uid gid major minor start inc count
  *
- * mode is octal, "-" stands for a field that is not used. Types: f (a file of the tree), d, c, b, p,
- * l (a symlink of the tree). With a count, `path` is a prefix: the numbers from `start` on are added
- * to it, and the minor number grows by `inc`. What exists is changed, directories, devices and fifos
- * that do not are made.
+ * mode is octal, "-" stands for a field that is not used. Types: f (a file of the tree), d, c, b,
+ * p, l (a symlink of the tree). With a count, `path` is a prefix: the numbers from `start` on are
+ * added to it, and the minor number grows by `inc`. What exists is changed, directories, devices
+ * and fifos that do not are made.
  *
  * Source: reference jffs2.md §12.2, and the table that mtd-utils ships as an example.
  */

@@ -1,7 +1,7 @@
 /**
- * The tree that an image is made from: what phases 1 and 2 build (from directories, a specification,
- * a device table) and what a file-system type's writer reads. A *node* is a name, an *inode* is what
- * the name leads to; hard links are nodes that share an inode.
+ * The tree that an image is made from: what phases 1 and 2 build (from directories, a
+ * specification, a device table) and what a file-system type's writer reads. A *node* is a name, an
+ * *inode* is what the name leads to; hard links are nodes that share an inode.
  *
  * Names, link targets and attribute names are bytes, one character each ({@link ByteName}).
  */
@@ -142,7 +142,7 @@ export const FILE_TYPES: Readonly<Record<number, string>> = {
   0o140000: 'socket',
 };
 
-/** A path as a terminal can show it: bytes that are not printable ASCII in octal, as in mtree(5). */
+/** A path as a terminal can show it: what is no printable ASCII in octal, as in mtree(5). */
 export const showPath = (path: ByteName): string =>
   path.replace(
     /[^\x20-\x7e]|\\/g,

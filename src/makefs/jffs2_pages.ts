@@ -2,10 +2,10 @@
  * The pages of all files of an image, read in order and compressed on every processor.
  *
  * A ring of slots lies in shared memory, each with room for a page and for what it becomes. The
- * caller's thread reads files into free slots, workers (and the caller, when it has nothing better to
- * do) claim filled ones in order and compress them, and the caller takes them out in order. What a
- * page becomes depends on the page alone, so the number of threads does not show in the image. All
- * waiting is Atomics.wait: the caller stays synchronous.
+ * caller's thread reads files into free slots, workers (and the caller, when it has nothing better
+ * to do) claim filled ones in order and compress them, and the caller takes them out in order. What
+ * a page becomes depends on the page alone, so the number of threads does not show in the image.
+ * All waiting is Atomics.wait: the caller stays synchronous.
  *
  * A worker that never starts costs time only: whatever is unclaimed the caller compresses itself.
  */

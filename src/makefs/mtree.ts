@@ -2,8 +2,9 @@
  * mtree(5) specifications: a line per file, with its attributes as keywords. Reads both styles, the
  * nested one (relative names, "..") and the one with full paths; writes full paths.
  *
- * Source: NetBSD's manual page mtree(5); reference rump.md §7.3. Digests, cksum, size, flags, nlink,
- * tags and the like are for who verifies a tree: they are read, and mean nothing to an image.
+ * Source: NetBSD's manual page mtree(5); reference rump.md §7.3. Digests, cksum, size, flags,
+ * nlink, tags and the like are for who verifies a tree: they are read, and mean nothing to an
+ * image.
  */
 import { type ByteName, bytesToName, putName } from '../lump/types.js';
 import {
@@ -287,7 +288,7 @@ export function decodeMtree(text: string): ByteName {
   );
 }
 
-/** Everything but plain printable characters as \ooo; '#' and glob characters, too, as vis(3) can. */
+/** Everything but plain printable characters as \ooo; '#' and glob characters, too. */
 export const encodeMtree = (name: ByteName): string =>
   name.replace(
     /[^!-~]|[\\#*?[=]/g,

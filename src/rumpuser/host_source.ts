@@ -1,6 +1,7 @@
 /**
  * The host's file trees, for who builds an image from one: names, attributes, contents, without a
- * symlink ever being followed below the root. Implementations: `node_source.ts`; tests have their own.
+ * symlink ever being followed below the root. Implementations: `node_source.ts`; tests have their
+ * own.
  *
  * Paths and names are *bytes*: one character (U+0000…U+00FF) per byte. Failing calls throw
  * {@link HostError} with the host's errno name.

@@ -1,7 +1,8 @@
 /**
  * Further threads of the host, for work that is cut into pieces (compression). They share memory
- * with the caller and nothing else; who divides the work does so with Atomics, so that a synchronous
- * caller can wait for them. A thread may start late or never: a caller must be able to do without.
+ * with the caller and nothing else; who divides the work does so with Atomics, so that a
+ * synchronous caller can wait for them. A thread may start late or never: a caller must be able to
+ * do without.
  */
 import type { HostCodecs } from './rumpuser.js';
 

@@ -1,4 +1,4 @@
-/** {@link HostSource} on Node. Extended attributes come from getfattr(1), since Node has no call. */
+/** {@link HostSource} on Node. Extended attributes come from getfattr(1): Node has no call. */
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { parseGetfattr } from './getfattr.js';

@@ -100,10 +100,11 @@ function checkRange(buffer: Uint8Array, offset: number, length: number): void {
 /**
  * A deflate state and what its window still holds of earlier data.
  *
- * Node's zlib (Chromium's) hashes four bytes at every place, the last three of the data included, and
- * so looks at up to three bytes behind the end. After a reset those are what longer data left there,
- * and matches near the end come out one way or another: the same data would not always make the same
- * stream. Zeros are what a new state has there, and what is put there before shorter data comes.
+ * Node's zlib (Chromium's) hashes four bytes at every place, the last three of the data included,
+ * and so looks at up to three bytes behind the end. After a reset those are what longer data left
+ * there, and matches near the end come out one way or another: the same data would not always make
+ * the same stream. Zeros are what a new state has there, and what is put there before shorter data
+ * comes.
  */
 class Deflater {
   readonly stream: ReusableStream;

@@ -103,7 +103,7 @@ describe('documentation', () => {
   after(() => rmSync(folder, { recursive: true }));
 
   it('programs are those of package.json, each with its launcher', () => {
-    const launchers = readdirSync(join(root, 'bin')).filter((file) => !file.includes('.'));
+    const launchers = readdirSync(join(root, 'bin')).filter((file) => !/\.(mts|cjs|json|md)$/.test(file));
     expect(names).to.deep.equal(launchers.sort());
     for (const name of names) {
       expect(bin[name]).to.equal(`bin/${name}`);
