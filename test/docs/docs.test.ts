@@ -70,7 +70,7 @@ compadd() {
 ask() { zle complete-word; print "<done>" }
 zle -N ask
 bindkey '^I' ask
-bindkey '^X' kill-whole-line
+bindkey '^U' kill-whole-line
 print "<ready>"
 `;
 const ZSH_ASK = `
@@ -79,7 +79,7 @@ zpty z zsh -f -i
 zpty -w z 'source setup.zsh'
 zpty -r z out '*<ready>*'
 ask() {
-  zpty -n -w z "$1"$'\\t'; zpty -r z out '*<done>*'; zpty -n -w z $'\\C-x'
+  zpty -n -w z "$1"$'\\t'; zpty -r z out '*<done>*'; zpty -n -w z $'\\C-u'
   print -r -- "==" >> hits
 }
 `;
@@ -103,7 +103,9 @@ describe('documentation', () => {
   after(() => rmSync(folder, { recursive: true }));
 
   it('programs are those of package.json, each with its launcher', () => {
-    const launchers = readdirSync(join(root, 'bin')).filter((file) => !/\.(mts|cjs|json|md)$/.test(file));
+    const launchers = readdirSync(join(root, 'bin')).filter(
+      (file) => !/\.(mts|cjs|json|md)$/.test(file),
+    );
     expect(names).to.deep.equal(launchers.sort());
     for (const name of names) {
       expect(bin[name]).to.equal(`bin/${name}`);
@@ -154,7 +156,7 @@ describe('documentation', () => {
           'for file in bash/*; do source "$file"; done',
           ...questions.flatMap(({ line }) => [
             `COMP_WORDS=(${line.join(' ')} -) COMP_CWORD=${line.length}`,
-            `_${line[0]}`,
+            `_${line[0]!.replace(/\W/g, '_')}`,
             `echo "\${COMPREPLY[*]}"`,
           ]),
         ].join('\n'),
