@@ -133,16 +133,24 @@ class MemfsMount extends ThroughUkfs {
 class ThroughHost implements Mounted {
   readonly #root: string;
   readonly #end: () => void;
+  readonly #tickMs: number;
   readonly fs: FsDriver;
 
-  constructor(root: string, end: () => void) {
+  /** @param tickMs how long until times are others. */
+  constructor(root: string, end: () => void, tickMs: number) {
     this.#root = root;
     this.#end = end;
+    this.#tickMs = tickMs;
     this.fs = new NodeDriver(root);
   }
 
   as(user: User): FsDriver {
     return new NodeDriver(this.#root, user);
+  }
+
+  /** However far: the clock is the kernel's. */
+  advanceClock(): void {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, this.#tickMs);
   }
 
   again(): void {}
@@ -195,6 +203,8 @@ export class NetbsdMount extends ThroughUkfs {
 
 // ---- rows ---------------------------------------------------------------------------------------
 
+/** Times of the host's kernel come from a clock that ticks a hundred times a second at least. */
+const TICK_MS = 25;
 const isRoot = process.getuid?.() === 0;
 
 /**
@@ -208,6 +218,7 @@ export function hostRow(
   mount: () => { root: string; end: () => void },
 ): Row {
   const needsRoot = 'only root can switch users';
+  const tickMs = Math.max(TICK_MS, (limits.timeGranularityNsec / 1e6) * 1.1);
   return {
     name,
     limits,
@@ -215,7 +226,9 @@ export function hostRow(
       readOnly: 'remounting is not up to a directory',
       smallVolume: 'the volume is not ours to fill',
       puffs: 'system calls only',
-      clock: 'real time',
+      ...(tickMs > TICK_MS && process.env.LUMP_REAL_TIME === undefined
+        ? { clock: 'takes real time; LUMP_REAL_TIME=1' }
+        : {}),
       sockets: 'mknod(1) makes none',
       unprotectedLinks: "fs.protected_hardlinks is the kernel's",
       ...(isRoot ? {} : { users: needsRoot, devices: needsRoot }),
@@ -223,7 +236,7 @@ export function hostRow(
     },
     mount() {
       const { root, end } = mount();
-      return new ThroughHost(root, end);
+      return new ThroughHost(root, end, tickMs);
     },
   };
 }
