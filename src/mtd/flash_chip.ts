@@ -7,7 +7,7 @@ import { Errno } from '../lump/errno.js';
 import type { Rumpuser } from '../rumpuser/rumpuser.js';
 import type { FlashBacking } from './backing.js';
 import type { erase_info, mtd_ecc_stats, mtd_info, mtd_oob_ops, mtd_point } from './mtd.js';
-import { MTD_FAIL_ADDR_UNKNOWN, MTD_WRITEABLE } from './mtd.js';
+import { MTD_FAIL_ADDR_UNKNOWN, MTD_OPS_AUTO_OOB, MTD_WRITEABLE } from './mtd.js';
 import type { wear_store } from './wear.js';
 import { wear_counters } from './wear.js';
 
@@ -42,6 +42,23 @@ export function mtd_check_range(mtd: mtd_info, from: number, len: number): void 
   // Written so that NaN fails too.
   if (from >= 0 && len >= 0 && from < mtd.size && len <= mtd.size - from) return;
   throw new Errno('EINVAL', `${mtd.name}: ${len} bytes at ${from} of ${mtd.size}`);
+}
+
+/** OOB bytes of a page that a request of this mode can reach. */
+export const mtd_oobavail = (mtd: mtd_info, mode: number): number =>
+  mode === MTD_OPS_AUTO_OOB ? mtd.oobavail : mtd.oobsize;
+
+/** @throws EOPNOTSUPP no OOB at all, EINVAL unless the request's data and OOB lie in the device. */
+export function mtd_check_oob(mtd: mtd_info, from: number, ops: mtd_oob_ops): void {
+  if (mtd.oobsize === 0) throw new Errno('EOPNOTSUPP', `${mtd.name} has no OOB`);
+  mtd_check_range(mtd, from, ops.datbuf === null ? 0 : ops.len);
+  const { ooboffs, ooblen, mode } = ops;
+  if (ops.oobbuf === null || ooblen === 0) return;
+  const avail = mtd_oobavail(mtd, mode);
+  const pages = Math.ceil((mtd.size - from) / mtd.writesize);
+  if (ooboffs >= 0 && ooboffs < avail && ooblen <= pages * (avail - ooboffs)) return;
+  const what = `${ooblen} OOB bytes at ${ooboffs} of ${avail}`;
+  throw new Errno('EINVAL', `${mtd.name}: ${what}, page at 0x${from.toString(16)}`);
 }
 
 /** @throws EROFS */

@@ -33,6 +33,7 @@ export { ram_chip } from './ram.js';
 export { RamBacking } from './ram_backing.js';
 export * from './recorder.js';
 export { mtd_shim } from './shim.js';
+export * from './timing.js';
 export { mtd_trace, trace_lines, type trace_op, type trace_record } from './trace.js';
 export { wear_counters, type wear_store } from './wear.js';
 export * from './write_order.js';

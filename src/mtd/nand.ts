@@ -22,8 +22,10 @@ import {
   flash_chip,
   type flash_chip_options,
   mtd_check_erase,
+  mtd_check_oob,
   mtd_check_range,
   mtd_check_writeable,
+  mtd_oobavail,
 } from './flash_chip.js';
 import {
   type erase_info,
@@ -248,7 +250,7 @@ export class nand_chip extends flash_chip {
     ops.oobretlen = 0;
     const len = ops.datbuf === null ? 0 : ops.len;
     const ooblen = ops.oobbuf === null ? 0 : ops.ooblen;
-    this.#checkOob(from, len, ops.ooboffs, ooblen, ops.mode);
+    mtd_check_oob(this, from, ops);
     if (len + ooblen === 0) return;
     this.countRead(from, Math.max(len, 1), len + ooblen);
     const outcome = { bitflips: 0, failed: false };
@@ -265,7 +267,7 @@ export class nand_chip extends flash_chip {
   }
 
   #readOob(first: number, mode: number, buf: Uint8Array, ooboffs: number, ooblen: number): number {
-    const perPage = this.#oobavail(mode) - ooboffs;
+    const perPage = mtd_oobavail(this, mode) - ooboffs;
     for (let done = 0, page = first; done < ooblen; page++) {
       const piece = Math.min(perPage, ooblen - done);
       const { buf: cells, off } = this.#readPage(page);
@@ -277,23 +279,8 @@ export class nand_chip extends flash_chip {
     return ooblen;
   }
 
-  #oobavail(mode: number): number {
-    return mode === MTD_OPS_AUTO_OOB ? this.oobavail : this.oobsize;
-  }
-
   #oobPosition(mode: number, index: number): number {
     return mode === MTD_OPS_AUTO_OOB ? this.#layout.free[index]! : index;
-  }
-
-  /** @throws EINVAL */
-  #checkOob(from: number, len: number, ooboffs: number, ooblen: number, mode: number): void {
-    mtd_check_range(this, from, len);
-    if (ooblen === 0) return;
-    const avail = this.#oobavail(mode);
-    const pages = Math.ceil((this.size - from) / this.writesize);
-    if (ooboffs >= 0 && ooboffs < avail && ooblen <= pages * (avail - ooboffs)) return;
-    const what = `${ooblen} OOB bytes at ${ooboffs} of ${avail}`;
-    throw new Errno('EINVAL', `${this.name}: ${what}, page at 0x${from.toString(16)}`);
   }
 
   // Programming.
@@ -308,7 +295,7 @@ export class nand_chip extends flash_chip {
     const { mode, datbuf, oobbuf, ooboffs } = ops;
     const len = datbuf === null ? 0 : ops.len;
     const ooblen = oobbuf === null ? 0 : ops.ooblen;
-    this.#checkOob(to, len, ooboffs, ooblen, mode);
+    mtd_check_oob(this, to, ops);
     try {
       this.#program(to, len, datbuf, 0, mode, oobbuf, ooboffs, ooblen);
       ops.retlen = len;
@@ -338,7 +325,7 @@ export class nand_chip extends flash_chip {
       const what = `write of ${len} bytes at 0x${to.toString(16)}`;
       throw new Errno('EINVAL', `${this.name}: ${what} is not made of whole ${unit} bytes`);
     }
-    const oobPerPage = this.#oobavail(mode) - ooboffs;
+    const oobPerPage = mtd_oobavail(this, mode) - ooboffs;
     let done = 0;
     let oobDone = 0;
     for (let page = Math.floor(to / this.writesize); done < len || oobDone < ooblen; page++) {

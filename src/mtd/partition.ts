@@ -5,7 +5,12 @@
  * Partitions begin and end at erase-block borders. (Linux takes others, read-only.)
  */
 import { BUG_ON } from '../lump/bug.js';
-import { mtd_check_erase, mtd_check_range, mtd_check_writeable } from './flash_chip.js';
+import {
+  mtd_check_erase,
+  mtd_check_oob,
+  mtd_check_range,
+  mtd_check_writeable,
+} from './flash_chip.js';
 import type {
   erase_info,
   mtd_ecc_stats,
@@ -133,12 +138,12 @@ export class mtd_partition implements mtd_info {
   }
 
   read_oob(from: number, ops: mtd_oob_ops): void {
-    mtd_check_range(this, from, 0);
+    mtd_check_oob(this, from, ops);
     this.#master.read_oob(this.offset + from, ops);
   }
 
   write_oob(to: number, ops: mtd_oob_ops): void {
-    mtd_check_range(this, to, 0);
+    mtd_check_oob(this, to, ops);
     mtd_check_writeable(this);
     this.#master.write_oob(this.offset + to, ops);
   }
