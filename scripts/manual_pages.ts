@@ -82,15 +82,12 @@ const argumentRows = (command: Command): ManualRow[] =>
     .filter((argument: Argument) => argument.description !== '')
     .map((argument) => [`<${argument.name()}>`, argument.description]);
 
-const synopsis = (command: Command, prefix = ''): string[] => {
-  const name = `${prefix}${command.name()}`;
-  return [
-    `.B ${roff(name)}`,
-    ...command
-      .usage()
-      .split('\n')
-      .map((line) => roff(line.trim())),
-  ];
+const synopsis = (command: Command): string[] => {
+  const [first, ...others] = command
+    .usage()
+    .split('\n')
+    .map((line) => filled(line.trim()));
+  return [`.B ${roff(command.name())}`, ...first!, ...others.flatMap((line) => ['.br', ...line])];
 };
 
 function sectionLines({ title, text, rows }: ManualSection): string[] {

@@ -225,6 +225,13 @@ export abstract class UkfsNodes {
     });
   }
 
+  /** BSD's file flags. ENOTSUP where there are none. */
+  chflags(path: PathLike, flags: number, follow = true): void {
+    this.setattr(path, followMode(follow), 'chflags', (va) => {
+      va.va_flags = flags;
+    });
+  }
+
   /** Without times: both become the file system's "now". */
   utimes(path: PathLike, atime?: TimeLike, mtime?: TimeLike): void {
     this.setattr(path, 'follow', 'utime', (va) => setTimes(va, atime, mtime));

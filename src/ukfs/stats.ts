@@ -36,6 +36,8 @@ export class UkfsStats {
   readonly mtime: Timespec;
   readonly ctime: Timespec;
   readonly birthtime: Timespec;
+  /** BSD's file flags (chflags); 0 where there are none. */
+  readonly flags: number;
 
   constructor(va: Readonly<vattr>) {
     this.#type = va.va_type;
@@ -57,6 +59,7 @@ export class UkfsStats {
     this.birthtime = isBirthKnown
       ? { sec: va.va_birthtime_sec, nsec: va.va_birthtime_nsec }
       : this.ctime;
+    this.flags = va.va_flags === VNOVAL ? 0 : va.va_flags;
   }
 
   get atimeMs(): number {

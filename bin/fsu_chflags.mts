@@ -1,0 +1,5 @@
+/** fsu_chflags */
+import { chflags } from '../src/fs-utils/chmod.js';
+import { fsuProgram } from './fsu_program.mjs';
+
+export const { program, main } = fsuProgram(chflags);

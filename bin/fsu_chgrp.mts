@@ -1,0 +1,5 @@
+/** fsu_chgrp */
+import { chgrp } from '../src/fs-utils/chmod.js';
+import { fsuProgram } from './fsu_program.mjs';
+
+export const { program, main } = fsuProgram(chgrp);

@@ -1,0 +1,5 @@
+/** fsu_chown */
+import { chown } from '../src/fs-utils/chmod.js';
+import { fsuProgram } from './fsu_program.mjs';
+
+export const { program, main } = fsuProgram(chown);

@@ -1,0 +1,5 @@
+/** fsu_emv */
+import { emv } from '../src/fs-utils/cp.js';
+import { fsuProgram } from './fsu_program.mjs';
+
+export const { program, main } = fsuProgram(emv);

@@ -1,0 +1,263 @@
+/**
+ * What all fsu_ programs share: `fsu_NAME [-fv] [-o options] [-t type] image words`, where the
+ * image may be a name of ~/.fsurc, or stand in FSU_DEVICE; mounting it, and the end.
+ */
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import {
+  EXIT_USAGE,
+  HostTree,
+  ImageTree,
+  Output,
+  commandLine,
+  commandOf,
+  confirm,
+  decode,
+  encode,
+  runTool,
+  standardInput,
+  writeAll,
+  type ByteText,
+  type Session,
+  type Tool,
+} from '../src/fs-utils/index.js';
+import { MountOptionError, parseMountOptions } from '../src/fuse/mount_options.js';
+import { NodeHost } from '../src/rumpuser/node.js';
+import { mount, type MountOptions, type MountedImage } from '../src/ukfs/index.js';
+import { MountError } from '../src/ukfs/mount_jffs2.js';
+import { JFFS2_MOUNT_OPTIONS } from './jffs2_options.mjs';
+import { describe, version, type Program } from './program.mjs';
+
+/** 128 and the number of SIGPIPE: what a shell shows of a program that a closed pipe ended. */
+const EXIT_SIGPIPE = 141;
+/** Of printk: the kernel's messages up to this one are shown without -v. */
+const LOGLEVEL_ERR = 3;
+const COMMENT = /^\s*(#|$)/;
+
+interface ImageWords {
+  readonly image: ByteText;
+  readonly type: string | undefined;
+  readonly options: readonly string[];
+  readonly verbose: boolean;
+  /** Of the tool. */
+  readonly rest: readonly ByteText[];
+}
+
+/** Wrong words; the message is for the person. */
+class UsageError extends Error {}
+
+function commonCommand(tool: Tool): Command {
+  const usage = tool.usage.split('\n').map((line, i) => {
+    const common = `[-fv] [-o options] [-t type] image ${line}`;
+    return i === 0 ? common : `fsu_${tool.name} ${common}`;
+  });
+  return new Command(`fsu_${tool.name}`)
+    .description(tool.about)
+    .usage(usage.join('\n       '))
+    .argument(
+      '<image>',
+      'file or block device with the file system; file%OFFSET:start,size% is a part of it',
+    )
+    .argument('[words...]')
+    .option('-f', 'the image is a file, not a name of ~/.fsurc')
+    .option<string[]>('-o <options>', 'mount options, separated by commas', (text, before) => [
+      ...(before ?? []),
+      text,
+    ])
+    .option('-t <type>', 'the type of the file system, instead of the one detected')
+    .option('-v', 'tell what was found, and the messages of the file system')
+    .passThroughOptions()
+    .version(version(), '-V, --version', 'show the version')
+    .helpOption('--help', 'show this text')
+    .exitOverride();
+}
+
+export function fsuProgram(tool: Tool): Program {
+  const program = commonCommand(tool);
+  const name = program.name();
+  describe(program, {
+    rest: { title: `Options of ${name}, after the image`, command: commandOf(tool) },
+    sections: [
+      ...(tool.notes ?? []),
+      {
+        title: 'Mount options of jffs2',
+        rows: JFFS2_MOUNT_OPTIONS.map(({ name: word, value, meaning }) => [
+          value === undefined ? word : `${word}=${value}`,
+          meaning,
+        ]),
+      },
+    ],
+    environment: [
+      ['FSU_DEVICE', 'the image; the command line has only words of the tool then'],
+      ['FSU_TYPE', 'as -t'],
+      ['FSU_MNTOPTS', 'as -o'],
+      ['BLOCKSIZE', 'the unit of blocks in listings; 512'],
+    ],
+    files: [
+      [
+        '~/.fsurc',
+        'names of images, a line each: "name : image : type : mount options"; # comments',
+      ],
+    ],
+    exitStatus: [
+      ...(tool.exitStatus ?? [
+        ['0', 'all was done'],
+        ['1', 'something failed, as was said'],
+      ]),
+      [String(EXIT_USAGE), 'the command line is wrong, or the image cannot be used'],
+    ],
+    examples: (tool.examples ?? []).map((words) => `${name} flash.bin ${words}`.trimEnd()),
+    seeAlso: [...(tool.seeAlso ?? []), 'lump_jffs2(1)'],
+  });
+  return { program, main: () => run(tool, program) };
+}
+
+/** @throws UsageError, CommanderError */
+function readWords(program: Command, argv: readonly ByteText[]): ImageWords {
+  const { FSU_DEVICE, FSU_TYPE, FSU_MNTOPTS } = process.env;
+  const fromEnvironment = {
+    type: FSU_TYPE || undefined,
+    options: FSU_MNTOPTS ? [FSU_MNTOPTS] : [],
+  };
+  // With the image in the environment, all words are the tool's: -t and -v are often its own.
+  if (FSU_DEVICE && argv[0] !== '--help' && argv[0] !== '--version') {
+    return { ...fromEnvironment, image: encode(FSU_DEVICE), verbose: false, rest: argv };
+  }
+  program.parse([...argv], { from: 'user' });
+  const { f, o, t, v } = program.opts<{ f?: true; o?: string[]; t?: string; v?: true }>();
+  const [image, ...rest] = program.args as [string, ...string[]];
+  if (image === '') throw new UsageError('the image is an empty word');
+  const alias = f ? undefined : aliasOf(image);
+  return {
+    image: alias?.image ?? image,
+    type: t ?? alias?.type ?? fromEnvironment.type,
+    options: o ?? alias?.options ?? fromEnvironment.options,
+    verbose: v === true,
+    rest,
+  };
+}
+
+/** A line of ~/.fsurc. @throws UsageError */
+function aliasOf(name: ByteText): Omit<ImageWords, 'rest' | 'verbose'> | undefined {
+  let text: string;
+  try {
+    text = readFileSync(join(homedir(), '.fsurc'), 'latin1');
+  } catch {
+    return undefined;
+  }
+  for (const line of text.split('\n')) {
+    if (COMMENT.test(line)) continue;
+    const [alias, image, type, options, server] = line.split(':').map((word) => word.trim());
+    if (alias !== name || !image) continue;
+    if (server)
+      throw new UsageError(`~/.fsurc: ${name}: programs that serve file systems are not run`);
+    return {
+      image: image.startsWith('~/') ? encode(join(homedir(), decode(image.slice(2)))) : image,
+      type: type || undefined,
+      options: options ? [options] : [],
+    };
+  }
+  return undefined;
+}
+
+/** @throws MountError, MountOptionError */
+function mountImage(words: ImageWords, tool: Tool, say: (line: string) => void): MountedImage {
+  const { fileSystem, readOnly, session } = parseMountOptions(words.options, JFFS2_MOUNT_OPTIONS);
+  const host = new NodeHost({
+    console: (level, line) => {
+      if (words.verbose || level <= LOGLEVEL_ERR) say(line);
+    },
+  });
+  const writes = typeof tool.writes === 'function' ? tool.writes(words.rest) : tool.writes;
+  const options: MountOptions = {
+    ...(fileSystem as MountOptions),
+    readOnly: readOnly || writes === false,
+    sync: session.sync === true,
+    ...(words.type !== undefined && { type: words.type }),
+  };
+  const mounted = mount(decode(words.image), options, host);
+  if (words.verbose) for (const line of mounted.report) say(line);
+  if (writes === true && mounted.readOnly) {
+    const why = readOnly
+      ? ['mount option ro']
+      : mounted.report.filter((line) => line.startsWith('read-only: '));
+    mounted.unmount();
+    throw new MountError('EROFS', `${decode(words.image)}: it can only be read: ${why.join('; ')}`);
+  }
+  return mounted;
+}
+
+async function run(tool: Tool, program: Command): Promise<number> {
+  const name = program.name();
+  const out = new Output((bytes) => writeAll(1, bytes));
+  const err = new Output((bytes) => writeAll(2, bytes));
+  const complain = (text: ByteText): number => {
+    err.write(`${name}: ${text}\n`);
+    err.flush();
+    return EXIT_USAGE;
+  };
+  let words: ImageWords;
+  try {
+    program.configureOutput({ writeErr: () => {} });
+    words = readWords(program, commandLine());
+  } catch (error) {
+    if (error instanceof UsageError) return complain(error.message);
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return 0;
+    const text = error.message.replace(/^error: /, '').replace(/\.?\s*$/, '');
+    return complain(`${text}; see ${name} --help`);
+  }
+  if (words.rest[0] === '--help') {
+    program.outputHelp();
+    return 0;
+  }
+  let mounted: MountedImage;
+  try {
+    mounted = mountImage(words, tool, (line) => {
+      err.write(`${name}: ${encode(line)}\n`);
+      err.flush();
+    });
+  } catch (error) {
+    if (!(error instanceof MountError || error instanceof MountOptionError)) throw error;
+    return complain(encode(error.message));
+  }
+  const session: Session = {
+    image: new ImageTree(mounted.ukfs),
+    host: new HostTree(),
+    imagePath: words.image,
+    type: mounted.type,
+    readOnly: mounted.readOnly,
+    out,
+    err,
+    environment: process.env,
+    columns: process.stdout.isTTY ? process.stdout.columns : undefined,
+    umask: process.umask(),
+    confirm,
+    input: standardInput,
+  };
+  let status: number;
+  try {
+    status = await runTool(tool, session, words.rest);
+  } catch (error) {
+    status = endOfOutput(error, complain);
+  }
+  try {
+    mounted.unmount();
+  } catch (error) {
+    if (!(error instanceof MountError)) throw error;
+    complain(`${encode(error.message)}; what was written last may be missing`);
+    status = Math.max(status, 1);
+  }
+  return status;
+}
+
+/** Standard output failed. @throws what is not that */
+function endOfOutput(error: unknown, complain: (text: string) => number): number {
+  const { code, syscall } = error as { code?: string; syscall?: string };
+  if (syscall !== 'write') throw error;
+  if (code === 'EPIPE') return EXIT_SIGPIPE;
+  complain(`standard output: ${code === 'ENOSPC' ? 'No space left on device' : code}`);
+  return 1;
+}

@@ -1,0 +1,5 @@
+/** fsu_readlink */
+import { readlink } from '../src/fs-utils/stat.js';
+import { fsuProgram } from './fsu_program.mjs';
+
+export const { program, main } = fsuProgram(readlink);

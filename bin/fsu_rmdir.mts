@@ -1,0 +1,5 @@
+/** fsu_rmdir */
+import { rmdir } from '../src/fs-utils/rm.js';
+import { fsuProgram } from './fsu_program.mjs';
+
+export const { program, main } = fsuProgram(rmdir);

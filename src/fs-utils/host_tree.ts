@@ -1,0 +1,188 @@
+/** The host's files, as far as Node has calls for them; the rest is host_native.ts. */
+import * as fs from 'node:fs';
+import { fromBytes, toBytes, type ByteText } from './bytes.js';
+import { systemError } from './errors.js';
+import { HostNative } from './host_native.js';
+import {
+  O_CREAT,
+  O_EXCL,
+  O_WRONLY,
+  S_IFMT,
+  S_IFREG,
+  type Extent,
+  type FileStat,
+  type NewTime,
+  type Space,
+  type Timespec,
+  type Tree,
+} from './tree.js';
+
+const BLOCK_BYTES = 4096;
+
+export class HostTree implements Tree {
+  readonly native = new HostNative();
+
+  lstat(path: ByteText): FileStat {
+    return statOf(fs.lstatSync(toBytes(path), { bigint: true }));
+  }
+  stat(path: ByteText): FileStat {
+    return statOf(fs.statSync(toBytes(path), { bigint: true }));
+  }
+  readdir(path: ByteText): ByteText[] {
+    return fs.readdirSync(toBytes(path), { encoding: 'buffer' }).map(fromBytes);
+  }
+  readlink(path: ByteText): ByteText {
+    return fromBytes(fs.readlinkSync(toBytes(path), { encoding: 'buffer' }));
+  }
+  mkdir(path: ByteText, mode: number): void {
+    fs.mkdirSync(toBytes(path), { mode });
+  }
+  mknod(path: ByteText, mode: number, rdev: number): void {
+    const isRegular = (mode & S_IFMT) === S_IFREG;
+    if (isRegular) this.close(this.open(path, O_WRONLY | O_CREAT | O_EXCL, mode & 0o7777));
+    else this.native.mknod(path, mode, rdev);
+  }
+  symlink(target: ByteText, path: ByteText): void {
+    fs.symlinkSync(toBytes(target), toBytes(path));
+  }
+  link(from: ByteText, to: ByteText): void {
+    fs.linkSync(toBytes(from), toBytes(to));
+  }
+  unlink(path: ByteText): void {
+    fs.unlinkSync(toBytes(path));
+  }
+  rmdir(path: ByteText): void {
+    fs.rmdirSync(toBytes(path));
+  }
+  rename(from: ByteText, to: ByteText): void {
+    fs.renameSync(toBytes(from), toBytes(to));
+  }
+  chmod(path: ByteText, mode: number): void {
+    fs.chmodSync(toBytes(path), mode & 0o7777);
+  }
+  chown(path: ByteText, uid: number, gid: number): void {
+    fs.chownSync(toBytes(path), uid, gid);
+  }
+  lchown(path: ByteText, uid: number, gid: number): void {
+    fs.lchownSync(toBytes(path), uid, gid);
+  }
+  utimes(path: ByteText, atime: NewTime, mtime: NewTime): void {
+    const [access, modification] = this.#times(() => this.stat(path), atime, mtime);
+    fs.utimesSync(toBytes(path), access, modification);
+  }
+  lutimes(path: ByteText, atime: NewTime, mtime: NewTime): void {
+    const [access, modification] = this.#times(() => this.lstat(path), atime, mtime);
+    fs.lutimesSync(toBytes(path), access, modification);
+  }
+  #times(statOf: () => FileStat, atime: NewTime, mtime: NewTime): [number, number] {
+    const stat = atime === undefined || mtime === undefined ? statOf() : undefined;
+    const now = Date.now() / 1000;
+    const seconds = (time: NewTime, old: Timespec | undefined): number =>
+      time === 'now' ? now : toSeconds(time ?? old!);
+    return [seconds(atime, stat?.atime), seconds(mtime, stat?.mtime)];
+  }
+  chflags(): void {
+    throw systemError('EOPNOTSUPP');
+  }
+  open(path: ByteText, flags: number, mode: number): number {
+    return fs.openSync(toBytes(path), flags, mode);
+  }
+  close(fd: number): void {
+    fs.closeSync(fd);
+  }
+  read(fd: number, buffer: Uint8Array, length: number, position: number | null): number {
+    return fs.readSync(fd, buffer, 0, length, position);
+  }
+  write(fd: number, buffer: Uint8Array, length: number, position: number | null): void {
+    for (let done = 0; done < length; ) {
+      const at = position === null ? null : position + done;
+      done += fs.writeSync(fd, buffer, done, length - done, at);
+    }
+  }
+  fstat(fd: number): FileStat {
+    return statOf(fs.fstatSync(fd, { bigint: true }));
+  }
+  ftruncate(fd: number, size: number): void {
+    fs.ftruncateSync(fd, size);
+  }
+
+  fsync(fd: number): void {
+    fs.fsyncSync(fd);
+  }
+
+  /** Node has no SEEK_HOLE: in a file with fewer blocks than bytes, blocks of zeros are holes. */
+  *extents(fd: number): Iterable<Extent> {
+    const { size, blocks } = this.fstat(fd);
+    if (blocks * 512 >= size) {
+      if (size > 0) yield { start: 0, end: size };
+      return;
+    }
+    const buffer = Buffer.alloc(1 << 20);
+    const zeros = Buffer.alloc(BLOCK_BYTES);
+    let start = -1;
+    for (let at = 0; at < size; ) {
+      const count = this.read(fd, buffer, buffer.length, at);
+      if (count === 0) break;
+      for (let i = 0; i < count; i += BLOCK_BYTES) {
+        const length = Math.min(BLOCK_BYTES, count - i);
+        const isHole = buffer.compare(zeros, 0, length, i, i + length) === 0;
+        if (!isHole && start < 0) start = at + i;
+        if (isHole && start >= 0) {
+          yield { start, end: at + i };
+          start = -1;
+        }
+      }
+      at += count;
+    }
+    if (start >= 0) yield { start, end: size };
+  }
+
+  xattrs(path: ByteText): ReadonlyMap<ByteText, Uint8Array> {
+    return this.native.xattrs(path);
+  }
+  setxattr(path: ByteText, name: ByteText, value: Uint8Array): void {
+    this.native.setxattr(path, name, value);
+  }
+
+  space(path: ByteText): Space {
+    const v = fs.statfsSync(toBytes(path));
+    return {
+      type: `0x${v.type.toString(16)}`,
+      blockBytes: v.bsize,
+      blocks: v.blocks,
+      free: v.bfree,
+      available: v.bavail,
+      files: v.files,
+      filesFree: v.ffree,
+    };
+  }
+}
+
+const toSeconds = ({ sec, nsec }: Timespec): number => sec + nsec / 1e9;
+
+const BILLION = 1_000_000_000n;
+
+function timespec(ns: bigint): Timespec {
+  const nsec = ((ns % BILLION) + BILLION) % BILLION;
+  return { sec: Number((ns - nsec) / BILLION), nsec: Number(nsec) };
+}
+
+function statOf(stats: fs.BigIntStats): FileStat {
+  return {
+    dev: Number(stats.dev),
+    ino: Number(stats.ino),
+    mode: Number(stats.mode),
+    nlink: Number(stats.nlink),
+    uid: Number(stats.uid),
+    gid: Number(stats.gid),
+    rdev: Number(stats.rdev),
+    size: Number(stats.size),
+    blksize: Number(stats.blksize),
+    blocks: Number(stats.blocks),
+    atime: timespec(stats.atimeNs),
+    mtime: timespec(stats.mtimeNs),
+    ctime: timespec(stats.ctimeNs),
+    birthtime: timespec(stats.birthtimeNs),
+    flags: 0,
+  };
+}
