@@ -145,7 +145,7 @@ describe('documentation', () => {
       });
       expect(stderr, judge).to.equal('');
       if (judge === 'mandoc') expect(stdout).to.equal('');
-      else expect(stdout).to.include('NAME');
+      else expect(stdout).to.include(`${names[0]!.toUpperCase()}(1)`);
     }
   });
 
@@ -203,7 +203,8 @@ describe('documentation', () => {
       console.log('      zsh is not installed: its completions are not tried');
       this.skip();
     }
-    const questions = programs.flatMap(questionsOf);
+    // Each costs a twentieth of a second; and all are made alike.
+    const questions = programs.filter((_, i) => i % 3 === 0).flatMap(questionsOf);
     writeFileSync(join(folder, 'setup.zsh'), ZSH_SETUP);
     const asking = questions.map(({ line }) => `ask '${line.join(' ')} -'`);
     const run = spawnSync('zsh', ['-f', '-c', `${ZSH_ASK}${asking.join('\n')}`], {
