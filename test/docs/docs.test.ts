@@ -132,7 +132,7 @@ describe('documentation', () => {
     for (const [judge, ...options] of [
       ['mandoc', '-Tlint', '-W', 'style'],
       // What man(1) --warnings runs, once for all of them.
-      ['groff', '-man', '-ww', '-Tutf8'],
+      ['groff', '-Kutf8', '-man', '-ww', '-Tutf8'],
     ] as const) {
       if (!has(judge)) {
         console.log(`      ${judge} is not installed: manual pages are not judged by it`);
