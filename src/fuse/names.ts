@@ -34,7 +34,9 @@ const { ENOENT } = NETBSD_ERRNO;
 
 /** FUSE_LOOKUP. A name that does not exist is an answer that may be cached, not an error. */
 export function lookup(s: FuseSession): number {
-  const cn = s.component(NAMEI_LOOKUP, s.nameAt(IN));
+  const name = s.nameAt(IN);
+  if (name === s.options.bellName && s.node === s.fs.rootCookie) return s.putBell();
+  const cn = s.component(NAMEI_LOOKUP, name);
   const error = s.fs.node_lookup(s.node, s.info, cn);
   if (error === ENOENT && s.options.negativeTimeoutSeconds > 0) {
     const e = fuse_entry_out.at;

@@ -67,6 +67,8 @@ export interface SessionOptions {
   mayHaveLabels(): boolean;
   /** Milliseconds since 1970, possibly fractional. */
   wallClockMs(): number;
+  /** The doorbell's name in the root directory, see doorbell.ts; '': there is none. */
+  readonly bellName: string;
   /** One line for whoever runs the server; levels as printk's. */
   console(level: number, line: string): void;
 }
@@ -80,7 +82,13 @@ export const SESSION_DEFAULTS = {
   requestTimeoutSeconds: 300,
   timeGranularityNs: 1,
   mayHaveLabels: (): boolean => true,
+  bellName: '',
 } as const;
+
+/** The node id of the doorbell's own file. No file system has so many nodes. */
+export const BELL_NODEID = Number.MAX_SAFE_INTEGER;
+/** How long the kernel need not ask again for the doorbell's file. */
+const BELL_SECONDS = 86400;
 
 /** Room for the largest request: a WRITE of MAX_WRITE_BYTES with its headers. */
 export const REQUEST_BUFFER_BYTES = MAX_WRITE_BYTES + 4096;
@@ -232,6 +240,10 @@ export class FuseSession {
   /** The kernel gives lookups back. The root is never given up. */
   reclaim(node: Cookie, nlookup: number): void {
     if (node === this.fs.rootCookie) return;
+    if (node === BELL_NODEID) {
+      if (this.knownFile === BELL_NODEID) this.knownFile = 0;
+      return;
+    }
     if (this.nodeidOf(node) === this.knownFile) this.knownFile = 0;
     this.refusals.take(node);
     this.fs.node_reclaim(node, nlookup);
@@ -294,6 +306,21 @@ export class FuseSession {
     putAttr(wire, at + e.attr, va);
     this.granted[this.grantedCount++] = cookie;
     if (va.va_type === VREG) this.knownFile = this.nodeidOf(cookie);
+  }
+
+  /** Writes the entry of the doorbell's own file as the whole reply. @returns its length. */
+  putBell(): number {
+    const e = fuse_entry_out.at;
+    this.reply.bytes.fill(0, OUT, OUT + fuse_entry_out.bytes);
+    this.reply.putU64(OUT + e.nodeid, BELL_NODEID);
+    this.putTimeout(OUT + e.entry_valid, OUT + e.entry_valid_nsec, BELL_SECONDS);
+    this.putTimeout(OUT + e.attr_valid, OUT + e.attr_valid_nsec, BELL_SECONDS);
+    const va = vattr_new();
+    va.va_type = VREG;
+    va.va_nlink = 1;
+    putAttr(this.reply, OUT + e.attr, va);
+    this.knownFile = BELL_NODEID;
+    return fuse_entry_out.bytes;
   }
 
   /** Writes `this.va` as the whole reply. @returns its length. */

@@ -6,6 +6,7 @@
  * blocks in read(2): process.exit() would hang until the next request. Every way out therefore
  * unmounts first, whereupon the worker reads ENODEV, closes the file system and ends by itself.
  */
+import { randomUUID } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { ringDoorbell } from './doorbell.js';
@@ -99,6 +100,8 @@ class ServingThread {
   private readonly worker: Worker;
   private attachment: Attachment | undefined;
   private readonly knownFile = new Float64Array(new SharedArrayBuffer(8));
+  /** Nobody else shall meet it. */
+  private readonly bellName = `.doorbell-${randomUUID()}`;
   private doorbell: NodeJS.Timeout | undefined;
   private isOver = false;
 
@@ -108,6 +111,7 @@ class ServingThread {
       moduleOptions: request.moduleOptions,
       session: request.session,
       knownFile: this.knownFile.buffer,
+      bellName: this.bellName,
     };
     this.worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
     let resolveOpened!: (value: { report: readonly string[]; readOnly: boolean }) => void;
@@ -186,7 +190,8 @@ class ServingThread {
     clearTimeout(this.doorbell);
     this.doorbell = setTimeout(() => {
       if (this.isOver || this.attachment === undefined) return;
-      ringDoorbell(this.attachment.fd, this.knownFile[0]!, this.attachment.mountpoint);
+      const { fd, mountpoint } = this.attachment;
+      ringDoorbell(fd, this.knownFile[0]!, mountpoint, this.bellName);
     }, delayMs);
   }
 }

@@ -27,6 +27,7 @@ export interface WorkerData {
    * were it torn, the kernel would not know the file and the bell be rung in another way.)
    */
   readonly knownFile: SharedArrayBuffer;
+  readonly bellName: string;
 }
 
 export type ToWorker =
@@ -130,6 +131,7 @@ function sessionOptions(opened: OpenedFileSystem): SessionOptions {
     ...SESSION_DEFAULTS,
     ...data.session,
     timeGranularityNs: opened.timeGranularityNs,
+    bellName: data.bellName,
     mayHaveLabels: () => opened.mayHaveLabels?.() ?? true,
     ...(opened.tellsWritersApart === true && { writebackCache: false }),
     // Not performance.now(), which stands still while a computer sleeps.
