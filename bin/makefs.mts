@@ -221,7 +221,7 @@ function typeOptions(type: FileSystemType, texts: readonly string[]): MakeOption
 function byteOrder(text: string | undefined): 'little' | 'big' {
   if (text === undefined) return endianness() === 'LE' ? 'little' : 'big';
   if (!Object.hasOwn(BYTE_ORDERS, text)) {
-    throw new MakefsError(`-B ${text}: expected ${Object.keys(BYTE_ORDERS).join(', ')}`);
+    throw new MakefsError(`-B ${text}: expected little, le, 1234, big, be or 4321`);
   }
   return BYTE_ORDERS[text]!;
 }

@@ -15,6 +15,7 @@ const COUNTS = {
   LUMP_FUZZ: '2',
   LUMP_IMAGES: '3000',
   LUMP_KILLS: '100',
+  LUMP_LARGE: '1',
   LUMP_OPS: '2000',
   LUMP_REAL_TIME: '1',
   LUMP_SEEDS: '16',

@@ -103,10 +103,10 @@ export function newInode(mode: number, mtimeSec: number): FsInode {
 
 /** Every node, parents before children, siblings by bytes. */
 export function* walkTree(root: FsNode): Generator<FsNode> {
-  yield root;
-  for (const child of root.sorted()) {
-    if (child.isDirectory) yield* walkTree(child);
-    else yield child;
+  const stack = [root];
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    yield node;
+    if (node.isDirectory) stack.push(...node.sorted().reverse());
   }
 }
 

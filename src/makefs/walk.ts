@@ -54,6 +54,7 @@ class Walker {
       throw new MakefsError(`${showPath(directory)} is no directory`);
     }
     const root = into ?? new FsNode('.', null, inodeOf(stat));
+    if (this.options.replace) root.inode = inodeOf(stat);
     this.readChildren(directory, root);
     if (this.options.xattrs) this.readXattrs(directory, root);
     return root;
@@ -161,23 +162,32 @@ class HostContents implements Contents {
       new MakefsError(`${showPath(path)} changed while it was read; make the image again`);
     return {
       read(buffer, offset, length) {
-        const got = read(() => file.read(buffer, offset, length, position));
+        let got: number;
+        try {
+          got = read(() => file.read(buffer, offset, length, position));
+        } catch (error) {
+          // What cannot be read may not be what it was: a fifo, a directory.
+          if (!isSame(file.stat(), stat)) throw changed();
+          throw error;
+        }
         position += got;
         return got;
       },
       finish() {
         const after = read(() => file.stat());
         file.close();
-        const same =
-          position === sizeBytes &&
-          after.identity === stat.identity &&
-          after.sizeBytes === stat.sizeBytes &&
-          after.mtimeMs === stat.mtimeMs;
-        if (!same) throw changed();
+        if (position !== sizeBytes || !isSame(after, stat)) throw changed();
       },
     };
   }
 }
+
+/** Numbers of inodes are used again: they alone do not tell. */
+const isSame = (a: HostSourceStat, b: HostSourceStat): boolean =>
+  a.identity === b.identity &&
+  (a.mode & S_IFMT) === (b.mode & S_IFMT) &&
+  a.sizeBytes === b.sizeBytes &&
+  a.mtimeMs === b.mtimeMs;
 
 /** Contents for a file that a specification names. @throws MakefsError */
 export function contentsOfFile(host: HostSource, path: string): Contents {

@@ -51,6 +51,21 @@ for (const [title, codecs] of [
       expect(sizes[4], 'level 9').to.be.at.most(sizes[1]!);
     });
 
+    it('makes the same stream of the same data, whatever came before', () => {
+      const one = corpus('text', 4096, 32);
+      const other = corpus('text', 4096, 33);
+      const packed = (plain: Uint8Array, length: number): string => {
+        const dst = new Uint8Array(6000);
+        return hex(dst.slice(0, codecs.deflate(plain, 0, length, dst, 0, dst.length, 3)));
+      };
+      const lengths = Array.from({ length: 400 }, (_, i) => 20 + ((i * 997) % 4000));
+      const first = lengths.map((length) => packed(one, length));
+      for (const [i, length] of lengths.entries()) {
+        packed(other, 4096);
+        expect(packed(one, length), `${length} bytes`).to.equal(first[i]);
+      }
+    });
+
     it('answers -1 when the stream does not fit, and works again afterwards', () => {
       const { length } = deflate(6000);
       for (const capacity of [0, 1, 10, length >> 1, length - 1]) {
