@@ -9,12 +9,21 @@
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { mount_fs } from '../src/dcache/mount.js';
+import { jffs2_fs_type } from '../src/jffs2/super.js';
+import { l2p } from '../src/l2p/l2p.js';
+import { Lump } from '../src/lump/lump.js';
 import { CowBacking } from '../src/mtd/cow_backing.js';
+import { faulty_cells, mtd_faults } from '../src/mtd/fault.js';
 import type { mtd_info, mtd_point } from '../src/mtd/mtd.js';
 import { nor_chip } from '../src/mtd/nor.js';
-import { mtd_new_ram, mtd_open_image } from '../src/mtd/open.js';
+import { mtd_new_ram, mtd_open_image, new_chip } from '../src/mtd/open.js';
 import { RamBacking } from '../src/mtd/ram_backing.js';
+import { mtd_shim } from '../src/mtd/shim.js';
+import { mtd_timing, SERIAL_NOR_TIMING } from '../src/mtd/timing.js';
+import { ascending_programs, write_order_checker } from '../src/mtd/write_order.js';
 import { NodeHost } from '../src/rumpuser/node.js';
+import { Ukfs } from '../src/ukfs/ukfs.js';
 
 const ROUNDS = 7;
 const SIZE = 64 * 1024 * 1024;
@@ -126,6 +135,114 @@ function ramCases(): bench_case[] {
           copy.set(data);
           sum += copy[0]!;
         }
+      },
+    },
+  ];
+}
+
+/** The bare side is such a chip with nothing on it. */
+function shimCases(): bench_case[] {
+  const chip = mtd_new_ram(host, { size: SIZE, erasesize: ERASE_SIZE });
+  const bare = mtd_new_ram(host, { size: SIZE, erasesize: ERASE_SIZE });
+  const stacks: [string, mtd_info][] = [
+    ['a shim that does nothing', new mtd_shim(chip)],
+    ['faults, none asked for', new mtd_faults(chip, [])],
+    ['device times', new mtd_timing(chip, SERIAL_NOR_TIMING)],
+    [
+      'write-order checker',
+      new write_order_checker(chip, [ascending_programs({ rewrites: true })]),
+    ],
+    [
+      'faults, times and checker',
+      new mtd_faults(
+        new mtd_timing(
+          new write_order_checker(chip, [ascending_programs({ rewrites: true })]),
+          SERIAL_NOR_TIMING,
+        ),
+        [],
+      ),
+    ],
+  ];
+  const cells = new RamBacking(SIZE);
+  const description = { kind: 'nor', name: 'nor', size: SIZE, erasesize: ERASE_SIZE } as const;
+  const nor = { ...description, writesize: 1, oobsize: 0 };
+  const under = new_chip(host, new faulty_cells(cells, []), nor, {});
+  return [...stacks, ['cell faults under the chip, none asked for', under] as const].flatMap(
+    ([name, mtd]): bench_case[] => [
+      {
+        name: `${name}: program 4 KiB`,
+        operations: NODES,
+        before: () => {
+          eraseAll(mtd);
+          eraseAll(bare);
+        },
+        chip: () => programAll(mtd),
+        bare: () => programAll(bare),
+      },
+      {
+        name: `${name}: point 4 KiB`,
+        operations: NODES,
+        chip: () => {
+          for (let i = 0; i < NODES; i++) mtd.point(i * NODE, NODE, out);
+        },
+        bare: () => {
+          for (let i = 0; i < NODES; i++) bare.point(i * NODE, NODE, out);
+        },
+      },
+    ],
+  );
+}
+
+/** A whole file system at work on a chip, with shims and (bare) without. */
+function fileSystemCase(): bench_case {
+  const FILES = 200;
+  const size = 8 * 1024 * 1024;
+  const work = (wrap: (mtd: mtd_info) => mtd_info): void => {
+    const lump = new Lump({ host, seed: 1 });
+    lump.filesystems.register_filesystem(jffs2_fs_type);
+    const chip = wrap(mtd_new_ram(host, { size, erasesize: ERASE_SIZE }));
+    const sb = mount_fs(lump, 'jffs2', chip, 0, '');
+    const fs = new Ukfs(new l2p(sb));
+    for (let i = 0; i < FILES; i++) fs.writeFile(`/${i}`, data);
+    for (let i = 0; i < FILES; i++) sum += fs.readFile(`/${i}`).length;
+    fs.unmount();
+  };
+  return {
+    name: 'jffs2 with faults and times on the chip: write, read a file',
+    operations: FILES,
+    chip: () => work((mtd) => new mtd_faults(new mtd_timing(mtd, SERIAL_NOR_TIMING), [])),
+    bare: () => work((mtd) => mtd),
+  };
+}
+
+/** Pages with ECC; the bare side moves the same bytes. */
+function nandCases(): bench_case[] {
+  const geometry = { type: 'nand', erasesize: 131072, writesize: 2048, oobsize: 64 } as const;
+  const size = SIZE / 4;
+  const mtd = mtd_new_ram(host, { ...geometry, size });
+  const pages = size / 2048;
+  const bytes = new Uint8Array(size);
+  const page = new Uint8Array(2048).map((_, i) => (i * 31) & 0xff);
+  return [
+    {
+      name: 'NAND: program a page of 2 KiB, ECC computed',
+      operations: pages,
+      before: () => mtd.erase({ addr: 0, len: size, fail_addr: 0 }),
+      chip: () => {
+        for (let i = 0; i < pages; i++) mtd.write(i * 2048, 2048, page, 0);
+      },
+      bare: () => {
+        for (let i = 0; i < pages; i++) bytes.set(page, i * 2048);
+      },
+    },
+    {
+      name: 'NAND: read a page of 2 KiB, ECC checked',
+      operations: pages,
+      chip: () => {
+        for (let i = 0; i < pages; i++) mtd.read(i * 2048, 2048, target, 0);
+      },
+      bare: () => {
+        for (let i = 0; i < pages; i++) target.set(bytes.subarray(i * 2048, (i + 1) * 2048));
       },
     },
   ];
@@ -287,7 +404,9 @@ function run({ name, operations, before, chip, bare }: bench_case): object {
 try {
   console.log(`${''.padEnd(56)}${'chip us'.padStart(9)} ${'bare us'.padStart(9)}  over us   ratio`);
   const file = fileCases();
-  const rows = [...ramCases(), ...file.cases].map(run);
+  const rows = [...ramCases(), ...nandCases(), ...shimCases(), fileSystemCase(), ...file.cases].map(
+    run,
+  );
   file.close();
   console.log(JSON.stringify({ bench: 'mtd', sizeBytes: SIZE, eraseBytes: ERASE_SIZE, rows, sum }));
 } finally {

@@ -154,6 +154,7 @@ export class faulty_cells extends backing_shim {
   }
 
   #faultOf(n: number, addr: number, len: number): cell_fault | undefined {
+    if (this.#faults.length === 0) return undefined;
     for (const [start, length] of this.#worn) {
       if (addr < start + length && start < addr + len) {
         return { kind: 'fail', at: { op: n, bytes: 0, mask: 0 } };
@@ -212,6 +213,7 @@ export class mtd_faults extends mtd_shim {
   #next(call: fault_call): call_fault | undefined {
     this.calls.any++;
     this.calls[call]++;
+    if (this.#faults.length === 0) return undefined;
     return this.#faults.find((fault) => {
       if (fault.call !== 'any' && fault.call !== call) return false;
       const n = this.calls[fault.call];

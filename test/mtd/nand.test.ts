@@ -13,6 +13,7 @@ import {
 } from '../../src/mtd/mtd.js';
 import { nand_chip } from '../../src/mtd/nand.js';
 import type { nandsim_parameters } from '../../src/mtd/nandsim.js';
+import { hamming_ecc } from '../../src/mtd/nand_ecc.js';
 import { nand_decode_id } from '../../src/mtd/nand_ids.js';
 import { mtd_new_ram, mtd_open_image } from '../../src/mtd/open.js';
 import { RamBacking } from '../../src/mtd/ram_backing.js';
@@ -303,6 +304,21 @@ for (const geometry of [SMALL, LARGE, HUGE]) {
     });
   });
 }
+
+describe('Hamming ECC', () => {
+  randomized('is the same at every alignment', 20, (random) => {
+    const codes = new Uint8Array(5 * 3);
+    const step = random.bytes(256);
+    for (let shift = 0; shift < 5; shift++) {
+      const data = new Uint8Array(300);
+      data.set(step, 7 + shift);
+      hamming_ecc.calculate(data, 7 + shift, codes, 3 * shift);
+      expect([...codes.subarray(3 * shift, 3 * shift + 3)]).to.deep.equal([
+        ...codes.subarray(0, 3),
+      ]);
+    }
+  });
+});
 
 describe("NAND with nandsim's faults", () => {
   const { writesize, oobsize, erasesize } = SMALL;
