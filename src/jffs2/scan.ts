@@ -334,6 +334,7 @@ function jffs2_scan_eraseblock(
     c.damage.report(kind, flashOffset(), detail);
   };
   const torn = jffs2_torn_page(c, jeb, buf, start, end);
+  let tailUsable = true;
   /** One word that starts no node; a run of them is reported where it begins. */
   let noiseEnd = -1;
   const noise = (kind: Parameters<typeof c.damage.report>[0], detail: () => string): void => {
@@ -347,6 +348,8 @@ function jffs2_scan_eraseblock(
       if (at <= torn.from) {
         isBad = false;
       } else {
+        // What is not believed must be followed by nothing, also in the next mount.
+        if (hasHeader(c, buf, at, torn.to)) tailUsable = false;
         dirty(torn.to - at);
         continue;
       }
@@ -538,8 +541,7 @@ function jffs2_scan_eraseblock(
         }
     }
   }
-  // What is not believed must be followed by nothing.
-  if (torn !== null && isBad) jffs2_scan_dirty_space(c, jeb, jeb.free_size);
+  if (!tailUsable) jffs2_scan_dirty_space(c, jeb, jeb.free_size);
   // Waste and dirt are told apart only after the scan.
   jeb.dirty_size += jeb.wasted_size;
   c.dirty_size += jeb.wasted_size;
@@ -570,6 +572,16 @@ export function isUsableName(name: ByteName): boolean {
 function skipErased(buf: Uint8Array, at: number, end: number): number {
   const here = firstProgrammed(buf, at, end);
   return here === end ? end : here - ((here - at) & 3);
+}
+
+/** Does anything that may be a node start in `buf[at … end)`? */
+function hasHeader(c: jffs2_sb_info, buf: Uint8Array, at: number, end: number): boolean {
+  for (let n = at; n + HEADER_SIZE <= end; n += 4) {
+    if (c.e.u16(buf, n) !== JFFS2_MAGIC_BITMASK) continue;
+    const nodetype = c.e.u16(buf, n + H_TYPE);
+    if (headerCrc(c, buf, n, nodetype) === c.e.u32(buf, n + H_CRC)) return true;
+  }
+  return false;
 }
 
 const header = new Uint8Array(8);
