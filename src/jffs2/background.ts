@@ -25,6 +25,8 @@ export function jffs2_start_garbage_collect_thread(c: jffs2_sb_info): void {
         jffs2_garbage_collect_pass(c);
       } catch (error) {
         if (!(error instanceof Errno)) throw error;
+        // That passes.
+        if (error.code === 'ENOMEM' || error.code === 'EAGAIN') continue;
         c.lump.pr_notice(`jffs2: background garbage collection ends: ${error.message}`);
         c.gc_task = null;
         return;

@@ -178,7 +178,13 @@ function checkNextInode(c: jffs2_sb_info): void {
     if (ic.pino_nlink === 0 || ic.state !== INO_STATE_UNCHECKED) continue;
     ic.state = INO_STATE_CHECKING;
     const f = new jffs2_inode_info(new mutex(c.lump, 'jffs2 f->sem (check)'));
-    jffs2_do_crccheck_inode(c, ic, f);
+    try {
+      jffs2_do_crccheck_inode(c, ic, f);
+    } catch (error) {
+      ic.state = INO_STATE_UNCHECKED;
+      c.check_iterator = null;
+      throw error;
+    }
     ic.highest_version = f.highest_version;
     ic.state = INO_STATE_CHECKEDABSENT;
     return;

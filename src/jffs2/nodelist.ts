@@ -524,13 +524,21 @@ export class jffs2_sb_info {
     try {
       this.mtd.read(ofs, len, this.bounce, 0);
     } catch (error) {
-      if (!(error instanceof Errno && (error.code === 'EBADMSG' || error.code === 'EUCLEAN'))) {
-        throw error;
-      }
+      if (!isBitFlip(error)) throw error;
+      if (error.code === 'EBADMSG') this.readAgain(ofs, len);
     }
     pt.buf = this.bounce;
     pt.off = 0;
     return pt;
+  }
+
+  /** Bits that flip while they are read are right the next time; otherwise the CRCs decide. */
+  private readAgain(ofs: number, len: number): void {
+    try {
+      this.mtd.read(ofs, len, this.bounce, 0);
+    } catch (error) {
+      if (!isBitFlip(error)) throw error;
+    }
   }
 
   /** The medium's CRC (initial value 0, no final inversion) of a range of any length. */
@@ -551,6 +559,15 @@ export class jffs2_sb_info {
     this.freeSlots.push(owner.slot);
     owner.slot = 0;
   }
+}
+
+const isBitFlip = (error: unknown): error is Errno =>
+  error instanceof Errno && (error.code === 'EBADMSG' || error.code === 'EUCLEAN');
+
+/** Linux's kmem_cache_alloc: memory for something that is kept. @throws ENOMEM as tests ask for. */
+export function jffs2_alloc(c: jffs2_sb_info, cache: string): void {
+  const { slab } = c.lump;
+  if (slab.armed) slab.maybe_fail(cache);
 }
 
 /** Is so much dirt worth a block on the dirty list? (Linux's ISDIRTY: an inode node and data.) */

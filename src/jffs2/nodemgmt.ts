@@ -13,6 +13,7 @@ import { jffs2_garbage_collect_pass } from './gc.js';
 import { JFFS2_SUMMARY_FRAME_SIZE, PAD } from './medium.js';
 import {
   ISDIRTY,
+  jffs2_alloc,
   jffs2_link_node_ref,
   JFFS2_SB_FLAG_SCANNING,
   list_del,
@@ -75,6 +76,7 @@ export function jffs2_reserve_space(
 ): number {
   const want = PAD(minsize);
   if (c.wbuf?.failed) throw new Errno('EIO', CHIP_FAILED);
+  jffs2_alloc(c, 'jffs2_raw_node_ref');
   c.alloc_sem.lock();
   try {
     if (prio !== ALLOC_DELETION && !jffs2_rp_can_write(c)) throw new Errno('ENOSPC');

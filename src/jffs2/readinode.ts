@@ -50,6 +50,7 @@ import {
   INO_STATE_CHECKEDABSENT,
   INO_STATE_PRESENT,
   INO_STATE_READING,
+  jffs2_alloc,
   ref_block,
   ref_flags,
   ref_obsolete,
@@ -435,6 +436,7 @@ function jffs2_do_read_inode_internal(
   c: jffs2_sb_info,
   f: jffs2_inode_info,
 ): jffs2_latest_node | null {
+  jffs2_alloc(c, 'jffs2_tmp_dnode');
   const found = jffs2_get_inode_nodes(c, f);
   f.highest_version = Math.max(found.highest_version, f.inocache.highest_version);
   f.dents = found.dents;
@@ -559,7 +561,10 @@ export function jffs2_do_read_inode(
   }
 }
 
-/** The background check of one inode: reads it and lets it go. Damage is reported, not thrown. */
+/**
+ * The background check of one inode: reads it and lets it go. Damage is reported, not thrown.
+ * @throws ENOMEM, EIO the inode could not be read for now, and has unchecked nodes still.
+ */
 export function jffs2_do_crccheck_inode(
   c: jffs2_sb_info,
   ic: jffs2_inode_cache,
@@ -570,6 +575,9 @@ export function jffs2_do_crccheck_inode(
     jffs2_do_read_inode_internal(c, f);
   } catch (error) {
     if (!(error instanceof Errno)) throw error;
+    for (let raw = ic.nodes; raw !== 0; raw = c.refs.next_in_ino[raw]!) {
+      if (ref_flags(c, raw) === REF_UNCHECKED) throw error;
+    }
     c.damage.report('bad node', ic.nodes === 0 ? 0 : ref_offset(c, ic.nodes), error.message);
   }
 }

@@ -60,6 +60,7 @@ import {
 import {
   ISDIRTY,
   jffs2_add_ino_cache,
+  jffs2_alloc,
   type jffs2_eraseblock,
   jffs2_inode_cache,
   jffs2_link_node_ref,
@@ -104,6 +105,7 @@ export function jffs2_scan_make_ino_cache(c: jffs2_sb_info, ino: number): jffs2_
   let ic = c.inocache.get(ino);
   if (ic) return ic;
   if (ino > c.highest_ino) c.highest_ino = ino;
+  jffs2_alloc(c, 'jffs2_inode_cache');
   ic = new jffs2_inode_cache(ino);
   jffs2_add_ino_cache(c, ic);
   if (ino === 1) ic.pino_nlink = 1;

@@ -54,6 +54,7 @@ import {
 import {
   INO_STATE_PRESENT,
   jffs2_add_ino_cache,
+  jffs2_alloc,
   jffs2_inode_cache,
   jffs2_next_version,
   REF_NORMAL,
@@ -140,6 +141,7 @@ export function jffs2_write_dnode(
   version: number,
   alloc: number,
 ): jffs2_full_dnode {
+  jffs2_alloc(c, 'jffs2_full_dnode');
   const { e } = c;
   const node = c.nodebuf;
   const totlen = INODE_SIZE + csize;
@@ -226,6 +228,7 @@ export function jffs2_write_dirent(
   version: number,
   alloc: number,
 ): jffs2_full_dirent {
+  jffs2_alloc(c, 'jffs2_full_dirent');
   const { e } = c;
   const node = c.nodebuf;
   const totlen = DIRENT_SIZE + name.length;
@@ -389,6 +392,7 @@ export function jffs2_do_new_inode(
   parent: number,
 ): void {
   if (c.highest_ino >= 0xffffffff) throw new Errno('ENOSPC', 'no inode number is left');
+  jffs2_alloc(c, 'jffs2_inode_cache');
   const ic = new jffs2_inode_cache(++c.highest_ino);
   ic.pino_nlink = isDirectory ? parent : 1;
   ic.is_dir = isDirectory;

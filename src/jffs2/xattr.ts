@@ -40,6 +40,7 @@ import {
   X_XPREFIX,
 } from './medium.js';
 import {
+  jffs2_alloc,
   jffs2_link_node_ref,
   RAWNODE_CLASS_XATTR_DATUM,
   RAWNODE_CLASS_XATTR_REF,
@@ -523,6 +524,7 @@ export function do_jffs2_setxattr(
     jffs2_reserve_space(c, XREF_SIZE, ALLOC_NORMAL, JFFS2_SUMMARY_XREF_SIZE);
     c.xattr_sem.down_write();
     try {
+      jffs2_alloc(c, 'jffs2_xattr_ref');
       const ref = new jffs2_xattr_ref(ic.ino, xd.xid, 0, 0);
       c.addOwner(ref);
       try {
@@ -618,6 +620,7 @@ function createDatum(
   ino: number,
 ): jffs2_xattr_datum {
   if (c.highest_xid >= U32_MAX) throw new Errno('ENOSPC', 'no attribute number is left');
+  jffs2_alloc(c, 'jffs2_xattr_datum');
   const xd = new jffs2_xattr_datum(++c.highest_xid, 1, 0);
   xd.xprefix = xprefix;
   xd.xname = name;
