@@ -16,9 +16,6 @@ import {
 } from './medium.js';
 import type { jffs2_eraseblock, jffs2_sb_info } from './nodelist.js';
 
-/** Pages of a block whose OOB must be blank for it to count as erased. */
-const OOB_SCAN_PAGES = 4;
-
 /** The header that says "this block was erased completely". */
 export function cleanmarkerNode(c: jffs2_sb_info): Uint8Array {
   const { e } = c;
@@ -81,9 +78,8 @@ function oobOps(mode: number, ooblen: number): mtd_oob_ops & { oobbuf: Uint8Arra
   return { mode, datbuf: null, len: 0, retlen: 0, oobbuf, ooboffs: 0, ooblen, oobretlen: 0 };
 }
 
-/** Reads OOB; bit flips are none of our business. @throws EIO */
-function readOob(c: jffs2_sb_info, page: number, mode: number, ooblen: number): Uint8Array {
-  const ops = oobOps(mode, ooblen);
+/** Reads OOB and perhaps data; bit flips are none of our business. @throws EIO */
+function readOob(c: jffs2_sb_info, page: number, ops: mtd_oob_ops): void {
   try {
     c.mtd.read_oob(page, ops);
   } catch (error) {
@@ -91,45 +87,43 @@ function readOob(c: jffs2_sb_info, page: number, mode: number, ooblen: number): 
       throw error;
     }
   }
-  return ops.oobbuf;
+}
+
+/** Cells of whole pages that are not 0xFF, OOB and all: ECC hides bits. @throws EIO */
+function programmedBytes(c: jffs2_sb_info, from: number, end: number): number {
+  const { mtd } = c;
+  const len = end - from;
+  if (len === 0) return 0;
+  const ops = { ...oobOps(MTD_OPS_RAW, (len / mtd.writesize) * mtd.oobsize), len };
+  const datbuf = new Uint8Array(len);
+  readOob(c, from, { ...ops, datbuf });
+  if (firstProgrammed(datbuf, 0, len) < len) return len;
+  return ops.oobbuf.reduce((sum, byte) => (byte === 0xff ? sum : sum + 1), 0);
 }
 
 /**
  * What the OOB of a block says whose data looks erased: 'marked' erased to its end, 'blank', or
- * 'dirty'. Also what only ECC bytes show (a program that the end of power cut short) is dirt: the
- * page cannot be programmed again. Linux looks at the free bytes alone. @throws EIO
+ * 'dirty'. Also what only single cells or ECC bytes show (a program that the end of power cut
+ * short) is dirt: such a page cannot be programmed again. Linux looks at the free bytes of the
+ * first four pages alone. @throws EIO
  */
 export function jffs2_check_nand_cleanmarker(
   c: jffs2_sb_info,
   jeb: jffs2_eraseblock,
 ): 'marked' | 'blank' | 'dirty' {
-  const { mtd } = c;
   const wanted = cleanmarkerNode(c).subarray(0, c.oob_cleanmarker);
-  const pages = Math.min(OOB_SCAN_PAGES, c.sector_size / mtd.writesize);
-  let marked = false;
-  for (let page = 0; page < pages; page++) {
-    const at = jeb.offset + page * mtd.writesize;
-    const free = readOob(c, at, MTD_OPS_AUTO_OOB, mtd.oobavail);
-    // A marker that was torn is as good as none.
-    const copy = page === 0 ? isTornCopy(free, 0, wanted) : 'no';
-    const programmed = free.filter((byte) => byte !== 0xff).length;
-    if (copy !== 'no') free.fill(0xff, 0, wanted.length);
-    if (firstProgrammed(free, 0, free.length) < free.length) return 'dirty';
-    const whole = readOob(c, at, MTD_OPS_RAW, mtd.oobsize);
-    if (whole.filter((byte) => byte !== 0xff).length > programmed) return 'dirty';
-    if (copy === 'whole') marked = true;
-  }
-  return marked ? 'marked' : 'blank';
+  const ops = oobOps(MTD_OPS_AUTO_OOB, wanted.length);
+  readOob(c, jeb.offset, ops);
+  // A marker that was torn is as good as none.
+  const copy = isTornCopy(ops.oobbuf, 0, wanted);
+  const marker = copy === 'no' ? 0 : ops.oobbuf.filter((byte) => byte !== 0xff).length;
+  if (programmedBytes(c, jeb.offset, jeb.offset + c.sector_size) > marker) return 'dirty';
+  return copy === 'whole' ? 'marked' : 'blank';
 }
 
-/** Is there nothing in the OOB of the pages from `from` to the block's end? @throws EIO */
-export function jffs2_check_oob_empty(c: jffs2_sb_info, from: number, end: number): boolean {
-  const { mtd } = c;
-  for (let page = from; page < end; page += mtd.writesize) {
-    const oob = readOob(c, page, MTD_OPS_RAW, mtd.oobsize);
-    if (firstProgrammed(oob, 0, oob.length) < oob.length) return false;
-  }
-  return true;
+/** Can the pages from `from` to `end`, on NAND, be programmed? @throws EIO */
+export function jffs2_check_pages_erased(c: jffs2_sb_info, from: number, end: number): boolean {
+  return programmedBytes(c, from, end) === 0;
 }
 
 /** Marks a block that was just erased. @throws EIO */

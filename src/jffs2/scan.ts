@@ -79,7 +79,7 @@ import {
   isTornCleanmarker,
   isTornFirstPage,
   jffs2_check_nand_cleanmarker,
-  jffs2_check_oob_empty,
+  jffs2_check_pages_erased,
 } from './cleanmarker.js';
 import { jffs2_mark_node_obsolete, jffs2_prepare_tail } from './nodemgmt.js';
 import { jffs2_sum_offset, jffs2_sum_scan_sumnode } from './summary.js';
@@ -267,7 +267,7 @@ function isTailErased(c: jffs2_sb_info, jeb: jffs2_eraseblock): boolean {
   if (c.oob_cleanmarker === 0) return true;
   const end = jeb.offset + c.sector_size;
   const tail = jeb.free_size - (jeb.free_size % c.mtd.writesize);
-  return jffs2_check_oob_empty(c, end - tail, end);
+  return jffs2_check_pages_erased(c, end - tail, end);
 }
 
 /**
@@ -275,11 +275,14 @@ function isTailErased(c: jffs2_sb_info, jeb: jffs2_eraseblock): boolean {
  * end: what would be programmed twice is lost.
  */
 function jffs2_scan_blank(c: jffs2_sb_info, jeb: jffs2_eraseblock): BlockState {
-  const { buf, off } = c.read_once(jeb.offset, c.sector_size);
-  const end = off + c.sector_size;
-  const isBlank = firstProgrammed(buf, off, end) === end;
-  const marks = c.oob_cleanmarker > 0 ? jffs2_check_nand_cleanmarker(c, jeb) : 'marked';
-  if (isBlank && marks !== 'dirty') return marks === 'marked' ? 'CLEANMARKER' : 'ALLFF';
+  if (c.oob_cleanmarker > 0) {
+    const marks = jffs2_check_nand_cleanmarker(c, jeb);
+    if (marks !== 'dirty') return marks === 'marked' ? 'CLEANMARKER' : 'ALLFF';
+  } else {
+    const { buf, off } = c.read_once(jeb.offset, c.sector_size);
+    const end = off + c.sector_size;
+    if (firstProgrammed(buf, off, end) === end) return 'CLEANMARKER';
+  }
   jffs2_scan_dirty_space(c, jeb, c.sector_size);
   return 'ALLDIRTY';
 }

@@ -436,4 +436,25 @@ describe('jffs2: summaries made by hand', () => {
     rig.check();
     rig.umount();
   });
+
+  it('whose node it is says the node', () => {
+    // A second inode, of which the summary says that it is a newer node of the first one.
+    const other = nodes.inode({ ino: 3, version: 2 }, 'another');
+    const made = image({
+      extra: [other],
+      change: (entries) => {
+        const [, own] = entries;
+        const offset =
+          (own as { offset: number }).offset +
+          pad(nodes.inode({ ino: 2, version: 1 }, 'content').length);
+        entries.push({ type: 'inode', ino: 2, version: 2, offset, totlen: other.length });
+      },
+    });
+    const rig = mounted(made);
+    expect(Buffer.from(rig.u.readFile('/f')).toString()).to.equal('content');
+    expect(rig.c.damage.counts.get('bad node')).to.equal(1);
+    rig.settle();
+    rig.check();
+    rig.umount();
+  });
 });
