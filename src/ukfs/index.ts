@@ -4,4 +4,6 @@ export * from './flags.js';
 export { UkfsStats, type Timespec } from './stats.js';
 export type { TimeLike } from './times.js';
 export { Ukfs, type UkfsDirent, type UkfsEntries } from './ukfs.js';
-export { mount, type MountedImage, type MountOptions } from './mount_image.js';
+export { mount, type MountedImage, type MountOptions, type User } from './mount_image.js';
+export { createFs } from './node/node_fs.js';
+export type { UkfsFs } from './node/types.js';

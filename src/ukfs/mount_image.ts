@@ -4,9 +4,11 @@
  */
 import { NodeHost } from '../rumpuser/node.js';
 import { HostError, type Rumpuser } from '../rumpuser/rumpuser.js';
-import type { puffs_ops } from '../puffs/index.js';
+import { puffs_cred_user, type puffs_ops } from '../puffs/index.js';
 import { IMAGE_HEAD_BYTES, imageKind } from './image_kind.js';
 import { MountError, mountJffs2, type MountJffs2Options } from './mount_jffs2.js';
+import { createFs } from './node/node_fs.js';
+import type { UkfsFs } from './node/types.js';
 import { parseImagePart, type ImagePart } from './part.js';
 import { Ukfs } from './ukfs.js';
 
@@ -14,7 +16,19 @@ import { Ukfs } from './ukfs.js';
 export interface MountOptions extends Omit<MountJffs2Options, 'image'> {
   /** "jffs2". Default: told from the content. */
   type?: string;
+  /** Whose calls `fs` makes. Default: root's, with the umask 022. */
+  user?: User;
 }
+
+/** What is left out is root's: 0, no groups, umask 022. */
+export interface User {
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly groups?: readonly number[];
+  readonly umask?: number;
+}
+
+type TypeOptions = Omit<MountOptions, 'type' | 'user'>;
 
 /** What a type's own mount function answers. */
 interface MountedType {
@@ -26,7 +40,7 @@ interface MountedType {
 
 interface FileSystemType {
   readonly name: string;
-  mount(image: string, options: Omit<MountOptions, 'type'>, host: Rumpuser): MountedType;
+  mount(image: string, options: TypeOptions, host: Rumpuser): MountedType;
 }
 
 /** In the order in which they are tried: those with a magic number first. */
@@ -40,7 +54,11 @@ export interface MountedImage {
   readonly readOnly: boolean;
   /** What was found, a sentence a line. */
   readonly report: readonly string[];
-  /** root's paths and descriptors; more handles: `new Ukfs(mounted.ops, cred)`. */
+  /** node:fs, with a working directory of its own. */
+  readonly fs: UkfsFs;
+  /** Another one: other user, other working directory. */
+  handle(user?: User): UkfsFs;
+  /** root's paths and descriptors, below the shape of node:fs; umask 0. */
   readonly ukfs: Ukfs;
   /** The operations below paths. */
   readonly ops: puffs_ops;
@@ -61,7 +79,7 @@ export function mount(
   options: MountOptions = {},
   host: Rumpuser = new NodeHost(),
 ): MountedImage {
-  const { type: wanted, ...rest } = options;
+  const { type: wanted, user, ...rest } = options;
   const types = TYPES.filter(({ name }) => wanted === undefined || wanted === name);
   if (types.length === 0) {
     const known = TYPES.map(({ name }) => name).join(', ');
@@ -71,10 +89,14 @@ export function mount(
   const [type] = types as [FileSystemType];
   const { fs, readOnly, report, unmount } = mountType(type, path, { ...rest, ...part }, host);
   const ukfs = new Ukfs(fs);
+  const handle = ({ uid = 0, gid = 0, groups = [], umask = 0o022 }: User = {}): UkfsFs =>
+    createFs(new Ukfs(fs, puffs_cred_user(uid, gid, groups, umask)));
   return {
     type: type.name,
     readOnly,
     report,
+    fs: handle(user),
+    handle,
     ukfs,
     ops: fs,
     sync: () => ukfs.sync(),
@@ -95,7 +117,7 @@ function selectPart(image: string): ImagePart {
 function mountType(
   type: FileSystemType,
   path: string,
-  options: Omit<MountOptions, 'type'>,
+  options: TypeOptions,
   host: Rumpuser,
 ): MountedType {
   try {

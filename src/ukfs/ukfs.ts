@@ -325,7 +325,9 @@ export class Ukfs extends UkfsNodes {
 
   // ---- the file system --------------------------------------------------------------------------
 
-  statvfs(): puffs_statvfs {
+  /** @param path any path of the file system, which must exist. */
+  statvfs(path?: PathLike): puffs_statvfs {
+    if (path !== undefined) this.onNode(path, 'follow', 'statfs', () => {});
     const out: puffs_statvfs = {
       f_bsize: 0,
       f_frsize: 0,
@@ -340,7 +342,7 @@ export class Ukfs extends UkfsNodes {
       f_fsid: 0,
       f_fstypename: '',
     };
-    check(this.fs.fs_statvfs(out), 'statvfs');
+    check(this.fs.fs_statvfs(out), 'statfs', path);
     return out;
   }
 
