@@ -1,7 +1,7 @@
 /**
  * Streams: Node's own classes, which take another file system's open, read, write and close by
- * their documented option `fs`. So highWaterMark, start, end, flags, autoClose, emitClose and signal
- * are Node's.
+ * their documented option `fs`. So highWaterMark, start, end, flags, autoClose, emitClose and
+ * signal are Node's.
  */
 import * as nodeFs from 'node:fs';
 
