@@ -38,6 +38,7 @@ import {
   type mtd_oob_ops,
   type mtd_point,
 } from './mtd.js';
+import { BBT_BLOCKS, nand_bbt, type nand_bbt_kind } from './nand_bbt.js';
 import { ECC_UNCORRECTABLE, type nand_ecc, type nand_ecc_name, nand_ecc_of } from './nand_ecc.js';
 import { type nandsim_parameters, nandsim_faults } from './nandsim.js';
 import { type nand_ooblayout, nand_ooblayout_of } from './nand_oob.js';
@@ -53,6 +54,8 @@ export interface nand_chip_options extends flash_chip_options {
   readonly nop?: number;
   /** Pages of a block in which it is marked bad; -1 is the last. Default: the first, 0. */
   readonly badblockPages?: readonly number[];
+  /** Bad-block table on flash. Default: one that is there is used and kept, none is made. */
+  readonly bbt?: nand_bbt_kind;
   /** Faults of the chip itself. Default: none. */
   readonly nandsim?: nandsim_parameters;
 }
@@ -80,6 +83,7 @@ export class nand_chip extends flash_chip {
   readonly #programs: Uint32Array;
   /** Per EB: 1 when it is marked bad; Linux's bad-block table in memory. */
   readonly #bad: Uint8Array;
+  #bbt: nand_bbt | null = null;
   readonly #point: mtd_point = { buf: new Uint8Array(0), off: 0 };
   readonly #record: Uint8Array;
   readonly #eccCode: Uint8Array;
@@ -123,6 +127,10 @@ export class nand_chip extends flash_chip {
     this.#record = new Uint8Array(this.#recordBytes);
     this.#eccCode = new Uint8Array(ecc?.eccBytes ?? 0);
     this.#scanBadBlocks();
+    this.#openTable(options.bbt);
+    for (const eb of this.#faults?.badblocks ?? []) {
+      if (this.#bad[eb] === 0) this.#mark(eb);
+    }
   }
 
   #scanBadBlocks(): void {
@@ -136,8 +144,47 @@ export class nand_chip extends flash_chip {
       }
       this.ecc_stats.badblocks += this.#bad[eb]!;
     }
-    for (const eb of this.#faults?.badblocks ?? []) {
-      if (this.#bad[eb] === 0) this.#mark(eb);
+  }
+
+  /** A table on flash knows better than marks; its own blocks are nobody else's. */
+  #openTable(kind: nand_bbt_kind | undefined): void {
+    const blocks = this.#bad.length;
+    this.#bbt = nand_bbt.open(
+      {
+        blocks,
+        pagesPerBlock: this.#pagesPerBlock,
+        writesize: this.writesize,
+        oobsize: this.oobsize,
+        writeable: (this.flags & MTD_WRITEABLE) !== 0,
+        isMarkedBad: (eb) => this.#bad[eb] === 1,
+        readPage: (page) => {
+          const { buf, off } = this.#page(page);
+          const oob = buf.slice(off + this.writesize, off + this.#recordBytes);
+          const data = new Uint8Array(this.writesize);
+          const from = page * this.writesize;
+          const outcome = { bitflips: 0, failed: false };
+          this.#readData(from, this.writesize, data, 0, this.#ecc, outcome);
+          return { data, oob };
+        },
+        eraseBlock: (eb) =>
+          super.erase({ addr: eb * this.erasesize, len: this.erasesize, fail_addr: 0 }),
+        programPage: (page, data, oob) => {
+          const record = this.#record.fill(0xff);
+          record.set(data);
+          record.set(oob, this.writesize);
+          this.#addEcc(record, 0, this.writesize);
+          this.#store(page, record);
+        },
+      },
+      kind,
+    );
+    if (this.#bbt === null) return;
+    this.ecc_stats.badblocks = 0;
+    this.ecc_stats.bbtblocks = BBT_BLOCKS;
+    for (let eb = 0; eb < blocks; eb++) {
+      const bad = this.#bbt.isBad(eb);
+      this.#bad[eb] = bad || eb >= this.#bbt.reservedFrom ? 1 : 0;
+      if (bad) this.ecc_stats.badblocks++;
     }
   }
 
@@ -487,6 +534,7 @@ export class nand_chip extends flash_chip {
       this.#record[this.writesize + this.#layout.badblockpos] = 0;
       this.#store(page, this.#record);
     }
+    this.#bbt?.mark(eb);
   }
 }
 

@@ -7,6 +7,7 @@ import { FileBacking } from './file_backing.js';
 import type { flash_chip, flash_chip_options } from './flash_chip.js';
 import { errnoOfHost } from './host_error.js';
 import { nand_chip, type nand_chip_options } from './nand.js';
+import type { nand_bbt_kind } from './nand_bbt.js';
 import { type nand_ecc_name, nand_ecc_of } from './nand_ecc.js';
 import { nand_decode_id } from './nand_ids.js';
 import { dump_block_bytes, layout_backing, type nand_dump_layout } from './nand_layout.js';
@@ -49,6 +50,8 @@ export interface mtd_open_options {
   readonly ecc?: nand_ecc_name;
   /** NAND: how the image holds its pages. Default: what the sidecar says, or 'raw'. */
   readonly layout?: nand_dump_layout;
+  /** NAND: bad-block table on flash. Default: one that is there is kept, none is made. */
+  readonly bbt?: nand_bbt_kind;
   /** NAND: faults of the chip. Default: none. */
   readonly nandsim?: nandsim_parameters;
   /** Where the chip starts in the file, bytes. */
@@ -117,12 +120,13 @@ export function mtd_open_image(
       cacheBytes: options.cacheBytes ?? CACHE_BYTES,
       lock,
     });
-    const { nandsim } = options;
+    const { nandsim, bbt } = options;
     const mtd = new_chip(host, as_raw_pages(cells, description), description, {
       readOnly,
       wear,
       ...(store && { store }),
       ...(nandsim && { nandsim }),
+      ...(bbt !== undefined && { bbt }),
     });
     return {
       mtd,
@@ -161,6 +165,8 @@ export interface mtd_ram_options {
   readonly ecc?: nand_ecc_name;
   /** NAND only. Default: 3 up to 512 bytes a page, then 4. */
   readonly nop?: number;
+  /** NAND only: bad-block table on flash. Default: none. */
+  readonly bbt?: nand_bbt_kind;
   /** NAND only: faults of the chip. Default: none. */
   readonly nandsim?: nandsim_parameters;
 }
@@ -185,9 +191,10 @@ export function mtd_new_ram(host: Rumpuser, given: mtd_ram_options): flash_chip 
     throw new Errno('EINVAL', `${name}: ${size} bytes are no whole blocks of ${erasesize}`);
   }
   const cells = new RamBacking((size / erasesize) * block_bytes(description));
-  const { nop, nandsim } = options;
+  const { nop, nandsim, bbt } = options;
   return new_chip(host, cells, description, {
     ...(nop !== undefined && { nop }),
+    ...(bbt !== undefined && { bbt }),
     ...(nandsim && { nandsim }),
   });
 }
@@ -201,7 +208,7 @@ export function new_chip(
   backing: FlashBacking,
   description: chip_description,
   options: Omit<flash_chip_options, 'name' | 'erasesize'> &
-    Pick<nand_chip_options, 'nop' | 'nandsim'>,
+    Pick<nand_chip_options, 'nop' | 'nandsim' | 'bbt'>,
 ): flash_chip {
   const { kind, name, erasesize, writesize, oobsize, ecc } = description;
   const all = { ...options, name, erasesize };

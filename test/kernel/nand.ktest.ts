@@ -162,6 +162,19 @@ const idJobs: KernelJob[] = IDS.map((id) => ({
   ].join('\n'),
 }));
 
+/** Small chips whose bad-block table is on flash, in either form. */
+const TABLES = ['2033', '20a20015', '20a20026'].flatMap((hex) =>
+  ([1, 2] as const).map((bbt) => ({ id: IDS.find((id) => hexOf(id) === hex)!, bbt })),
+);
+const tableJobs: KernelJob[] = TABLES.map(({ id, bbt }) => ({
+  name: `table ${bbt} ${hexOf(id)}`,
+  script: [
+    `nand_new ${parametersOf(id)} badblocks=2,5 bbt=${bbt}`,
+    'cat /sys/class/mtd/mtd0/bad_blocks /sys/class/mtd/mtd0/bbt_blocks > "$OUT/counts"',
+    'nanddump -q -n -o --bb=dumpbad -f "$OUT/all" /dev/mtd0',
+  ].join('\n'),
+}));
+
 describe('NAND chips as Linux has them', function () {
   this.timeout(BATCH_TIMEOUT_MS);
   let results: Map<string, KernelJobResult>;
@@ -170,7 +183,7 @@ describe('NAND chips as Linux has them', function () {
   before(async function () {
     needsJudge(this);
     for (const id of CHIPS) materials.set(hexOf(id), materialOf(id));
-    results = await runBatch([...idJobs, ...[...materials.values()].map(jobOf)]);
+    results = await runBatch([...idJobs, ...tableJobs, ...[...materials.values()].map(jobOf)]);
   });
 
   function outputsOf(name: string): ReadonlyMap<string, Buffer> {
@@ -199,6 +212,26 @@ describe('NAND chips as Linux has them', function () {
       const blockBytes = outputs.get('bad')!.length;
       const ours = rawOf(mtd).subarray(blockBytes, 2 * blockBytes);
       expect(sameBytes(ours, outputs.get('bad')!)).to.equal(true);
+    });
+  }
+
+  for (const { id, bbt } of TABLES) {
+    it(`bad-block table ${bbt} of id ${hexOf(id)} is the same, and read`, () => {
+      const outputs = outputsOf(`table ${bbt} ${hexOf(id)}`);
+      const { erasesize, writesize, oobsize } = nand_decode_id(id);
+      const size = BLOCKS * erasesize;
+      const made = mtd_new_ram(host(), { id, size, bbt, nandsim: { badblocks: '2,5' } });
+      expect(sameBytes(rawOf(made), outputs.get('all')!)).to.equal(true);
+      const files = host();
+      files.replaceFile('dump', outputs.get('all')!);
+      const pages = { type: 'nand', erasesize, writesize, oobsize } as const;
+      const { mtd } = mtd_open_image(files, 'dump', { ...pages, readOnly: true });
+      const { badblocks, bbtblocks } = mtd.ecc_stats;
+      expect(`${badblocks}\n${bbtblocks}\n`).to.equal(outputs.get('counts')!.toString());
+      const bad = Array.from({ length: BLOCKS }, (_, eb) => eb).filter((eb) =>
+        mtd.block_isbad(eb * erasesize),
+      );
+      expect(bad).to.deep.equal([2, 5, 12, 13, 14, 15]);
     });
   }
 

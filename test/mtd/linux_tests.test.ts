@@ -3,6 +3,7 @@ import { CowBacking } from '../../src/mtd/cow_backing.js';
 import type { mtd_info } from '../../src/mtd/mtd.js';
 import { MTD_NANDFLASH } from '../../src/mtd/mtd.js';
 import { type mtd_ram_options, mtd_new_ram, mtd_open_image, new_chip } from '../../src/mtd/open.js';
+import { paged_chip } from '../../src/mtd/paged.js';
 import { mtd_partition } from '../../src/mtd/partition.js';
 import { RamBacking } from '../../src/mtd/ram_backing.js';
 import { SimulatedHost } from '../../src/rumpuser/simulated.js';
@@ -42,6 +43,18 @@ const rows: readonly row[] = [
   inMemory('NAND 2048+128', { ...large, oobsize: 128 }),
   inMemory('NAND 4096+128', { ...large, writesize: 4096, oobsize: 128, erasesize: 65536 }),
   inMemory('NAND 512+16 with bad blocks', { ...small, nandsim: { badblocks: '1,4' } }),
+  ...(
+    [
+      ['dataflash', 528, 528, 24],
+      ['ecc-nor', 32, 8192, BLOCKS],
+      ['ubi', 512, 8192, BLOCKS],
+    ] as const
+  ).map(([kind, writesize, erasesize, blocks]): row => {
+    const options = { name: kind, kind, writesize, erasesize };
+    const make = (): mtd_info =>
+      new paged_chip(new SimulatedHost(), new RamBacking(blocks * erasesize), options);
+    return { name: `${kind} in memory`, nand: false, make };
+  }),
   {
     name: 'NOR in a file, two windows of it',
     nand: false,

@@ -394,6 +394,75 @@ describe("NAND with nandsim's faults", () => {
   });
 });
 
+describe('NAND with a bad-block table on flash', () => {
+  const { writesize, oobsize, erasesize } = SMALL;
+  const BLOCKS_MANY = 12;
+  const recordBytes = writesize + oobsize;
+  const blockBytes = (erasesize / writesize) * recordBytes;
+  const open = (cells: Uint8Array, more = {}): nand_chip =>
+    new nand_chip(new SimulatedHost(), new RamBacking(cells), {
+      ...{ name: 'nand', writesize, oobsize, erasesize },
+      ...more,
+    });
+  const badOf = (mtd: mtd_info): number[] =>
+    Array.from({ length: BLOCKS_MANY }, (_, eb) => eb).filter((eb) =>
+      mtd.block_isbad(eb * erasesize),
+    );
+  const RESERVED = [8, 9, 10, 11];
+
+  for (const bbt of [1, 2] as const) {
+    it(`of kind ${bbt} keeps what was marked, also when the marks are gone`, () => {
+      const cells = new Uint8Array(BLOCKS_MANY * blockBytes).fill(0xff);
+      const mtd = open(cells, { bbt });
+      expect(mtd.ecc_stats).to.deep.include({ badblocks: 0, bbtblocks: 4 });
+      mtd.block_markbad(3 * erasesize);
+      mtd.block_markbad(5 * erasesize);
+      expect(errnoOf(() => erase(mtd, 11))).to.equal('EIO');
+      expect(
+        errnoOf(() => mtd.write(8 * erasesize, writesize, new Uint8Array(writesize), 0)),
+      ).to.equal('EIO');
+      for (const eb of [3, 5]) cells.fill(0xff, eb * blockBytes, (eb + 1) * blockBytes);
+      const again = open(cells);
+      expect(badOf(again)).to.deep.equal([3, 5, ...RESERVED]);
+      expect(again.ecc_stats).to.deep.include({ badblocks: 2, bbtblocks: 4 });
+      // One of the two is lost: the other one counts, and both are there again.
+      cells.fill(0xff, 11 * blockBytes);
+      expect(badOf(open(cells))).to.deep.equal([3, 5, ...RESERVED]);
+      cells.fill(0xff, 10 * blockBytes, 11 * blockBytes);
+      expect(badOf(open(cells))).to.deep.equal([3, 5, ...RESERVED]);
+    });
+  }
+
+  it('the younger of two counts', () => {
+    const cells = new Uint8Array(BLOCKS_MANY * blockBytes).fill(0xff);
+    const mtd = open(cells, { bbt: 1 });
+    const old = cells.slice(11 * blockBytes);
+    mtd.block_markbad(0);
+    cells.set(old, 11 * blockBytes);
+    expect(badOf(open(cells))).to.deep.equal([0, ...RESERVED]);
+  });
+
+  it('moves on when its block goes bad', () => {
+    const cells = new Uint8Array(BLOCKS_MANY * blockBytes).fill(0xff);
+    cells[11 * blockBytes + writesize + 5] = 0;
+    const mtd = open(cells, { bbt: 1 });
+    expect(mtd.ecc_stats.badblocks).to.equal(1);
+    mtd.block_markbad(2 * erasesize);
+    expect(badOf(open(cells))).to.deep.equal([2, ...RESERVED]);
+    const ident = (eb: number): string =>
+      String.fromCharCode(...cells.subarray(eb * blockBytes + writesize + 8).subarray(0, 4));
+    expect([ident(10), ident(9)]).to.deep.equal(['Bbt0', '1tbB']);
+  });
+
+  it('a read-only chip reads it, and makes none', () => {
+    const cells = new Uint8Array(BLOCKS_MANY * blockBytes).fill(0xff);
+    open(cells, { bbt: 1 }).block_markbad(0);
+    const before = cells.slice();
+    expect(badOf(open(cells, { readOnly: true }))).to.deep.equal([0, ...RESERVED]);
+    expect(sameBytes(cells, before)).to.equal(true);
+  });
+});
+
 describe('NAND ids', () => {
   const bytesOf = (hex: string): number[] => [...Buffer.from(hex, 'hex')];
 
