@@ -2,11 +2,11 @@
  * The bad-block table that a driver may keep on a NAND chip, so that it need not look at every
  * block, and does not lose the marks of blocks that hold data where the mark should be.
  *
- * Two bits per block, lowest first: 11 good, 00 bad from the factory, 10 gone bad since, 01 reserved.
- * The table and its mirror are in two of the last four blocks, which nobody else may use; the table
- * in the highest that is good. Each begins in its block's first page and has an ident and a version:
- * in OOB (bytes 8 to 11, and 12), or, where OOB has no room, in front of the table. The higher version
- * counts.
+ * Two bits per block, lowest first: 11 good, 00 bad from the factory, 10 gone bad since, 01
+ * reserved. The table and its mirror are in two of the last four blocks, which nobody else may use;
+ * the table in the highest that is good. Each begins in its block's first page and has an ident and
+ * a version: in OOB (bytes 8 to 11, and 12), or, where OOB has no room, in front of the table. The
+ * higher version counts.
  *
  * Source: reference JFFS2 engineering notes, 13.4; tables that Linux 6.1 writes under nandsim are
  * compared byte for byte in test/kernel/nand.ktest.ts.
