@@ -1,0 +1,183 @@
+/**
+ * The buffer cache: blocks of one disk in memory, all of one size. A block that was changed is
+ * written later: when a flush asks, when the syncer comes round (every five seconds), or when too
+ * many are waiting. Nothing sleeps between bread() and the end of an operation, so that buffers are
+ * not marked busy: what bread() answers stays what the cache has until the operation ends.
+ *
+ * Changed blocks are written at the three places that are named above and nowhere else, in
+ * ascending order, neighbours together. A block that is freed is forgotten, not written.
+ */
+import type { Lump } from '../lump/lump.js';
+import {
+  kthread_should_stop,
+  kthread_stop,
+  wait_queue_head,
+  wake_up,
+  type task_struct,
+  type wait,
+} from '../lump/sched.js';
+import { KERN_ERR, ratelimit_state } from '../lump/printk.js';
+import type { disk } from './disk/disk.js';
+import { NetbsdErrno } from './errno.js';
+
+export interface buf {
+  readonly b_blkno: number;
+  readonly b_data: Uint8Array;
+  b_dirty: boolean;
+}
+
+const CACHE_BYTES = 16 << 20;
+/** Changed blocks may take that part of the cache before they are written. */
+const DIRTY_SHARE = 0.5;
+/** The most that one request carries. */
+const MAXPHYS = 256 << 10;
+const SYNC_DELAY_MS = 5000;
+
+export class bufcache {
+  readonly block_bytes: number;
+  private readonly lump: Lump;
+  private readonly disk: disk;
+  private readonly bufs_max: number;
+  /** By block number, least recently used first. */
+  private readonly bufs = new Map<number, buf>();
+  private readonly dirty = new Map<number, buf>();
+  private readonly work: wait_queue_head;
+  private readonly syncer: task_struct;
+  private readonly complaints = new ratelimit_state();
+
+  constructor(lump: Lump, disk: disk, block_bytes: number, cache_bytes = CACHE_BYTES) {
+    this.lump = lump;
+    this.disk = disk;
+    this.block_bytes = block_bytes;
+    this.bufs_max = Math.max(64, Math.floor(cache_bytes / block_bytes));
+    this.work = new wait_queue_head(lump, `${disk.name}: syncer`);
+    this.syncer = lump.sched.kthread_run((task) => this.ioflush(task), 'ioflush');
+  }
+
+  /** Changed blocks that are not written yet. */
+  get dirty_count(): number {
+    return this.dirty.size;
+  }
+
+  /** The block, read if it is not here. @throws EIO; ENXIO behind the end of the disk. */
+  bread(blkno: number): buf {
+    const present = this.incore(blkno);
+    if (present !== undefined) return present;
+    const bp = { b_blkno: blkno, b_data: new Uint8Array(this.block_bytes), b_dirty: false };
+    this.disk.read(bp.b_data, 0, this.block_bytes, blkno * this.block_bytes);
+    return this.enter(bp);
+  }
+
+  /** The block, to be filled by the caller: it is not read, and zeros if it was not here. */
+  getblk(blkno: number): buf {
+    const present = this.incore(blkno);
+    if (present !== undefined) return present;
+    const b_data = new Uint8Array(this.block_bytes);
+    return this.enter({ b_blkno: blkno, b_data, b_dirty: false });
+  }
+
+  /** The block was changed. */
+  bdwrite(bp: buf): void {
+    if (bp.b_dirty) return;
+    bp.b_dirty = true;
+    this.dirty.set(bp.b_blkno, bp);
+    // It may have been thrown out since it was read.
+    this.bufs.set(bp.b_blkno, bp);
+    if (this.dirty.size === 1) wake_up(this.work);
+  }
+
+  /** The block is free: what it held is of no interest. */
+  brelse_invalid(blkno: number): void {
+    const bp = this.bufs.get(blkno);
+    if (bp === undefined) return;
+    bp.b_dirty = false;
+    this.bufs.delete(blkno);
+    this.dirty.delete(blkno);
+  }
+
+  /**
+   * At the end of an operation that changed something: writes when too much is waiting.
+   * @throws EIO
+   */
+  balance(): void {
+    if (this.dirty.size > this.bufs_max * DIRTY_SHARE) this.write_dirty();
+  }
+
+  /** Everything is on stable storage when it returns. @throws EIO: the rest stays to be written. */
+  flush(): void {
+    this.write_dirty();
+    this.disk.flush();
+  }
+
+  /** Ends the cache; what is not written is lost. */
+  close(): void {
+    this.dirty.clear();
+    this.bufs.clear();
+    kthread_stop(this.syncer);
+  }
+
+  private incore(blkno: number): buf | undefined {
+    const bp = this.bufs.get(blkno);
+    if (bp === undefined) return undefined;
+    this.bufs.delete(blkno);
+    this.bufs.set(blkno, bp);
+    return bp;
+  }
+
+  private enter(bp: buf): buf {
+    if (this.bufs.size >= this.bufs_max) {
+      for (const [blkno, oldest] of this.bufs) {
+        if (oldest.b_dirty) continue;
+        this.bufs.delete(blkno);
+        break;
+      }
+    }
+    this.bufs.set(bp.b_blkno, bp);
+    return bp;
+  }
+
+  private write_dirty(): void {
+    if (this.dirty.size === 0) return;
+    const order = [...this.dirty.keys()].sort((a, b) => a - b);
+    const per_request = Math.max(1, Math.floor(MAXPHYS / this.block_bytes));
+    for (let at = 0; at < order.length; ) {
+      let count = 1;
+      while (count < per_request && order[at + count] === order[at]! + count) count++;
+      this.write_run(order[at]!, count);
+      at += count;
+    }
+  }
+
+  private write_run(first: number, count: number): void {
+    const { block_bytes, dirty } = this;
+    const position = first * block_bytes;
+    if (count === 1) {
+      this.disk.write(dirty.get(first)!.b_data, 0, block_bytes, position);
+    } else {
+      const bytes = new Uint8Array(count * block_bytes);
+      for (let i = 0; i < count; i++) bytes.set(dirty.get(first + i)!.b_data, i * block_bytes);
+      this.disk.write(bytes, 0, bytes.length, position);
+    }
+    for (let blkno = first; blkno < first + count; blkno++) {
+      dirty.get(blkno)!.b_dirty = false;
+      dirty.delete(blkno);
+    }
+  }
+
+  private *ioflush(task: task_struct): Generator<wait, void, void> {
+    while (!kthread_should_stop(task)) {
+      if (this.dirty.size === 0) {
+        yield this.work;
+        continue;
+      }
+      yield SYNC_DELAY_MS;
+      try {
+        this.flush();
+      } catch (error) {
+        if (!(error instanceof NetbsdErrno)) throw error;
+        const text = `${this.disk.name}: writing back: ${error.message}`;
+        this.lump.printk_ratelimited(this.complaints, KERN_ERR, text);
+      }
+    }
+  }
+}
