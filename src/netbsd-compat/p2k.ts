@@ -570,8 +570,9 @@ export class p2k implements puffs_ops {
     return p2k_errno(new NetbsdErrno('EOPNOTSUPP'));
   }
 
-  node_listextattr(): number {
-    return p2k_errno(new NetbsdErrno('EOPNOTSUPP'));
+  node_listextattr(_cookie: Cookie, _ns: number, out: { names: ByteName[] }): number {
+    out.names = [];
+    return 0;
   }
 
   node_deleteextattr(): number {

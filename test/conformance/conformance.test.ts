@@ -2,7 +2,8 @@ import { io } from './io.js';
 import { races } from './races.js';
 import { readonly } from './readonly.js';
 import { runRow } from './row.js';
-import { hostOracle, jffs2Row, memfsRow, tmpfsRow } from './rows.js';
+import { ext2Row, hostOracle, jffs2Row, memfsRow, tmpfsRow } from './rows.js';
+import { NO_E2FSPROGS } from '../netbsd-compat/e2fsprogs.js';
 import { tmpfs } from './tmpfs.js';
 import { unpriv } from './unpriv.js';
 import { vfsops } from './vfsops.js';
@@ -10,5 +11,8 @@ import { vnops } from './vnops.js';
 import { xattr } from './xattr.js';
 
 const CASES = [...vnops, ...io, ...tmpfs, ...readonly, ...unpriv, ...races, ...vfsops, ...xattr];
+
+if (NO_E2FSPROGS === undefined) runRow(ext2Row, CASES);
+else it(`conformance: ext2fs (skipped: ${NO_E2FSPROGS})`);
 
 for (const row of [hostOracle, memfsRow, jffs2Row, tmpfsRow]) runRow(row, CASES);

@@ -13,7 +13,10 @@ import { rump } from '../../src/netbsd-compat/rump.js';
 import { Memfs, PUFFS_CRED_ROOT, puffs_cred_user, type puffs_ops } from '../../src/puffs/index.js';
 import { nodeZlib } from '../../src/rumpuser/node_zlib.js';
 import { SimulatedHost } from '../../src/rumpuser/simulated.js';
+import { mountDisk, type DiskFileSystem } from '../../src/ukfs/mount_disk.js';
+import { EXT2FS } from '../../src/ukfs/mount_ext2fs.js';
 import { Ukfs } from '../../src/ukfs/index.js';
+import { e2fsck, emptyExt2 } from '../netbsd-compat/e2fsprogs.js';
 import type { FsDriver } from './driver.js';
 import { NodeDriver, type User } from './node_driver.js';
 import type { Limits, Mounted, Row } from './row.js';
@@ -164,14 +167,17 @@ class ThroughHost implements Mounted {
 export class NetbsdMount extends ThroughUkfs {
   readonly #host: SimulatedHost;
   readonly #mountAgain: () => p2k;
+  readonly #check: () => void;
   #p2k: p2k;
 
-  constructor(host: SimulatedHost, mount: () => p2k) {
+  /** @param check looks at what the last unmount left. */
+  constructor(host: SimulatedHost, mount: () => p2k, check: () => void = () => {}) {
     const p2k = mount();
     super(p2k);
     this.#p2k = p2k;
     this.#host = host;
     this.#mountAgain = mount;
+    this.#check = check;
   }
 
   advanceClock(seconds: number): void {
@@ -187,12 +193,17 @@ export class NetbsdMount extends ThroughUkfs {
   }
 
   override again(): void {
-    this.unmount();
+    this.#end();
     this.#p2k = this.#mountAgain();
     this.mounted(this.#p2k);
   }
 
   override unmount(): void {
+    this.#end();
+    this.#check();
+  }
+
+  #end(): void {
     const { node_count, mp } = this.#p2k;
     super.unmount();
     if (node_count !== 1) throw new Error(`${node_count - 1} nodes were not given back`);
@@ -304,4 +315,39 @@ export const tmpfsRow: Row = {
     mounted.again = () => {};
     return mounted;
   },
+};
+
+/** What a disk image holds, checked by a program that nobody here wrote. @throws when it is not. */
+export type Checker = (image: Uint8Array) => void;
+
+/** A NetBSD file system on a disk image; `check` looks at what each unmount leaves. */
+export function mountImage(kind: DiskFileSystem, image: Uint8Array, check: Checker): NetbsdMount {
+  // Later than the image was made.
+  const host = new SimulatedHost({ wallClockMs: Date.UTC(2035, 0, 1) });
+  host.replaceFile('/disk', image);
+  const mount = (): p2k => {
+    const { fs, readOnly, report } = mountDisk(kind, { image: '/disk' }, host);
+    if (readOnly) throw new Error(report.join('\n'));
+    return fs;
+  };
+  return new NetbsdMount(host, mount, () => check(host.readFile('/disk')));
+}
+
+export const EXT2_LIMITS: Limits = {
+  nameBytesMax: 255,
+  symlinkBytesMax: 1023,
+  timeGranularityNsec: 1e9,
+  timeSecMin: -(2 ** 31),
+  timeSecMax: 2 ** 31 - 1,
+  fileBytesMax: (12 + 256 + 256 ** 2 + 256 ** 3) * 1024,
+  linksMax: 32000,
+  rootLinks: 2,
+};
+
+/** ext2 behind p2k; each case ends with e2fsck. */
+export const ext2Row: Row = {
+  name: 'ext2fs',
+  limits: EXT2_LIMITS,
+  lacks: NO_EXTATTR,
+  mount: () => mountImage(EXT2FS, emptyExt2(), e2fsck),
 };

@@ -1,7 +1,7 @@
 /**
  * The second backend: requests are queued, and a thread of the kernel takes them in whatever order
- * the scheduler's seed brings, one a unit; its "interrupt" wakes who waits. Writers do not wait, but
- * for room in the queue and at a flush; readers wait for the writes that they overlap.
+ * the scheduler's seed brings, one a unit; its "interrupt" wakes who waits. Writers do not wait,
+ * but for room in the queue and at a flush; readers wait for the writes that they overlap.
  */
 import type { Lump } from '../../lump/lump.js';
 import {

@@ -1,6 +1,6 @@
 /**
- * A disk, as a file system sees it: bytes at positions. rumpblk of the rump kernel, with the paper's
- * three ways to reach the host's file (`backend_*.ts`).
+ * A disk, as a file system sees it: bytes at positions. rumpblk of the rump kernel, with the
+ * paper's three ways to reach the host's file (`backend_*.ts`).
  *
  * What every backend promises:
  * - A read answers what was written last, on stable storage or not.

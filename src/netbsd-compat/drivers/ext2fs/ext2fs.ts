@@ -1,0 +1,497 @@
+/** ext2: the medium as {@link genfs_medium} wants it, and the operations on the whole. */
+import { NetbsdErrno } from '../../errno.js';
+import type { genfs_limits, genfs_medium, genfs_new } from '../../genfs_node.js';
+import { genfs_vnops } from '../../genfs_vnops.js';
+import { vfs_module } from '../../module.js';
+import { MNT_UPDATE, type mount, type vfsops } from '../../mount.js';
+import type { loaded_vnode, vnode } from '../../vnode.js';
+import type { disk } from '../../disk/disk.js';
+import { bytesToName, putName } from '../../../lump/types.js';
+import type { Lump } from '../../../lump/lump.js';
+import {
+  VBLK,
+  VCHR,
+  VDIR,
+  VLNK,
+  VNON,
+  VREG,
+  type ByteName,
+  type puffs_nextdent,
+  type puffs_statvfs,
+} from '../../../puffs/puffs.js';
+import { mode_to_vtype, vtype_to_mode } from '../../../puffs/vattr.js';
+import { ext2fs_bmap } from './ext2fs_bmap.js';
+import { ext2_inode } from './ext2fs_inode.js';
+import { ext2fs_recover } from './ext2fs_journal.js';
+import { ext2fs_directory } from './ext2fs_lookup.js';
+import { ext2fs_super } from './ext2fs_super.js';
+import {
+  e2di,
+  e2ea,
+  e2fs,
+  E2FS_ERRORS,
+  E2FS_ISCLEAN,
+  EXT2_LINK_MAX,
+  EXT2_NAME_MAX,
+  EXT2_ROOTINO,
+  EXT2_XATTR_MAGIC,
+  EXT2F_ROCOMPAT_LARGEFILE,
+  NDADDR,
+  NIADDR,
+} from './medium.js';
+
+/** Short symbolic links lie in the place of the block pointers, with a NUL. */
+const FAST_SYMLINK_MAX = (NDADDR + NIADDR) * 4 - 1;
+const INT32_MAX = 0x7fff_ffff;
+const S_IFMT = 0o170000;
+
+export class ext2fs implements genfs_medium<ext2_inode> {
+  readonly super: ext2fs_super;
+  readonly limits: genfs_limits;
+  readonly vnops = new genfs_vnops<ext2_inode>(this);
+  private readonly bmap: ext2fs_bmap;
+  private readonly dirs: ext2fs_directory;
+  /** s_state when it was mounted for writing; null: it is not. */
+  private state: number | null = null;
+
+  constructor(lump: Lump, disk: disk) {
+    this.super = new ext2fs_super(lump, disk);
+    this.bmap = new ext2fs_bmap(this.super);
+    this.dirs = new ext2fs_directory(this.super, this.bmap);
+    const { bsize } = this.super;
+    this.limits = {
+      nameBytes: EXT2_NAME_MAX,
+      links: EXT2_LINK_MAX,
+      symlinkBytes: bsize - 1,
+      // i_blocks counts in 512 bytes, up to 2^32, pointer blocks included.
+      fileBytes: Math.min(this.bmap.blocks_max * bsize, 2 ** 32 * 512 - 2 ** 32),
+      timeSecMin: -INT32_MAX - 1,
+      timeSecMax: INT32_MAX,
+      timeGranularityNsec: 1e9,
+      blockBytes: bsize,
+    };
+  }
+
+  // ---- mounting ---------------------------------------------------------------------------------
+
+  get is_clean(): boolean {
+    const state = this.super.sb_get(e2fs.state);
+    return (state & E2FS_ISCLEAN) !== 0 && (state & E2FS_ERRORS) === 0;
+  }
+
+  /** From now on it may be written, and is not clean until close_writing(). */
+  open_writing(now_sec: number): void {
+    const { super: sb } = this;
+    if (sb.readonly_reason !== '') throw new NetbsdErrno('EROFS', sb.readonly_reason);
+    this.state = sb.sb_get(e2fs.state);
+    sb.sb_put(e2fs.state, this.state & ~E2FS_ISCLEAN);
+    sb.sb_put(e2fs.mtime, now_sec);
+    sb.sb_put(e2fs.mnt_count, (sb.sb_get(e2fs.mnt_count) + 1) & 0xffff);
+    sb.cache.flush();
+    this.free_orphans();
+  }
+
+  close_writing(now_sec: number): void {
+    if (this.state === null) return;
+    this.super.cache.flush();
+    const errors = this.super.damaged > 0 ? E2FS_ERRORS : 0;
+    this.super.sb_put(e2fs.state, this.state | errors);
+    this.super.sb_put(e2fs.wtime, now_sec);
+    this.super.cache.flush();
+    this.state = null;
+  }
+
+  close(): void {
+    this.super.cache.close();
+  }
+
+  /** ext3 lists the files that were deleted while they were open; their space is given back. */
+  private free_orphans(): void {
+    const { super: sb } = this;
+    let ino = sb.sb_get(e2fs.last_orphan);
+    for (let left = sb.icount; ino !== 0 && left > 0; left--) {
+      const node = this.load(ino);
+      const { bp, off } = sb.inode_at(ino);
+      const next = e2di.dtime.get(bp.b_data, off);
+      if (node.i_nlink === 0) this.free(node);
+      else if (node.i_type === VREG) this.truncate(node, node.i_size);
+      ino = next;
+    }
+    sb.sb_put(e2fs.last_orphan, 0);
+  }
+
+  // ---- inodes -----------------------------------------------------------------------------------
+
+  /** @throws ESTALE no inode, or a free one. */
+  load(ino: number): ext2_inode {
+    const { bp, off } = this.super.inode_at(ino);
+    const b = bp.b_data;
+    const mode = e2di.mode.get(b, off);
+    const type = mode_to_vtype(mode & S_IFMT);
+    if (type === VNON)
+      throw new NetbsdErrno('ESTALE', `inode ${ino} has mode 0${mode.toString(8)}`);
+    const node = new ext2_inode(ino, type);
+    node.i_mode = mode & 0o7777;
+    node.i_nlink = e2di.nlink.get(b, off);
+    node.i_uid = e2di.uid.get(b, off) + e2di.uid_high.get(b, off) * 0x10000;
+    node.i_gid = e2di.gid.get(b, off) + e2di.gid_high.get(b, off) * 0x10000;
+    node.i_size = e2di.size.get(b, off);
+    if (type === VREG) node.i_size += e2di.size_high.get(b, off) * 2 ** 32;
+    node.i_atime = { sec: e2di.atime.get(b, off) | 0, nsec: 0 };
+    node.i_mtime = { sec: e2di.mtime.get(b, off) | 0, nsec: 0 };
+    node.i_ctime = { sec: e2di.ctime.get(b, off) | 0, nsec: 0 };
+    node.i_gen = e2di.gen.get(b, off);
+    node.e2di_flags = e2di.flags.get(b, off);
+    node.e2di_facl = e2di.facl.get(b, off);
+    node.e2di_nblock = e2di.nblock.get(b, off);
+    node.i_bytes = node.e2di_nblock * 512;
+    for (let i = 0; i < NDADDR + NIADDR; i++) {
+      node.e2di_blocks[i] = e2di.blocks.get(b, off + 4 * i);
+    }
+    // A device's number stands in the first pointer, or in its long form in the second.
+    if (type === VBLK || type === VCHR) node.i_rdev = node.e2di_blocks[0]! || node.e2di_blocks[1]!;
+    if (type === VREG && node.i_size > this.limits.fileBytes) {
+      throw this.super.eio(`inode ${ino} claims ${node.i_size} bytes`);
+    }
+    return node;
+  }
+
+  update(node: ext2_inode): void {
+    const { super: sb } = this;
+    const { bp, off } = sb.inode_at(node.i_number);
+    const b = bp.b_data;
+    e2di.mode.put(b, off, node.i_mode | vtype_to_mode(node.i_type));
+    e2di.nlink.put(b, off, node.i_nlink);
+    e2di.uid.put(b, off, node.i_uid);
+    e2di.uid_high.put(b, off, node.i_uid >>> 16);
+    e2di.gid.put(b, off, node.i_gid);
+    e2di.gid_high.put(b, off, node.i_gid >>> 16);
+    e2di.size.put(b, off, node.i_size);
+    if (node.i_type === VREG) {
+      e2di.size_high.put(b, off, Math.floor(node.i_size / 2 ** 32));
+      if (node.i_size > INT32_MAX) this.need_large_file();
+    }
+    this.put_time(b, off, e2di.atime, e2di.atime_extra, node.i_atime.sec);
+    this.put_time(b, off, e2di.mtime, e2di.mtime_extra, node.i_mtime.sec);
+    this.put_time(b, off, e2di.ctime, e2di.ctime_extra, node.i_ctime.sec);
+    e2di.flags.put(b, off, node.e2di_flags);
+    e2di.facl.put(b, off, node.e2di_facl);
+    e2di.nblock.put(b, off, node.e2di_nblock);
+    for (let i = 0; i < NDADDR + NIADDR; i++) {
+      e2di.blocks.put(b, off + 4 * i, node.e2di_blocks[i]!);
+    }
+    sb.cache.bdwrite(bp);
+    sb.cache.balance();
+  }
+
+  /** A new time has no nanoseconds: those of the old one go, where there is a place for them. */
+  private put_time(
+    b: Uint8Array,
+    off: number,
+    field: typeof e2di.atime,
+    extra: typeof e2di.atime_extra,
+    sec: number,
+  ): void {
+    if ((field.get(b, off) | 0) === sec) return;
+    field.put(b, off, sec);
+    const { extra_isize } = e2di;
+    if (this.super.inode_size <= extra_isize.at + 4) return;
+    const used = extra_isize.at + extra_isize.get(b, off);
+    if (extra.at + 4 <= Math.min(used, this.super.inode_size)) extra.put(b, off, 0);
+  }
+
+  private need_large_file(): void {
+    const { super: sb } = this;
+    const features = sb.sb_get(e2fs.features_rocompat);
+    if ((features & EXT2F_ROCOMPAT_LARGEFILE) === 0 && sb.sb_get(e2fs.rev) > 0) {
+      sb.sb_put(e2fs.features_rocompat, features | EXT2F_ROCOMPAT_LARGEFILE);
+    }
+  }
+
+  make(dir: ext2_inode, begin: genfs_new): number {
+    const { super: sb } = this;
+    const isDirectory = begin.type === VDIR;
+    const ino = sb.alloc_inode(dir.i_number, isDirectory);
+    const { bp, off } = sb.inode_at(ino);
+    // Its number was used before, perhaps: file handles must see the difference.
+    const gen = (e2di.gen.get(bp.b_data, off) + 1) >>> 0;
+    bp.b_data.fill(0, off, off + sb.inode_size);
+    e2di.gen.put(bp.b_data, off, gen);
+    sb.cache.bdwrite(bp);
+    const node = new ext2_inode(ino, begin.type);
+    node.i_mode = begin.mode;
+    node.i_nlink = begin.nlink;
+    node.i_uid = begin.uid;
+    node.i_gid = begin.gid;
+    node.i_atime = node.i_mtime = node.i_ctime = begin.now;
+    if (begin.type === VBLK || begin.type === VCHR) {
+      // The first form holds 8 bits of major and of minor.
+      node.e2di_blocks[begin.rdev < 0x10000 ? 0 : 1] = begin.rdev;
+    }
+    try {
+      if (isDirectory) this.dirs.begin(node, dir.i_number);
+    } catch (error) {
+      sb.free_inode(ino, isDirectory);
+      throw error;
+    }
+    this.update(node);
+    return ino;
+  }
+
+  free(node: ext2_inode): void {
+    const { super: sb } = this;
+    if (has_blocks(node)) this.bmap.free_from(node, 0);
+    if (node.e2di_facl !== 0) this.free_attributes(node);
+    node.i_size = 0;
+    node.i_nlink = 0;
+    this.update(node);
+    const { bp, off } = sb.inode_at(node.i_number);
+    const { tv_sec } = sb.lump.ktime_get_real();
+    e2di.dtime.put(bp.b_data, off, tv_sec);
+    sb.cache.bdwrite(bp);
+    sb.free_inode(node.i_number, node.i_type === VDIR);
+    sb.cache.balance();
+  }
+
+  /** A block of attributes may be shared. */
+  private free_attributes(node: ext2_inode): void {
+    const { super: sb } = this;
+    const blkno = node.e2di_facl;
+    node.e2di_facl = 0;
+    if (!sb.is_block(blkno)) return;
+    const bp = sb.cache.bread(blkno);
+    const refcount = e2ea.refcount.get(bp.b_data, 0);
+    if (e2ea.magic.get(bp.b_data, 0) === EXT2_XATTR_MAGIC && refcount > 1) {
+      e2ea.refcount.put(bp.b_data, 0, refcount - 1);
+      sb.cache.bdwrite(bp);
+    } else {
+      sb.free_block(blkno);
+    }
+    node.e2di_nblock = Math.max(0, node.e2di_nblock - sb.bsize / 512);
+  }
+
+  forget(node: ext2_inode): void {
+    node.i_dirhash = null;
+  }
+
+  // ---- contents ---------------------------------------------------------------------------------
+
+  truncate(node: ext2_inode, size: number): void {
+    const { bsize, cache } = this.super;
+    if (size < node.i_size) {
+      const tail = size % bsize;
+      if (tail !== 0) {
+        const { blkno } = this.bmap.lookup(node, Math.floor(size / bsize));
+        if (blkno !== 0) {
+          const bp = cache.bread(blkno);
+          bp.b_data.fill(0, tail);
+          cache.bdwrite(bp);
+        }
+      }
+    }
+    this.bmap.free_from(node, Math.ceil(size / bsize));
+    node.i_goal = 0;
+    node.i_size = size;
+  }
+
+  read(node: ext2_inode, buf: Uint8Array, off: number, length: number, position: number): void {
+    const { bsize, cache } = this.super;
+    for (let done = 0; done < length; ) {
+      const at = position + done;
+      const start = at % bsize;
+      const { blkno, span } = this.bmap.lookup(node, Math.floor(at / bsize));
+      const room = (blkno === 0 ? span * bsize : bsize) - start;
+      const count = Math.min(room, length - done);
+      if (blkno === 0) buf.fill(0, off + done, off + done + count);
+      else buf.set(cache.bread(blkno).b_data.subarray(start, start + count), off + done);
+      done += count;
+    }
+  }
+
+  write(node: ext2_inode, buf: Uint8Array, off: number, length: number, position: number): number {
+    const { bsize, cache } = this.super;
+    let done = 0;
+    try {
+      while (done < length) {
+        const at = position + done;
+        const start = at % bsize;
+        const count = Math.min(bsize - start, length - done);
+        const { blkno, isNew } = this.bmap.balloc(node, Math.floor(at / bsize));
+        const isWhole = isNew || count === bsize;
+        const bp = isWhole ? cache.getblk(blkno) : cache.bread(blkno);
+        if (isNew && count < bsize) bp.b_data.fill(0);
+        bp.b_data.set(buf.subarray(off + done, off + done + count), start);
+        cache.bdwrite(bp);
+        done += count;
+        if (at + count > node.i_size) node.i_size = at + count;
+      }
+    } catch (error) {
+      if (!(error instanceof NetbsdErrno) || error.code !== 'ENOSPC') throw error;
+      // A pointer block may have been made for data that found no room.
+      this.update(node);
+    }
+    return done;
+  }
+
+  seek(node: ext2_inode, offset: number, hole: boolean): number {
+    const { bsize, bcount } = this.super;
+    let lbn = Math.floor(offset / bsize);
+    const end = Math.ceil(node.i_size / bsize);
+    // More blocks than the disk has only a damaged file can have.
+    for (let steps = 0; lbn < end; steps++) {
+      if (steps > bcount) throw this.super.eio(`inode ${node.i_number} has too many blocks`);
+      const { blkno, span } = this.bmap.lookup(node, lbn);
+      if ((blkno === 0) === hole) return Math.max(offset, lbn * bsize);
+      lbn += blkno === 0 ? span : 1;
+    }
+    return -1;
+  }
+
+  readlink(node: ext2_inode): ByteName {
+    const length = node.i_size;
+    if (!has_blocks(node)) {
+      const bytes = new Uint8Array(node.e2di_blocks.length * 4);
+      node.e2di_blocks.forEach((word, i) => {
+        e2di.blocks.put(bytes, 4 * i - e2di.blocks.at, word);
+      });
+      if (length > FAST_SYMLINK_MAX) throw this.super.eio(`symbolic link ${node.i_number}`);
+      return bytesToName(bytes, 0, length);
+    }
+    if (length > this.super.bsize) throw this.super.eio(`symbolic link ${node.i_number}`);
+    const bytes = new Uint8Array(length);
+    this.read(node, bytes, 0, length, 0);
+    return bytesToName(bytes);
+  }
+
+  symlink(node: ext2_inode, target: ByteName): void {
+    const bytes = new Uint8Array(Math.max(target.length, FAST_SYMLINK_MAX + 1));
+    putName(bytes, 0, target);
+    if (target.length > FAST_SYMLINK_MAX) {
+      const { blkno } = this.bmap.balloc(node, 0);
+      const bp = this.super.cache.getblk(blkno);
+      bp.b_data.fill(0);
+      bp.b_data.set(bytes.subarray(0, target.length));
+      this.super.cache.bdwrite(bp);
+    } else {
+      for (let i = 0; i < node.e2di_blocks.length; i++) {
+        node.e2di_blocks[i] = e2di.blocks.get(bytes, 4 * i - e2di.blocks.at);
+      }
+    }
+    node.i_size = target.length;
+    this.update(node);
+  }
+
+  // ---- directories ------------------------------------------------------------------------------
+
+  lookup(dir: ext2_inode, name: ByteName): number {
+    return this.dirs.lookup(dir, name);
+  }
+
+  enter(dir: ext2_inode, name: ByteName, number: number, type: number): void {
+    this.dirs.enter(dir, name, number, type);
+    this.update(dir);
+  }
+
+  remove(dir: ext2_inode, name: ByteName): void {
+    this.dirs.remove(dir, name);
+    this.update(dir);
+  }
+
+  rewrite(dir: ext2_inode, name: ByteName, number: number, type: number): void {
+    this.dirs.rewrite(dir, name, number, type);
+    this.update(dir);
+  }
+
+  is_empty(dir: ext2_inode): boolean {
+    return this.dirs.is_empty(dir);
+  }
+
+  readdir(dir: ext2_inode, offset: number, emit: puffs_nextdent): boolean {
+    return this.dirs.readdir(dir, offset, emit);
+  }
+
+  sync(): void {
+    this.super.cache.flush();
+  }
+
+  statvfs(out: puffs_statvfs): void {
+    const { super: sb } = this;
+    const reserved = sb.sb_get(e2fs.rbcount);
+    out.f_bsize = out.f_frsize = sb.bsize;
+    out.f_blocks = sb.bcount - sb.first_dblock;
+    out.f_bfree = sb.sb_get(e2fs.fbcount);
+    out.f_bavail = Math.max(0, out.f_bfree - reserved);
+    out.f_files = sb.icount;
+    out.f_ffree = out.f_favail = sb.sb_get(e2fs.ficount);
+    out.f_namemax = EXT2_NAME_MAX;
+  }
+}
+
+/** Are the pointers of the inode pointers? Not those of a device, a pipe, or a short link. */
+function has_blocks({ i_type, i_size, e2di_nblock, e2di_facl }: ext2_inode): boolean {
+  if (i_type === VREG || i_type === VDIR) return true;
+  if (i_type !== VLNK) return false;
+  return i_size > FAST_SYMLINK_MAX || (e2di_facl === 0 && e2di_nblock > 0);
+}
+
+export interface ext2fs_args {
+  readonly disk: disk;
+  /** Write also where it was not unmounted cleanly. */
+  readonly force: boolean;
+}
+
+const VFSTOEXT2 = (mp: mount): ext2fs => mp.mnt_data as ext2fs;
+const now = (mp: mount): number => mp.mnt_rump.lump.ktime_get_real_seconds();
+
+const ext2fs_vfsops: vfsops = {
+  vfs_name: 'ext2fs',
+  uses_namecache: true,
+
+  /** @throws EINVAL, EROFS with the reason; EIO. */
+  mount(mp: mount, args: unknown): void {
+    if ((mp.mnt_flag & MNT_UPDATE) !== 0) {
+      const fs = VFSTOEXT2(mp);
+      if (mp.is_readonly) fs.close_writing(now(mp));
+      else fs.open_writing(now(mp));
+      return;
+    }
+    const { disk, force } = args as ext2fs_args;
+    const recovered = ext2fs_recover(mp.mnt_rump.lump, disk, mp.is_readonly);
+    const fs = new ext2fs(mp.mnt_rump.lump, recovered);
+    try {
+      const root = fs.load(EXT2_ROOTINO);
+      if (root.i_type !== VDIR || root.i_nlink === 0) {
+        throw new NetbsdErrno('EINVAL', `${disk.name}: the root is no directory`);
+      }
+      if (!mp.is_readonly) {
+        if (!fs.is_clean && !force) {
+          throw new NetbsdErrno(
+            'EROFS',
+            'it was not unmounted cleanly: run e2fsck -f, or use force',
+          );
+        }
+        fs.open_writing(now(mp));
+      }
+    } catch (error) {
+      fs.close();
+      throw error;
+    }
+    mp.mnt_data = fs;
+  },
+  unmount(mp: mount): void {
+    const fs = VFSTOEXT2(mp);
+    fs.close_writing(now(mp));
+    fs.close();
+  },
+  root: () => EXT2_ROOTINO,
+  loadvnode(mp: mount, key: number): loaded_vnode {
+    const fs = VFSTOEXT2(mp);
+    const node = fs.load(key);
+    return { type: node.i_type, op: fs.vnops, data: node, rdev: node.i_rdev };
+  },
+  statvfs: (mp: mount, out: puffs_statvfs) => VFSTOEXT2(mp).statvfs(out),
+  sync: (mp: mount) => VFSTOEXT2(mp).sync(),
+  generation: (vp: vnode) => (vp.v_data as ext2_inode).i_gen,
+};
+
+export const ext2fs_module = vfs_module('ext2fs', ext2fs_vfsops);
