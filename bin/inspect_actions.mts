@@ -4,7 +4,7 @@ import { checkSteps, FSCK, repair, type CheckResult } from '../src/inspect/check
 import { convert } from '../src/inspect/convert.js';
 import { diff } from '../src/inspect/diff.js';
 import { extract, writeFile, type Extracted, type TreeTarget } from '../src/inspect/extract.js';
-import { Flash, hex, InspectError } from '../src/inspect/flash.js';
+import { hex, InspectError } from '../src/inspect/flash.js';
 import { bodyFile, historyCsv } from '../src/inspect/formats.js';
 import { history } from '../src/inspect/history.js';
 import { filePieces, type InodeState } from '../src/inspect/inode.js';
@@ -18,12 +18,12 @@ import {
 } from '../src/inspect/json.js';
 import { Paths } from '../src/inspect/paths.js';
 import { recoverable, recoverableText, type Recoverable } from '../src/inspect/recover.js';
-import { State, type TreeEntry } from '../src/inspect/state.js';
+import type { State, TreeEntry } from '../src/inspect/state.js';
 import { hexOf, isoTime, modeText, pathBytes, shown } from '../src/inspect/text.js';
 import { blockUse, info, nodesInForce } from '../src/inspect/usage.js';
 import { read_sidecar, replay_journal, sidecar_path } from '../src/mtd/sidecar.js';
 import { HostTree } from '../src/rumpuser/node_tree.js';
-import { EXIT, type Run, type ImageArguments } from './inspect_run.mjs';
+import { EXIT, type Run } from './inspect_run.mjs';
 
 const kib = (bytes: number): string => (bytes % 1024 === 0 ? `${bytes / 1024} KiB` : `${bytes} B`);
 
@@ -420,41 +420,25 @@ export async function checkAction(run: Run): Promise<number> {
 }
 
 /** repair: clears what must not be believed, in a copy or in place. @returns fsck(8)'s bits. */
-export async function repairAction(
-  run: Run,
-  options: ImageArguments & { output?: string; inPlace?: true },
-): Promise<number> {
+export function repairAction(run: Run, options: { output?: string; inPlace?: true }): number {
   if ((options.output === undefined) === (options.inPlace === undefined)) {
     throw new InspectError('say where to: --output FILE, or --in-place');
   }
-  const state = run.open();
-  const before = await runCheck(run, state);
-  const { flash } = state;
   const file = run.read(run.image);
-  const part = file.subarray(flash.offset, flash.offset + flash.bytes.length);
-  const repaired = repair(state, before.problems, part);
-  const again = new State(
-    new Flash(file, {
-      erasesize: flash.erasesize,
-      endian: flash.endian.name,
-      offset: flash.offset,
-      size: flash.bytes.length,
-      host: { crc32: run.host.crc32, codecs: run.host.codecs },
-    }),
-  );
-  const after = await runCheck(run, again);
+  const before = options.inPlace === undefined ? null : file.slice();
+  const { repaired, result } = repair(file, run.flashOptions());
   if (options.output !== undefined) run.host.replaceFile(options.output, file);
-  else if (repaired.length > 0) writeChanged(run, flash.bytes, part, flash.offset);
-  showCheck(run, after);
+  else if (repaired.length > 0) writeChanged(run, before!, file);
+  showCheck(run, result);
   run.line(`${repaired.length} repaired`);
-  run.finish(checkJson(after, repaired));
-  return (repaired.length > 0 ? FSCK.CORRECTED : 0) | (after.errors > 0 ? FSCK.UNCORRECTED : 0);
+  run.finish(checkJson(result, repaired));
+  return (repaired.length > 0 ? FSCK.CORRECTED : 0) | (result.errors > 0 ? FSCK.UNCORRECTED : 0);
 }
 
 const SECTOR = 512;
 
 /** Only what differs is written; the rest of the file is not touched. */
-function writeChanged(run: Run, before: Uint8Array, after: Uint8Array, offset: number): void {
+function writeChanged(run: Run, before: Uint8Array, after: Uint8Array): void {
   const lock = run.host.lock(run.image, 'exclusive');
   try {
     const file = run.host.open(run.image, 'write');
@@ -463,7 +447,7 @@ function writeChanged(run: Run, before: Uint8Array, after: Uint8Array, offset: n
         const end = Math.min(after.length, at + SECTOR);
         let isSame = true;
         for (let i = at; i < end && isSame; i++) isSame = before[i] === after[i];
-        if (!isSame) file.write(after, at, end - at, offset + at);
+        if (!isSame) file.write(after, at, end - at, at);
       }
       file.sync();
     } finally {

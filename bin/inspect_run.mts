@@ -62,16 +62,14 @@ export class Run {
 
   /** Reads the image, or another one with the same options. @throws InspectError, HostError */
   open(path = this.image): State {
-    const { erasesize, endian, offset, size } = this.#options;
-    const options: FlashOptions = {
-      erasesize,
-      endian,
-      offset,
-      size,
-      host: { crc32: this.host.crc32, codecs: this.host.codecs },
-    };
-    const flash = new Flash(this.read(path), options);
+    const flash = new Flash(this.read(path), this.flashOptions());
     return new State(flash, (done, of) => this.#progress('reading', done, of));
+  }
+
+  flashOptions(): FlashOptions {
+    const { erasesize, endian, offset, size } = this.#options;
+    const { crc32, codecs } = this.host;
+    return { erasesize, endian, offset, size, host: { crc32, codecs } };
   }
 
   /** The bytes of a file or block device. @throws HostError */

@@ -16,6 +16,7 @@ const WANTED: Readonly<Record<string, string>> = {
   man: 'man-db',
   mandoc: 'mandoc',
   python3: 'python3',
+  mactime: 'sleuthkit',
   rsync: 'rsync',
   sfdisk: 'fdisk',
   sqlite3: 'sqlite3',

@@ -4,7 +4,9 @@
  *
  * Nodes are looked for at every byte. Those of one byte order and one alignment that follow each
  * other without much between them are one file system; a conflict (two entries of one directory and
- * version with different names) begins another, since within one file system it cannot be.
+ * version with different names) begins another, since within one file system it cannot be; and so do
+ * entries that repeat in a row (the other half of an A/B update with the same content), of which
+ * garbage collection makes one by one at most.
  */
 import {
   BIG_ENDIAN,
@@ -62,7 +64,13 @@ interface Region {
   nodes: number;
   /** pino, version → name. */
   names: Map<string, string>;
+  /** Entries in a row that were there before, and how things stood when the row began. */
+  repeated: number;
+  before: { start: number; end: number; nodes: number };
 }
+
+/** So many repeated entries in a row begin another file system. */
+const REPEATED_MAX = 3;
 
 /** @param progress is told the bytes done, now and then. */
 export function carve(
@@ -154,12 +162,55 @@ function place(
     // The conflict comes with the second image's first entry; its cleanmarker stands before it.
     const start = region !== undefined ? lastCleanmarker(dump, region, at, endian) : at;
     if (region !== undefined && start < region.end) region.end = start;
-    region = { endian, phase: at % 4, start, end: start, nodes: 0, names: new Map() };
+    region = newRegion(endian, start);
     regions.push(region);
+  } else if (key !== '') {
+    region = repeatedEntry(regions, region!, region!.names.has(key), dump, at);
   }
   region!.nodes++;
   region!.end = at + length;
   if (key !== '') region!.names.set(key, name);
+}
+
+function newRegion(endian: Endian, start: number): Region {
+  const before = { start, end: start, nodes: 0 };
+  return {
+    endian,
+    phase: start % 4,
+    start,
+    end: start,
+    nodes: 0,
+    names: new Map(),
+    repeated: 0,
+    before,
+  };
+}
+
+/** Counts entries that repeat. @returns the file system that the entry belongs to. */
+function repeatedEntry(
+  regions: Region[],
+  region: Region,
+  isRepeated: boolean,
+  dump: Uint8Array,
+  at: number,
+): Region {
+  if (!isRepeated) {
+    region.repeated = 0;
+    return region;
+  }
+  if (region.repeated++ === 0) {
+    const start = lastCleanmarker(dump, region, at, region.endian);
+    region.before = { start, end: Math.min(region.end, start), nodes: region.nodes };
+  }
+  if (region.repeated < REPEATED_MAX) return region;
+  const { start, end, nodes } = region.before;
+  const fresh = newRegion(region.endian, start);
+  fresh.nodes = region.nodes - nodes;
+  fresh.end = region.end;
+  region.end = end;
+  region.nodes = nodes;
+  regions.push(fresh);
+  return fresh;
 }
 
 /** A cleanmarker right in front of the node belongs to it. */

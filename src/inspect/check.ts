@@ -15,14 +15,17 @@ import {
   JFFS2_COMPAT_MASK,
   JFFS2_FEATURE_INCOMPAT,
   JFFS2_FEATURE_ROCOMPAT,
+  JFFS2_FEATURE_RWCOMPAT_COPY,
+  JFFS2_NODETYPE_PADDING,
   JFFS2_NODETYPE_SUMMARY,
   JFFS2_NODETYPE_XATTR,
   JFFS2_NODE_ACCURATE,
   JFFS2_ROOT_INO,
+  SUM_MARKER_SIZE,
 } from '../jffs2/medium.js';
-import { hex } from './flash.js';
+import { Flash, hex, type FlashOptions } from './flash.js';
 import { filePieces } from './inode.js';
-import type { State } from './state.js';
+import { State } from './state.js';
 import { SUMMARY_INCOMPATIBLE } from './summary.js';
 import { shown } from './text.js';
 import { blockUse, nodesInForce, type BlockUse } from './usage.js';
@@ -136,14 +139,28 @@ class Checker {
         this.#say('error', 'erase failed', at, text);
       }
     });
-    const hasNodes = this.#use.some(
-      ({ usedBytes, obsoleteBytes }) => usedBytes + obsoleteBytes > 0,
-    );
+    const hasNodes = this.#hasNodes();
     const isBlank = this.#use.every(({ state }) => state === 'blank' || state === 'free');
     if (!hasNodes && !isBlank) {
       const text = 'there is no JFFS2 node in it, and it is not blank either';
       this.#say('error', 'foreign', 0, text, { isFatal: true });
     }
+  }
+
+  /** Is there anything that a mount counts as used? Cleanmarkers are, padding is not. */
+  #hasNodes(): boolean {
+    const { pieces } = this.#state;
+    for (let n = 0; n < pieces.count; n++) {
+      const type = pieces.type(n);
+      const isKept =
+        pieces.verdict(n) === 'unknown node' &&
+        (type & JFFS2_COMPAT_MASK) === JFFS2_FEATURE_RWCOMPAT_COPY &&
+        !pieces.isObsolete(n) &&
+        !pieces.isHidden(n);
+      const isStructure = type === JFFS2_NODETYPE_PADDING || type === JFFS2_NODETYPE_SUMMARY;
+      if (isKept || (pieces.isScanned(n) && !isStructure)) return true;
+    }
+    return false;
   }
 
   /** Each piece of the medium by itself. */
@@ -329,23 +346,51 @@ function isErased(bytes: Uint8Array, from: number, end: number): boolean {
   return true;
 }
 
+/** What was cleared can lay bare what was behind it; it ends long before this. */
+const ROUNDS_MAX = 16;
+
+export interface Repaired {
+  readonly repaired: readonly Problem[];
+  /** The state of things afterwards. */
+  readonly state: State;
+  readonly result: CheckResult;
+}
+
 /**
- * Clears the bits that the problems ask for, in `bytes` (a copy of the flash, or the flash).
- * @returns the problems that were dealt with.
+ * Repairs as much as clearing bits can, in `file` (a copy of the image, or the image).
+ * @param options as for the state that was checked.
  */
-export function repair(
-  state: State,
-  problems: readonly Problem[],
-  bytes: Uint8Array,
-): readonly Problem[] {
+export function repair(file: Uint8Array, options: FlashOptions): Repaired {
+  const repaired: Problem[] = [];
+  const flash = new Flash(file, options);
+  // What was detected holds, whatever is cleared.
+  const known: FlashOptions = {
+    ...options,
+    erasesize: flash.erasesize,
+    endian: flash.endian.name,
+    offset: flash.offset,
+    size: flash.bytes.length,
+  };
+  for (let round = 0; ; round++) {
+    const state = new State(new Flash(file, known));
+    const result = check(state);
+    const possible = result.problems.filter((problem) => problem.repair !== undefined);
+    if (possible.length === 0 || round === ROUNDS_MAX) return { repaired, state, result };
+    clear(state, possible);
+    repaired.push(...possible);
+  }
+}
+
+/** Clears what the problems ask for, in the flash of the state. */
+function clear(state: State, problems: readonly Problem[]): void {
   const { flash, walk } = state;
-  const dealtWith = problems.filter((problem) => problem.repair !== undefined);
+  const { bytes } = flash;
   const summaries = new Set<number>();
-  for (const { repair: what } of dealtWith) {
+  for (const { repair: what } of problems) {
     switch (what!.clear) {
       case 'node': {
         const { at } = what!;
-        const type = flash.endian.u16(bytes, at + H_TYPE) & ~JFFS2_NODE_ACCURATE;
+        const type = flash.u16(at + H_TYPE) & ~JFFS2_NODE_ACCURATE;
         flash.endian.put16(bytes, at + H_TYPE, type);
         // A summary would go on telling of it.
         summaries.add(Math.floor(at / flash.erasesize));
@@ -362,12 +407,14 @@ export function repair(
     const { summary, from, to } = walk.blocks[block]!;
     if (summary === 'none') continue;
     const end = (block + 1) * flash.erasesize;
-    bytes.fill(0, end - 8, end);
+    bytes.fill(0, end - SUM_MARKER_SIZE, end);
     for (let n = from; n < to; n++) {
-      if (state.pieces.type(n) !== JFFS2_NODETYPE_SUMMARY || !state.pieces.isNode(n)) continue;
+      if (!state.pieces.isNode(n)) continue;
+      // What the summary hid must not come up in what could be read without it.
+      const isHidden = summary === 'valid' && state.pieces.isHidden(n);
+      if (state.pieces.type(n) !== JFFS2_NODETYPE_SUMMARY && !isHidden) continue;
       const at = state.pieces.at(n) + H_TYPE;
-      flash.endian.put16(bytes, at, flash.endian.u16(bytes, at) & ~JFFS2_NODE_ACCURATE);
+      flash.endian.put16(bytes, at, flash.u16(at) & ~JFFS2_NODE_ACCURATE);
     }
   }
-  return dealtWith;
 }

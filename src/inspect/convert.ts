@@ -166,8 +166,6 @@ function repack(
       if (pieces.isReadable(n)) left++;
       continue;
     }
-    // A deletion has nothing left to hide.
-    if (type === JFFS2_NODETYPE_DIRENT && state.direntNode(n).ino === 0) continue;
     const totlen = flash.u32(pieces.at(n) + H_TOTLEN);
     const length = pieces.length(n);
     if (length > erasesize - (marker === null ? 0 : PAD(marker.length))) {

@@ -58,7 +58,9 @@ export class Flash {
   readonly #host: InspectHost;
 
   /** @throws InspectError an option that cannot be, or a file of 4 GiB and more. */
-  constructor(file: Uint8Array, options: FlashOptions = {}) {
+  constructor(given: Uint8Array, options: FlashOptions = {}) {
+    // Not a Buffer, whose slice() is no copy.
+    const file = new Uint8Array(given.buffer, given.byteOffset, given.byteLength);
     const { erasesize, offset, size, endian } = options;
     if (erasesize !== undefined && (erasesize < ERASESIZE_MIN || erasesize % 4 !== 0)) {
       throw new InspectError(

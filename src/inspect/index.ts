@@ -8,6 +8,7 @@ export {
   type CheckResult,
   type Problem,
   type Repair,
+  type Repaired,
 } from './check.js';
 export { convert, type Converted, type ConvertOptions } from './convert.js';
 export { diff, type Difference } from './diff.js';

@@ -56,6 +56,7 @@ import {
 import { crc32_le } from '../lump/crc32.js';
 import { bytesToName } from '../lump/types.js';
 import type { Flash } from './flash.js';
+import { isUsableName } from './names.js';
 import { summaryEntries, type SummaryEntry } from './summary.js';
 
 /** What is right or wrong about a piece. The words are those of src/jffs2/damage.ts. */
@@ -267,7 +268,8 @@ function walkBlock(
       }
     }
     if (left < HEADER_SIZE) {
-      dirt(left, V['bad magic']);
+      const isZero = bytes.subarray(at, end).every((byte) => byte === 0);
+      dirt(left, isZero ? V.zeroed : V['bad magic']);
       continue;
     }
     const magic = flash.u16(at);
@@ -280,14 +282,13 @@ function walkBlock(
       continue;
     }
     const totlen = flash.u32(at + H_TOTLEN);
-    if (totlen < HEADER_SIZE || PAD(totlen) > left) {
-      // The last block of a file may be cut off within the padding of its last node.
-      if (totlen < HEADER_SIZE || totlen > left || end % flash.erasesize === 0) {
-        const type = flash.u16(at + H_TYPE) | JFFS2_NODE_ACCURATE;
-        pieces.add(at, 4, type, V['node past erase block'], FLAG_NODE);
-        at += 4;
-        continue;
-      }
+    // The last block of a file may be cut off within the padding of its last node.
+    const isCutOff = end % flash.erasesize !== 0;
+    if (totlen < HEADER_SIZE || totlen > left || (PAD(totlen) > left && !isCutOff)) {
+      const type = flash.u16(at + H_TYPE) | JFFS2_NODE_ACCURATE;
+      pieces.add(at, 4, type, V['node past erase block'], FLAG_NODE);
+      at += 4;
+      continue;
     }
     at += addNode(
       flash,
@@ -332,7 +333,7 @@ function addNode(
   }
   // An inode node that is wrong in its lengths is found out when its inode is read.
   if (verdict === V['bad node'] && totlen >= INODE_SIZE && !obsolete) pieces.countIn(n);
-  if (verdict === V['bad cleanmarker']) return HEADER_SIZE;
+  if (verdict === V['bad cleanmarker'] && !obsolete) return HEADER_SIZE;
   if (type === JFFS2_NODETYPE_INODE && totlen < INODE_SIZE && !obsolete) return 4;
   if (verdict !== V['unknown node'] && verdict !== V.summary) lookInside(flash, pieces, at, length);
   return length;
@@ -348,7 +349,7 @@ function lookInside(flash: Flash, pieces: Pieces, outer: number, length: number)
     }
     const totlen = flash.u32(at + H_TOTLEN);
     const type = flash.u16(at + H_TYPE) | JFFS2_NODE_ACCURATE;
-    if (totlen < HEADER_SIZE || PAD(totlen) > end - at) {
+    if (totlen < HEADER_SIZE || totlen > end - at || PAD(totlen) > end - at) {
       at += 4;
       continue;
     }
@@ -405,7 +406,7 @@ function judge(
       const nsize = Math.min(bytes[at + D_NSIZE]!, totlen - DIRENT_SIZE);
       const nameAt = at + DIRENT_SIZE;
       if (flash.u32(at + D_NAME_CRC) !== crc32_le(0, bytes, nameAt, nsize)) return V['name crc'];
-      return isUsable(bytesToName(bytes, nameAt, nameAt + nsize)) ? V.valid : V['bad name'];
+      return isUsableName(bytesToName(bytes, nameAt, nameAt + nsize)) ? V.valid : V['bad name'];
     }
     case JFFS2_NODETYPE_XATTR: {
       if (totlen < XATTR_SIZE || flash.u32(at + X_NODE_CRC) !== crcOf(X_NODE_CRC)) {
@@ -434,11 +435,6 @@ function judge(
     default:
       return V['unknown node'];
   }
-}
-
-/** Names that no path can reach, or that would change what a path means, are refused. */
-function isUsable(name: string): boolean {
-  return name !== '' && name !== '.' && name !== '..' && !/[\0/]/.test(name);
 }
 
 /** What holds for the block as a whole: is it falsely blank, and does its summary tell the truth? */
@@ -497,6 +493,8 @@ function compareSummary(
 ): string[] {
   const lies: string[] = [];
   for (let n = from; n < node; n++) {
+    // Of unknown types none is listed, so that a mount does not meet them.
+    if (pieces.verdict(n) === 'unknown node') pieces.hide(n);
     if (!pieces.isScanned(n)) continue;
     const type = pieces.type(n);
     if (type === JFFS2_NODETYPE_CLEANMARKER || type === JFFS2_NODETYPE_PADDING) continue;

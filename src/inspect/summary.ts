@@ -8,8 +8,10 @@ import {
   D_VERSION,
   H_TOTLEN,
   I_INO,
+  INODE_SIZE,
   I_VERSION,
   JFFS2_COMPAT_MASK,
+  JFFS2_EMPTY_BITMASK,
   JFFS2_FEATURE_INCOMPAT,
   JFFS2_NODETYPE_DIRENT,
   JFFS2_NODETYPE_INODE,
@@ -20,6 +22,7 @@ import {
   SUM_MARKER_SIZE,
   S_CLN_MKR,
   S_SUM_NUM,
+  XATTR_SIZE,
   XREF_SIZE,
   X_VERSION,
   X_XID,
@@ -28,7 +31,9 @@ import {
   jffs2_sum_xattr_flash,
   jffs2_sum_xref_flash,
 } from '../jffs2/medium.js';
+import { bytesToName } from '../lump/types.js';
 import type { Flash } from './flash.js';
+import { isUsableName } from './names.js';
 
 export interface SummaryEntry {
   readonly type: number;
@@ -57,6 +62,8 @@ export function summaryEntries(flash: Flash, at: number): Map<number, SummaryEnt
   let here = at + SUMMARY_SIZE;
   let after = PAD(flash.u32(at + S_CLN_MKR));
   const cutOff = 'an entry is cut off';
+  const tooSmall = 'an entry describes a node that is too small';
+  if (flash.u32(at + S_CLN_MKR) > at - block) return 'its cleanmarker is larger than the block';
   for (let n = flash.u32(at + S_SUM_NUM); n > 0; n--) {
     if (here + 2 > end) return cutOff;
     const type = flash.u16(here);
@@ -73,6 +80,7 @@ export function summaryEntries(flash: Flash, at: number): Map<number, SummaryEnt
         if (here + size > end) return cutOff;
         offset = flash.u32(here + SUM_INODE.offset);
         length = flash.u32(here + SUM_INODE.totlen);
+        if (length < INODE_SIZE) return tooSmall;
         const node = block + offset;
         agrees =
           same(SUM_INODE.inode, I_INO, node) &&
@@ -88,6 +96,10 @@ export function summaryEntries(flash: Flash, at: number): Map<number, SummaryEnt
         offset = flash.u32(here + SUM_DIRENT.offset);
         length = flash.u32(here + SUM_DIRENT.totlen);
         if (length !== DIRENT_SIZE + nsize) return 'an entry does not fit its name';
+        const nameAt = here + jffs2_sum_dirent_flash.size;
+        if (!isUsableName(bytesToName(bytes, nameAt, nameAt + nsize))) {
+          return 'an entry has a name that nobody could use';
+        }
         const node = block + offset;
         agrees =
           same(SUM_DIRENT.pino, D_PINO, node) &&
@@ -106,6 +118,7 @@ export function summaryEntries(flash: Flash, at: number): Map<number, SummaryEnt
         if (here + size > end) return cutOff;
         offset = flash.u32(here + SUM_XATTR.offset);
         length = flash.u32(here + SUM_XATTR.totlen);
+        if (length < XATTR_SIZE) return tooSmall;
         const node = block + offset;
         agrees =
           same(SUM_XATTR.xid, X_XID, node) &&
@@ -120,6 +133,8 @@ export function summaryEntries(flash: Flash, at: number): Map<number, SummaryEnt
         length = XREF_SIZE;
         agrees = true;
         break;
+      case JFFS2_EMPTY_BITMASK:
+        return 'an entry is not there';
       default:
         return (type & JFFS2_COMPAT_MASK) === JFFS2_FEATURE_INCOMPAT
           ? SUMMARY_INCOMPATIBLE

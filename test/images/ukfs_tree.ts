@@ -4,7 +4,25 @@ import type { Ukfs } from '../../src/ukfs/ukfs.js';
 import type { Tree, TreePath } from './tree.js';
 import { readTree, typeOfMode } from './tree.js';
 
-export function ukfsTree(ukfs: Ukfs): Tree {
+const NO_BYTES = Buffer.alloc(0);
+
+export interface UkfsTreeOptions {
+  /** Of each file that is read. */
+  readonly bytesMax?: number;
+  /** Attributes that cannot be listed are one called "?"; the work goes on. */
+  readonly lenient?: boolean;
+}
+
+export function ukfsTree(ukfs: Ukfs, options: UkfsTreeOptions = {}): Tree {
+  const { bytesMax = Number.POSITIVE_INFINITY, lenient = false } = options;
+  const attempt = <T>(call: () => T, otherwise: T): T => {
+    try {
+      return call();
+    } catch (error) {
+      if (!lenient) throw error;
+      return otherwise;
+    }
+  };
   const at = (path: TreePath): Uint8Array => Buffer.from(`/${path === '.' ? '' : path}`, 'latin1');
   const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
   return readTree({
@@ -28,10 +46,20 @@ export function ukfsTree(ukfs: Ukfs): Tree {
       };
     },
     readlink: (path) => latin1(ukfs.readlinkBytes(at(path))),
-    read: (path) => ukfs.readFile(at(path)),
+    read(path) {
+      if (bytesMax === Number.POSITIVE_INFINITY) return ukfs.readFile(at(path));
+      const fd = ukfs.open(at(path), 'r');
+      try {
+        const bytes = new Uint8Array(Math.min(bytesMax, ukfs.lstat(at(path)).size));
+        return bytes.subarray(0, ukfs.read(fd, bytes, 0, bytes.length, 0));
+      } finally {
+        ukfs.close(fd);
+      }
+    },
     xattrs: (path) =>
-      ukfs
-        .listxattr(at(path), false)
-        .map((name) => [latin1(Buffer.from(name)), ukfs.getxattr(at(path), name, false)] as const),
+      attempt(() => ukfs.listxattr(at(path), false), ['?']).map((name) => {
+        const value = attempt(() => ukfs.getxattr(at(path), name, false), NO_BYTES);
+        return [latin1(Buffer.from(name)), value] as const;
+      }),
   });
 }

@@ -12,7 +12,8 @@ export function openState(bytes: Uint8Array, options: FlashOptions = {}): State 
   return new State(new Flash(bytes, { host: { codecs: nodeZlib() }, ...options }));
 }
 
-export function treeOfState(state: State): Tree {
+/** @param bytesMax of each file that is looked at. */
+export function treeOfState(state: State, bytesMax = Number.POSITIVE_INFINITY): Tree {
   const nodes: [TreePath, TreeNode][] = [];
   for (const { path, state: inode, nlink, dirent } of state.tree()) {
     if (inode.error !== undefined || inode.type === 'unknown') {
@@ -36,7 +37,7 @@ export function treeOfState(state: State): Tree {
         nlink,
         ...(rdev !== undefined && { rdev }),
         ...(target !== undefined && { target }),
-        ...(type === 'file' && contentOf(state, inode)),
+        ...(type === 'file' && contentOf(state, inode, bytesMax)),
         ...(xattrs.length > 0 && {
           xattrs: Object.fromEntries(
             xattrs.map(({ name, value }) => [name, Buffer.from(value).toString('hex')]),
@@ -51,6 +52,7 @@ export function treeOfState(state: State): Tree {
 function contentOf(
   state: State,
   inode: ReturnType<State['inode']>,
+  bytesMax: number,
 ): { sha256: string } | { error: string } {
   const hash = createHash('sha256');
   let at = 0;
@@ -59,12 +61,14 @@ function contentOf(
       hash.update(ZEROS.subarray(0, Math.min(ZEROS.length, to - at)));
     }
   };
+  const size = Math.min(inode.size, bytesMax);
   for (const { from, end, bytes } of filePieces(state.flash, inode)) {
+    if (from >= size) break;
     if (bytes === null) return { error: 'EIO' };
     zeros(from);
-    hash.update(bytes);
-    at = end;
+    hash.update(bytes.subarray(0, size - from));
+    at = Math.min(end, size);
   }
-  zeros(inode.size);
+  zeros(size);
   return { sha256: hash.digest('hex') };
 }
