@@ -3,8 +3,8 @@
  * off in the middle of an erase block.
  *
  * Nodes are looked for at every byte. Those of one byte order and one alignment that follow each
- * other without much between them are one file system; a conflict (two entries of one directory and
- * version with different names) begins another, since within one file system it cannot be; and so do
+ * other without much between them are one file system. A conflict (two entries of one directory and
+ * version with different names) begins another, since within one file system it cannot be; so do
  * entries that repeat in a row (the other half of an A/B update with the same content), of which
  * garbage collection makes one by one at most.
  */
