@@ -30,6 +30,7 @@ import type {
   MakeServices,
 } from './filesystem_type.js';
 import { type Contents, dataBytes, type FsInode, type FsNode, MakefsError } from './fsnode.js';
+import { type FlashWriter, NandWriter, NorWriter } from './jffs2_flash.js';
 import { type InodeFacts, Jffs2ImageWriter } from './jffs2_image.js';
 import { type Jffs2Base, noBase, readBase } from './jffs2_incremental.js';
 import { JFFS2_MAKE_OPTIONS, type Jffs2Settings, jffs2Settings } from './jffs2_options.js';
@@ -70,7 +71,7 @@ interface Step {
 
 class Jffs2Maker {
   private readonly tree: FsNode;
-  private readonly image: ImageFile;
+  private readonly flash: FlashWriter;
   private readonly settings: Jffs2Settings;
   private readonly request: MakeRequest;
   private readonly host: MakeServices;
@@ -84,7 +85,6 @@ class Jffs2Maker {
   private readonly versions = new Map<number, number>();
   private readonly scratch: Uint8Array;
   private readonly lengths = { srclen: 0, dstlen: 0 };
-  private sizeBytes = 0;
   private pagesDone = 0;
   private bytesDone = 0;
   private bytesAll = 0;
@@ -101,7 +101,6 @@ class Jffs2Maker {
     host: MakeServices,
   ) {
     this.tree = tree;
-    this.image = image;
     this.settings = settings;
     this.request = request;
     this.host = host;
@@ -111,7 +110,8 @@ class Jffs2Maker {
       settings.incremental === undefined
         ? noBase()
         : readBase(host.readFile(settings.incremental), settings.incremental, this.endian);
-    const { eraseSizeBytes, cleanmarkerBytes, summary } = settings;
+    const { eraseSizeBytes, cleanmarkerBytes, summary, nand } = settings;
+    this.flash = nand === null ? new NorWriter(image) : new NandWriter(image, nand, this.endian);
     this.writer = new Jffs2ImageWriter(
       { endian: this.endian, eraseSizeBytes, cleanmarkerBytes, summary },
       (block, used) => this.put(block, used),
@@ -148,7 +148,7 @@ class Jffs2Maker {
     host.progress(this.bytesAll, this.bytesAll);
     this.pad();
     this.sayWhere();
-    return { sizeBytes: this.sizeBytes, statistics: this.statistics(reader) };
+    return { sizeBytes: this.flash.sizeBytes, statistics: this.statistics(reader) };
   }
 
   /** Gives out inode numbers, in the order in which names are written. */
@@ -367,26 +367,13 @@ class Jffs2Maker {
       );
     }
     // Only up to the last node: when another block follows, what is between is filled then.
-    this.fillTo(start);
-    this.image.write(block, 0, used, start);
-    this.sizeBytes = start + used;
-  }
-
-  /** Erased flash from the end of the image on. */
-  private fillTo(sizeBytes: number): void {
-    const { eraseSizeBytes } = this.settings;
-    const erased = new Uint8Array(Math.min(eraseSizeBytes, sizeBytes - this.sizeBytes)).fill(0xff);
-    while (this.sizeBytes < sizeBytes) {
-      const length = Math.min(erased.length, sizeBytes - this.sizeBytes);
-      this.image.write(erased, 0, length, this.sizeBytes);
-      this.sizeBytes += length;
-    }
+    this.flash.block(block, used, start);
   }
 
   /** The end: erased flash, in blocks with cleanmarkers where there are any. */
   private pad(): void {
     const { writer, settings, request } = this;
-    const { eraseSizeBytes, pad, cleanmarkerBytes } = settings;
+    const { eraseSizeBytes, pad, cleanmarkerBytes, nand } = settings;
     writer.finish();
     const { free } = request;
     const wanted = 'blocks' in free ? free.blocks > 0 : free.percent > 0;
@@ -397,15 +384,15 @@ class Jffs2Maker {
     if (wanted) size = Math.max(size, blocks * eraseSizeBytes);
     if (size === 0 && pad === 'no') return;
     const whole = (bytes: number): number => Math.ceil(bytes / eraseSizeBytes) * eraseSizeBytes;
-    if (cleanmarkerBytes > 0) {
+    if (cleanmarkerBytes > 0 || nand?.cleanmarkers) {
       while (writer.blocks * eraseSizeBytes < size) writer.emptyBlock();
-      this.fillTo(writer.blocks * eraseSizeBytes);
+      this.flash.fillTo(writer.blocks * eraseSizeBytes);
     } else {
-      this.fillTo(size > 0 ? Math.max(size, this.sizeBytes) : whole(this.sizeBytes));
+      this.flash.fillTo(size > 0 ? size : whole(this.flash.sizeBytes));
     }
-    if (this.sizeBytes > request.maximumSizeBytes) {
+    if (this.flash.sizeBytes > request.maximumSizeBytes) {
       throw new MakefsError(
-        `the image has ${this.sizeBytes} bytes in whole erase blocks, more than the ` +
+        `the image has ${this.flash.sizeBytes} bytes in whole erase blocks, more than the ` +
           `${request.maximumSizeBytes} that it may have`,
       );
     }

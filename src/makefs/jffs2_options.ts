@@ -3,6 +3,7 @@ import { jffs2_raw_inode } from '../jffs2/medium.js';
 import type { jffs2_compr_mode } from '../jffs2/compr.js';
 import type { MakeOption, MakeOptionValues } from './filesystem_type.js';
 import { MakefsError } from './fsnode.js';
+import type { NandSettings } from './jffs2_flash.js';
 import { CLEANMARKER_BYTES_MIN } from './jffs2_image.js';
 import type { CompressionSettings } from './jffs2_pages.js';
 
@@ -65,6 +66,17 @@ export const JFFS2_MAKE_OPTIONS: readonly MakeOption[] = [
     meaning: 'write what, appended to the image FILE, adds this tree to it',
   },
   { name: 'summary', meaning: 'erase block summaries, with which mounting is faster' },
+  {
+    name: 'nand',
+    value: 'PAGE+OOB',
+    meaning: 'for NAND flash with pages and OOB of so many bytes, as 2048+64',
+  },
+  { name: 'nand-ecc', value: 'NAME', meaning: 'ECC in the OOB: hamming (default), none' },
+  {
+    name: 'nand-layout',
+    value: 'NAME',
+    meaning: 'raw (pages with OOB, for nandwrite -n -o), auto (for nandwrite -o -a), data (no OOB)',
+  },
 ];
 
 export interface Jffs2Settings {
@@ -74,6 +86,7 @@ export interface Jffs2Settings {
   readonly cleanmarkerBytes: number;
   readonly pad: 'no' | 'block' | number;
   readonly summary: boolean;
+  readonly nand: NandSettings | null;
   readonly compression: CompressionSettings;
   readonly portableZlib: boolean;
   readonly deviceTables: readonly string[];
@@ -121,9 +134,11 @@ export function jffs2Settings(
 
   const eraseSizeBytes = eraseSize(text('eraseblock'), note);
   const pageSizeBytes = pageSize(text('pagesize'), note);
-  const cleanmarkerBytes = given('no-cleanmarkers')
-    ? 0
-    : cleanmarker(text('cleanmarker'), eraseSizeBytes);
+  const nand = nandSettings(text, !given('no-cleanmarkers'), eraseSizeBytes);
+  const cleanmarkerBytes =
+    given('no-cleanmarkers') || nand !== null
+      ? 0
+      : cleanmarker(text('cleanmarker'), eraseSizeBytes);
   if (pageSizeBytes + jffs2_raw_inode.size + cleanmarkerBytes > eraseSizeBytes) {
     throw new MakefsError(
       `nodes of ${pageSizeBytes} bytes do not fit an erase block of ${eraseSizeBytes}`,
@@ -141,6 +156,7 @@ export function jffs2Settings(
     cleanmarkerBytes,
     pad: !given('pad') ? 'no' : padText === undefined ? 'block' : parseSize('pad', padText),
     summary: given('summary'),
+    nand,
     compression: {
       mode: mode as jffs2_compr_mode,
       enable: many('enable-compressor'),
@@ -189,6 +205,40 @@ function pageSize(text: string | undefined, note: (line: string) => void): numbe
     );
   }
   return bytes;
+}
+
+/** @throws MakefsError */
+function nandSettings(
+  text: (name: string) => string | undefined,
+  cleanmarkers: boolean,
+  eraseSizeBytes: number,
+): NandSettings | null {
+  const geometry = text('nand');
+  const ecc = text('nand-ecc') ?? 'hamming';
+  const layout = text('nand-layout') ?? 'raw';
+  if (geometry === undefined) {
+    if (text('nand-ecc') !== undefined || text('nand-layout') !== undefined) {
+      throw new MakefsError('NAND flash needs its geometry, as nand=2048+64');
+    }
+    return null;
+  }
+  const match = /^(\d{3,5})\+(\d{1,4})$/.exec(geometry);
+  if (match === null) throw new MakefsError(`nand=${geometry}: expected PAGE+OOB, as 2048+64`);
+  const pageSizeBytes = Number(match[1]);
+  const oobSizeBytes = Number(match[2]);
+  const powerOfTwo = (pageSizeBytes & (pageSizeBytes - 1)) === 0;
+  if (!powerOfTwo || pageSizeBytes < 256 || eraseSizeBytes % pageSizeBytes !== 0) {
+    throw new MakefsError(
+      `nand=${geometry}: pages have a power of two of bytes, and ${eraseSizeBytes} make a block`,
+    );
+  }
+  if (ecc !== 'hamming' && ecc !== 'none') {
+    throw new MakefsError(`nand-ecc=${ecc}: expected hamming or none`);
+  }
+  if (layout !== 'raw' && layout !== 'auto' && layout !== 'data') {
+    throw new MakefsError(`nand-layout=${layout}: expected raw, auto or data`);
+  }
+  return { pageSizeBytes, oobSizeBytes, ecc, layout, cleanmarkers };
 }
 
 function cleanmarker(text: string | undefined, eraseSizeBytes: number): number {

@@ -50,6 +50,7 @@ describe('makefs -t jffs2', () => {
   const mounting = (row: MakeRow) => ({
     eraseSizeBytes: row.eraseKib * 1024,
     byteOrder: row.byteOrder,
+    ...(row.nand === undefined ? {} : { nand: row.nand }),
   });
 
   for (const row of MAKE_ROWS) {
@@ -64,7 +65,8 @@ describe('makefs -t jffs2', () => {
   }
 
   it('survives collecting all of it', () => {
-    for (const row of [MAKE_ROWS[0]!, MAKE_ROWS.find(({ name }) => name === 'summary')!]) {
+    for (const name of ['zlib', 'summary', 'NAND 512+16']) {
+      const row = MAKE_ROWS.find((one) => one.name === name)!;
       const mounted = mountImage(made(row), mounting(row));
       collectAll(mounted);
       mounted.ukfs.unmount();

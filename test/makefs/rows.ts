@@ -10,7 +10,11 @@ export interface MakeRow {
   readonly byteOrder: 'le' | 'be';
   readonly eraseKib: number;
   readonly options: MakeOptionValues;
+  readonly nand?: { readonly pageSizeBytes: number; readonly oobSizeBytes: number };
 }
+
+const SMALL_PAGE = { pageSizeBytes: 512, oobSizeBytes: 16 };
+const LARGE_PAGE_CHIP = { eraseKib: 128, nand: { pageSizeBytes: 2048, oobSizeBytes: 64 } };
 
 export const MAKE_ROWS: readonly MakeRow[] = [
   row('zlib', {}),
@@ -43,6 +47,19 @@ export const MAKE_ROWS: readonly MakeRow[] = [
   row('squashed owners', { 'squash-uids': true }),
   row('squashed permissions', { 'squash-perms': true }),
   row('without times', { faketime: true }),
+  row('NAND 512+16', { nand: '512+16', pad: true }, { eraseKib: 16, nand: SMALL_PAGE }),
+  row(
+    'NAND 512+16, summary, big-endian',
+    { nand: '512+16', summary: true, pad: '1MiB' },
+    { eraseKib: 16, nand: SMALL_PAGE, byteOrder: 'be' },
+  ),
+  row('NAND 2048+64', { nand: '2048+64', 'enable-compressor': ['lzo'] }, LARGE_PAGE_CHIP),
+  row('NAND 2048+64, summary', { nand: '2048+64', summary: true, pad: '1MiB' }, LARGE_PAGE_CHIP),
+  row(
+    'NAND 2048+64 without cleanmarkers',
+    { nand: '2048+64', 'no-cleanmarkers': true },
+    LARGE_PAGE_CHIP,
+  ),
 ];
 
 function row(name: string, options: MakeOptionValues, more: Partial<MakeRow> = {}): MakeRow {
