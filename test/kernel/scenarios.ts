@@ -61,14 +61,14 @@ export interface Recording {
   readonly log: string;
 }
 
-const SMALL_PAGE: GuestFlash = {
+export const SMALL_PAGE = {
   kind: 'nand',
   pageSizeBytes: 512,
   oobSizeBytes: 16,
   eraseKib: 16,
   parameters: 'first_id_byte=0x20 second_id_byte=0x33 overridesize=7',
-};
-const LARGE_PAGE: GuestFlash = {
+} as const satisfies GuestFlash;
+export const LARGE_PAGE = {
   kind: 'nand',
   pageSizeBytes: 2048,
   oobSizeBytes: 64,
@@ -76,7 +76,7 @@ const LARGE_PAGE: GuestFlash = {
   parameters:
     'first_id_byte=0x20 second_id_byte=0xa2 third_id_byte=0x00 fourth_id_byte=0x15 ' +
     'overridesize=4',
-};
+} as const satisfies GuestFlash;
 
 function nor(totalKib: number, eraseKib: number): GuestFlash {
   return { kind: 'nor', totalKib, eraseKib };
