@@ -1,8 +1,8 @@
 /**
- * Making images: mkfs.jffs2 of mtd-utils and lump's, on the sample tree and on the one big file, with
- * zlib, lzo and no compression; on one processor and on two. The programs take turns within a round,
- * whole processes, start included; the fastest round counts (others on the machine only ever make a
- * round slower).
+ * Making images: mkfs.jffs2 of mtd-utils and lump's, on the sample tree and on the one big file,
+ * with zlib, lzo and no compression; on one processor and on two. The programs take turns within a
+ * round, whole processes, start included; the fastest round counts (others on the machine only ever
+ * make a round slower).
  *
  *     node dist/bench/makefs.bench.js [rounds]
  *
