@@ -78,8 +78,10 @@ export const du: Tool = {
           continue;
         }
         const id = `${stat.dev}:${stat.ino}`;
+        // An operand below another one was counted with it.
+        if (kind === 'enter' && level === 0 && seen.has(id)) break;
         const counts = !(words.has('n') && (stat.flags & 1) !== 0) && !seen.has(id);
-        if (stat.nlink > 1 || options.follow !== 'P') {
+        if (kind === 'enter' || stat.nlink > 1 || options.follow !== 'P') {
           if (!isDirectory(stat) && seen.has(id)) continue;
           seen.add(id);
         }

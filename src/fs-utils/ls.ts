@@ -81,7 +81,7 @@ class Listing {
     const times = { c: 'ctime', u: 'atime' } as const;
     this.#time = times[words.last('c', 'u') as 'c' | 'u'] ?? 'mtime';
     const asked = Number(environment.COLUMNS);
-    this.#width = asked > 0 ? asked : (columns ?? COLUMNS_DEFAULT);
+    this.#width = asked > 0 ? asked : columns || COLUMNS_DEFAULT;
   }
 
   #has(name: string): boolean {
@@ -266,25 +266,22 @@ class Listing {
   ): void {
     const { out, names, tree } = this.#context;
     const isNumeric = this.#has('n');
-    const left = (texts: readonly string[]): string[] => {
-      const trimmed = texts.map((text) => text.trim());
-      const width = trimmed.reduce((max, text) => Math.max(max, text.length), 0);
-      return trimmed.map((text) => text.padEnd(width));
-    };
+    /** Names to the left, numbers to the right. */
+    const ids = (of: (entry: Entry) => string): string[] =>
+      column(of).map((text) => {
+        const trimmed = text.trimStart();
+        return /^\d+$/.test(trimmed) ? text : trimmed.padEnd(text.length);
+      });
     const links = column(({ stat }) => String(stat.nlink));
     // l beats g.
     const showsOwner = !this.#has('g') || this.#has('l') || isNumeric;
+    const named = (name: ByteText | undefined, id: number): string =>
+      (isNumeric ? undefined : name) ?? String(id);
     const owners = showsOwner
-      ? left(
-          column(({ stat }) => (isNumeric ? undefined : names.user(stat.uid)) ?? String(stat.uid)),
-        )
+      ? ids(({ stat }) => named(names.user(stat.uid), stat.uid))
       : undefined;
-    const groups = left(
-      column(({ stat }) => (isNumeric ? undefined : names.group(stat.gid)) ?? String(stat.gid)),
-    );
-    const flags = this.#has('o')
-      ? left(column(({ stat }) => flagsText(stat.flags) || '-'))
-      : undefined;
+    const groups = ids(({ stat }) => named(names.group(stat.gid), stat.gid));
+    const flags = this.#has('o') ? ids(({ stat }) => flagsText(stat.flags) || '-') : undefined;
     const devices = entries.filter(({ stat }) => isDevice(stat));
     const widest = (of: (rdev: number) => number): number =>
       devices.reduce((max, { stat }) => Math.max(max, String(of(stat.rdev)).length), 0);
@@ -303,7 +300,7 @@ class Listing {
         this.#context.try(path, () => {
           text += ` -> ${this.#show(tree.readlink(path)).text}`;
         });
-        if (this.#has('F') || this.#has('p')) text += this.#markOfTarget(path);
+        if (this.#has('F')) text += this.#markOfTarget(path);
       }
       const parts = [
         modeText(stat.mode),

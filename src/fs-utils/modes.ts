@@ -46,11 +46,11 @@ function action(who: string, operator: string, what: string, umask: number): Mod
     }
     bits &= masked;
     if (what.includes('s')) bits |= (has('u') ? 0o4000 : 0) | (has('g') ? 0o2000 : 0);
-    if (what.includes('t') && everybody) bits |= 0o1000;
+    if (what.includes('t') && has('o')) bits |= 0o1000;
     if (operator === '+') return mode | bits;
     if (operator === '-') return mode & ~bits;
     // Set-id bits of a directory stay unless they are named: they are how it passes its group on.
-    const special = (has('u') ? 0o4000 : 0) | (has('g') ? 0o2000 : 0) | (everybody ? 0o1000 : 0);
+    const special = (has('u') ? 0o4000 : 0) | (has('g') ? 0o2000 : 0) | (has('o') ? 0o1000 : 0);
     const cleared = classes | (isDirectory ? special & 0o1000 : special);
     return (mode & ~cleared) | bits;
   };

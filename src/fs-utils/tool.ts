@@ -206,15 +206,44 @@ export async function runTool(
   argv: readonly ByteText[],
   program = `fsu_${tool.name}`,
 ): Promise<number> {
-  const context = new ToolContext(session, program);
-  try {
-    const words = parse(tool, program, argv);
+  return run(tool, session, argv, program, async (context, words) => {
     const status = await tool.run(context, words);
     session.out.flush();
     return status ?? context.status;
-  } catch (error) {
+  });
+}
+
+/** As {@link runTool}, for tools that do not wait for anything. */
+export function runToolNow(
+  tool: Tool,
+  session: Session,
+  argv: readonly ByteText[],
+  program: string,
+): number {
+  return run(tool, session, argv, program, (context, words) => {
+    const status = tool.run(context, words);
+    if (status instanceof Promise) throw new ToolError('cannot be run by another tool');
+    return status ?? context.status;
+  });
+}
+
+function run<T extends number | Promise<number>>(
+  tool: Tool,
+  session: Session,
+  argv: readonly ByteText[],
+  program: string,
+  call: (context: ToolContext, words: Words) => T,
+): T | number {
+  const context = new ToolContext(session, program);
+  const refuse = (error: unknown): number => {
     if (!(error instanceof ToolError)) throw error;
     context.note(error.message);
     return error.status;
+  };
+  try {
+    const result = call(context, parse(tool, program, argv));
+    return result instanceof Promise ? (result.catch(refuse) as T) : result;
+  } catch (error) {
+    return refuse(error);
   }
 }

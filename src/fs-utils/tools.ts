@@ -2,8 +2,10 @@
 import { cat } from './cat.js';
 import { chflags, chgrp, chmod, chown } from './chmod.js';
 import { cp, ecp, emv, get, put } from './cp.js';
+import { diff } from './diff.js';
 import { df, du } from './du.js';
 import { exec } from './exec.js';
+import { find } from './find.js';
 import { ln } from './ln.js';
 import { ls } from './ls.js';
 import { mkdir, mkfifo } from './mkdir.js';
@@ -23,10 +25,12 @@ export const TOOLS: readonly Tool[] = [
   chown,
   cp,
   df,
+  diff,
   du,
   ecp,
   emv,
   exec,
+  find,
   get,
   ln,
   ls,
