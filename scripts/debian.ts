@@ -15,6 +15,7 @@ const WANTED: Readonly<Record<string, string>> = {
   lzop: 'lzop',
   man: 'man-db',
   mandoc: 'mandoc',
+  patch: 'patch',
   python3: 'python3',
   mactime: 'sleuthkit',
   rsync: 'rsync',
