@@ -1,5 +1,5 @@
 /**
- * Shims that record what changes the flash, so that a test can ask what the flash would hold had
+ * Records what changes the cells of a flash, so that a test can ask what the flash would hold had
  * the power gone at any moment.
  *
  * The model of a power cut: calls are synchronous, so the flash holds every operation up to some
@@ -12,16 +12,13 @@
  *     …use the file system…
  *     for (const cut of power_cuts(cells.ops, 'linear')) … replay(base, cells.ops, cut)
  *
- * {@link power_cut_states} gives the same flashes, in one pass. {@link mtd_recorder} sits on a chip
- * instead of under it, and knows chips without OOB only.
+ * {@link power_cut_states} gives the same flashes, in one pass.
  */
 import { BUG_ON } from '../lump/bug.js';
 import { Prng } from '../rumpuser/prng.js';
 import type { FlashBacking } from './backing.js';
 import { backing_shim } from './backing_shim.js';
 import type { CowBacking } from './cow_backing.js';
-import type { erase_info, mtd_info } from './mtd.js';
-import { mtd_shim } from './shim.js';
 
 export type flash_op =
   | { readonly kind: 'program'; readonly addr: number; readonly data: Uint8Array }
@@ -41,39 +38,6 @@ export class cell_recorder extends backing_shim {
   override fill(from: number, len: number): void {
     super.fill(from, len);
     this.ops.push({ kind: 'erase', addr: from, len });
-  }
-
-  override sync(): void {
-    super.sync();
-    this.ops.push({ kind: 'sync' });
-  }
-}
-
-export class mtd_recorder extends mtd_shim {
-  readonly ops: flash_op[] = [];
-
-  constructor(lower: mtd_info) {
-    super(lower);
-    BUG_ON(lower.oobsize !== 0, 'recorder: OOB is not recorded');
-  }
-
-  override write(to: number, len: number, buf: Uint8Array, bufOffset: number): number {
-    let stored = 0;
-    try {
-      stored = super.write(to, len, buf, bufOffset);
-      return stored;
-    } catch (error) {
-      stored = this.lower.lastRetlen;
-      throw error;
-    } finally {
-      const data = buf.slice(bufOffset, bufOffset + stored);
-      if (stored > 0) this.ops.push({ kind: 'program', addr: to, data });
-    }
-  }
-
-  override erase(instr: erase_info): void {
-    super.erase(instr);
-    if (instr.len > 0) this.ops.push({ kind: 'erase', addr: instr.addr, len: instr.len });
   }
 
   override sync(): void {

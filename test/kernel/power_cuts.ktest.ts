@@ -1,9 +1,9 @@
 import { CowBacking } from '../../src/mtd/cow_backing.js';
-import { nor_chip } from '../../src/mtd/nor.js';
+import { new_chip } from '../../src/mtd/open.js';
 import { RamBacking } from '../../src/mtd/ram_backing.js';
 import {
+  cell_recorder,
   format_power_cut,
-  mtd_recorder,
   power_cut_states,
   power_cuts,
 } from '../../src/mtd/recorder.js';
@@ -18,14 +18,42 @@ import { parseListing } from './listing.js';
 import type { KernelJobResult } from './qemu.js';
 import { runBatch } from './qemu.js';
 import type { GuestFlash } from './scenarios.js';
-import { listImageJob } from './scenarios.js';
+import { mountOptionsOf, listImageJob } from './scenarios.js';
 import { BATCH_TIMEOUT_MS, needsJudge, treeOf } from './suite.js';
 import { churn } from './workloads.js';
 
-const FLASH = { kind: 'nor', totalKib: 256, eraseKib: 8 } as const satisfies GuestFlash;
-const ERASE_SIZE_BYTES = FLASH.eraseKib * 1024;
 const SEED = Number(process.env.LUMP_SEED ?? 7);
-const CUTS = 40;
+
+interface Row {
+  readonly name: string;
+  readonly flash: GuestFlash;
+  readonly totalKib: number;
+  readonly cuts: number;
+  readonly workload: { readonly keepKib: number; readonly writeKib: number };
+}
+
+const ROWS: readonly Row[] = [
+  {
+    name: 'NOR',
+    flash: { kind: 'nor', totalKib: 256, eraseKib: 8 },
+    totalKib: 256,
+    cuts: 40,
+    workload: { keepKib: 40, writeKib: 700 },
+  },
+  {
+    name: 'NAND 512+16',
+    flash: {
+      kind: 'nand',
+      pageSizeBytes: 512,
+      oobSizeBytes: 16,
+      eraseKib: 16,
+      parameters: 'id_bytes=0x20,0x33 overridesize=5',
+    },
+    totalKib: 512,
+    cuts: 20,
+    workload: { keepKib: 60, writeKib: 1200 },
+  },
+];
 
 interface CutImage {
   /** As format_power_cut writes it. */
@@ -33,42 +61,54 @@ interface CutImage {
   readonly bytes: Uint8Array;
 }
 
-describe('after a power cut the kernel finds what lump finds', function () {
-  this.timeout(BATCH_TIMEOUT_MS);
-  const images: CutImage[] = makeImages();
-  let results: Map<string, KernelJobResult>;
+for (const row of ROWS) {
+  const { flash } = row;
+  const image = mountOptionsOf(flash);
 
-  before(async function () {
-    needsJudge(this);
-    results = await runBatch(images.map(({ cut, bytes }) => listImageJob(cut, FLASH, bytes)));
-  });
+  describe(`after a power cut the kernel finds what lump finds: ${row.name}`, function () {
+    this.timeout(BATCH_TIMEOUT_MS);
+    const images: CutImage[] = makeImages(row);
+    let results: Map<string, KernelJobResult>;
 
-  for (const { cut, bytes } of images) {
-    it(`seed ${SEED}, cut ${cut}`, () => {
-      const tree = parseListing('tree', (results.get(cut) as KernelJobResult).outputs);
-      assertSameTree('by lump', tree, treeOf(bytes, { eraseSizeBytes: ERASE_SIZE_BYTES }));
-      const mounted = mountImage(bytes, { eraseSizeBytes: ERASE_SIZE_BYTES });
-      collectAll(mounted);
-      assertSameTree('collected by lump', tree, ukfsTree(mounted.ukfs), COLLECTED);
+    before(async function () {
+      needsJudge(this);
+      results = await runBatch(images.map(({ cut, bytes }) => listImageJob(cut, flash, bytes)));
     });
-  }
-});
+
+    for (const { cut, bytes } of images) {
+      it(`seed ${SEED}, cut ${cut}`, () => {
+        const tree = parseListing('tree', (results.get(cut) as KernelJobResult).outputs);
+        assertSameTree('by lump', tree, treeOf(bytes, image, true));
+        const mounted = mountImage(bytes, image);
+        collectAll(mounted);
+        assertSameTree('collected by lump', tree, ukfsTree(mounted.ukfs), COLLECTED);
+      });
+    }
+  });
+}
 
 /** Some of the moments of a run that collects every erase block several times. */
-function makeImages(): CutImage[] {
-  const blank = new CowBacking(new RamBacking(FLASH.totalKib * 1024), ERASE_SIZE_BYTES);
+function makeImages({ name, flash, totalKib, cuts, workload }: Row): CutImage[] {
+  const erasesize = flash.eraseKib * 1024;
+  const [writesize, oobsize] =
+    flash.kind === 'nand' ? [flash.pageSizeBytes, flash.oobSizeBytes] : [1, 0];
+  const blockBytes = (erasesize / writesize) * (writesize + oobsize);
+  const blank = new CowBacking(
+    new RamBacking(((totalKib * 1024) / erasesize) * blockBytes),
+    blockBytes,
+  );
   const host = new SimulatedHost({ seed: SEED, codecs: nodeZlib() });
-  const chip = new nor_chip(host, blank.fork(), { name: 'cut', erasesize: ERASE_SIZE_BYTES });
-  const recorder = new mtd_recorder(chip);
-  const mounted = mountChip(host, recorder, { seed: SEED });
-  churn(mounted, { seed: SEED, keepKib: 40, writeKib: 700 });
+  const cells = new cell_recorder(blank.fork());
+  const description = { kind: flash.kind, name, size: 0, erasesize, writesize, oobsize };
+  const mounted = mountChip(host, new_chip(host, cells, description, {}), { seed: SEED });
+  churn(mounted, { seed: SEED, ...workload });
 
   const random = new Prng(SEED);
-  const moments = [...power_cuts(recorder.ops, 'linear')];
+  const moments = [...power_cuts(cells.ops, 'linear')];
   const picked = new Set<number>();
-  while (picked.size < CUTS) picked.add(random.below(moments.length));
-  const cuts = [...picked].sort((a, b) => a - b).map((index) => moments[index]!);
-  return [...power_cut_states(blank, recorder.ops, cuts)].map(({ cut, state }) => {
+  while (picked.size < cuts) picked.add(random.below(moments.length));
+  const chosen = [...picked].sort((a, b) => a - b).map((index) => moments[index]!);
+  return [...power_cut_states(blank, cells.ops, chosen)].map(({ cut, state }) => {
     const bytes = new Uint8Array(state.sizeBytes);
     state.read(0, bytes.length, bytes, 0);
     return { cut: format_power_cut(cut), bytes };
