@@ -10,6 +10,7 @@ import { hostTree } from '../images/host_tree.js';
 import { assertSameTree, type Tree } from '../images/tree.js';
 import { make } from '../makefs/maker.js';
 import { expectedTree, MAKE_ROWS, type MakeRow, makeSource } from '../makefs/rows.js';
+import { NO_ROUND_TRIPS, ROUND_TRIPS, roundTrip, roundTripTree } from '../makefs/round_trip.js';
 import { parseListing } from './listing.js';
 import type { KernelJob, KernelJobResult } from './qemu.js';
 import { runBatch } from './qemu.js';
@@ -52,6 +53,12 @@ describe('makefs: what the kernel finds in its images', function () {
       }
     }
     rmSync(folder, { recursive: true });
+    if (NO_ROUND_TRIPS === undefined) {
+      for (const image of ROUND_TRIPS) {
+        const bytes = roundTrip(image);
+        jobs.push(listImageJob(image.file, norOf(bytes, image.eraseSizeBytes / 1024), bytes));
+      }
+    }
     results = await runBatch(jobs);
   });
 
@@ -59,6 +66,17 @@ describe('makefs: what the kernel finds in its images', function () {
     it(row.name, () => {
       const found = parseListing('tree', (results.get(row.name) as KernelJobResult).outputs);
       assertSameTree('listed by the kernel', expectedTree(tree, row), found);
+    });
+  }
+
+  for (const image of ROUND_TRIPS) {
+    it(`${image.file}: what the kernel wrote, extracted and made again`, function () {
+      if (NO_ROUND_TRIPS !== undefined) {
+        console.log(`      skipped: ${NO_ROUND_TRIPS}`);
+        this.skip();
+      }
+      const { outputs } = results.get(image.file) as KernelJobResult;
+      assertSameTree('listed by the kernel', roundTripTree(image), parseListing('tree', outputs));
     });
   }
 
