@@ -11,6 +11,7 @@ import {
   HostTree,
   ImageTree,
   Output,
+  OutputError,
   commandLine,
   commandOf,
   confirm,
@@ -255,9 +256,9 @@ async function run(tool: Tool, program: Command): Promise<number> {
 
 /** Standard output failed. @throws what is not that */
 function endOfOutput(error: unknown, complain: (text: string) => number): number {
-  const { code, syscall } = error as { code?: string; syscall?: string };
-  if (syscall !== 'write') throw error;
-  if (code === 'EPIPE') return EXIT_SIGPIPE;
-  complain(`standard output: ${code === 'ENOSPC' ? 'No space left on device' : code}`);
+  if (!(error instanceof OutputError)) throw error;
+  if (error.reason === 'EPIPE') return EXIT_SIGPIPE;
+  const isFull = error.reason === 'ENOSPC';
+  complain(`standard output: ${isFull ? 'No space left on device' : error.reason}`);
   return 1;
 }

@@ -59,9 +59,7 @@ class Console {
     } catch (error) {
       if (error instanceof ToolError) return this.#refuse(error.message);
       if (!isSystemError(error)) throw error;
-      const { syscall, path } = error as { syscall?: string; path?: string };
-      // A pager that was left; a reader of ours that went away ends us, elsewhere.
-      if (error.code === 'EPIPE' && syscall === 'write') throw error;
+      const { path } = error as { path?: string };
       return this.#refuse(
         `${path === undefined ? '' : `${encode(String(path))}: `}${strerror(error)}`,
       );

@@ -233,13 +233,10 @@ function visitAll(
       const isTurn = kind === 'file' || kind === (wishes.depthFirst ? 'leave' : 'enter');
       if (isTurn && level >= wishes.depthMin && level <= wishes.depthMax) use(visit, state);
     } catch (error) {
-      if (!isSystemError(error) || isOfOutput(error)) throw error;
+      if (!isSystemError(error)) throw error;
       context.fail(visit.path, error);
     }
     const skips = kind === 'enter' && (state.prune || level >= wishes.depthMax);
     step = walk.next(skips);
   }
 }
-
-/** A closed standard output, which ends the tool, is no matter of the file. */
-const isOfOutput = (error: Error): boolean => (error as { syscall?: string }).syscall === 'write';

@@ -183,6 +183,9 @@ describe('fs-utils: tools', () => {
     expect(await rig.output('ls', ['-1', '/d'])).to.equal('one\nthree\n');
     expect(await rig.output('stat', ['-f', '%l', '/two'])).to.equal('2\n');
     expect((await rig.run('mv', ['/d', '/d/below'])).err).to.match(/Invalid argument\n$/);
+    expect((await rig.run('mv', ['/two'])).err).to.match(
+      /^fsu_mv: missing operand\nusage: fsu_mv image /,
+    );
     expect((await rig.run('mv', ['/two', '/d/one', '/two'])).err).to.match(/Not a directory\n$/);
   });
 
