@@ -350,6 +350,10 @@ function describe_page(
   ) {
     fail(`pages of ${writesize} bytes do not make erase blocks of ${erasesize}`);
   }
+  // The smallest page has 8 bytes beside it, and no chip has more OOB than data.
+  if (!(Number.isInteger(oobsize) && oobsize >= 8 && oobsize <= writesize)) {
+    fail(`pages of ${writesize} bytes do not have ${oobsize} bytes of OOB`);
+  }
   const ecc = options.ecc ?? known?.ecc ?? 'hamming';
   const id = options.id ?? known?.id;
   const layout = options.layout ?? known?.layout ?? 'raw';

@@ -64,7 +64,11 @@ export function examine(
     const described = describedChip(options, host);
     if (described) {
       const { path, size, erasesize } = described;
-      report.push(`${path} describes the flash: ${size} bytes in erase blocks of ${erasesize}`);
+      const { kind, writesize, oobsize } = described;
+      const pages = kind === 'nand' ? `, NAND pages of ${writesize}+${oobsize}` : '';
+      report.push(
+        `${path} describes the flash: ${size} bytes in erase blocks of ${erasesize}${pages}`,
+      );
     }
     const bytes: ImageBytes = {
       sizeBytes: file.size(),
