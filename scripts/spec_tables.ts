@@ -9,6 +9,9 @@ import { linux_to_netbsd_errno } from '../src/l2p/errno.js';
 import { type ErrnoCode, LINUX_ERRNO } from '../src/lump/errno.js';
 import { LUMP_ABI_VERSION } from '../src/lump/module.js';
 import { encode_snapshot } from '../src/mtd/chip_description.js';
+import { NAND_PAGE_SIZES } from '../src/mtd/nand_detect.js';
+import { hamming_ecc } from '../src/mtd/nand_ecc.js';
+import { nand_ooblayout_of } from '../src/mtd/nand_oob.js';
 import { wear_counters } from '../src/mtd/wear.js';
 import { netbsdErrnoName } from '../src/puffs/errno.js';
 import { RUMPUSER_VERSION } from '../src/rumpuser/rumpuser.js';
@@ -75,6 +78,32 @@ function sidecarExample(): string {
   return `\`\`\`\n${line.slice(0, cut)}\n${line.slice(cut)}\n\`\`\``;
 }
 
+// ---- NAND ---------------------------------------------------------------------------------------
+
+/** "0–3, 6, 7" */
+function ranges(positions: readonly number[]): string {
+  const words: string[] = [];
+  for (let i = 0; i < positions.length; ) {
+    let end = i;
+    while (positions[end + 1] === positions[end]! + 1) end++;
+    words.push(end > i ? `${positions[i]}–${positions[end]}` : `${positions[i]}`);
+    i = end + 1;
+  }
+  return words.join(', ');
+}
+
+function ooblayouts(): string {
+  const rows = NAND_PAGE_SIZES.toSorted(
+    (a, b) => a.writesize - b.writesize || a.oobsize - b.oobsize,
+  ).flatMap(({ writesize, oobsize }) => {
+    const layout = nand_ooblayout_of(writesize, oobsize, hamming_ecc);
+    if (layout === null) return [];
+    const { ecc, free, badblockpos } = layout;
+    return [[`${writesize}+${oobsize}`, ranges(ecc), ranges(free), String(badblockpos)]];
+  });
+  return table(['page', 'ECC', 'free', 'mark of a bad block'], rows);
+}
+
 // ---- the waist ----------------------------------------------------------------------------------
 
 /** The methods of puffs_ops with their comments, read from the source. */
@@ -130,6 +159,7 @@ const TABLES: Readonly<Record<string, () => string>> = {
   prefixes: () => constants('JFFS2_XPREFIX_', '`xprefix`', 0),
   structures: () => medium.MEDIA_STRUCTS.map(structure).join('\n\n'),
   sidecar: sidecarExample,
+  ooblayouts,
   operations,
   errnos,
   versions: () =>
