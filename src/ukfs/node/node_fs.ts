@@ -65,6 +65,9 @@ export function createFs(u: Ukfs): UkfsFs {
     }
     return readSync(fd, buffer, ...rest);
   };
+  // Whoever closes need not listen.
+  const close = fs.close as (...args: unknown[]) => void;
+  fs.close = (fd: unknown, callback: unknown = throwIfError) => close(fd, callback);
   const { ReadStream, WriteStream } = streamClasses(fs as unknown as StreamFunctions);
   const { existsSync, exists } = existence(u);
   Object.assign(fs, {
@@ -105,6 +108,10 @@ export function createFs(u: Ukfs): UkfsFs {
     },
   });
   return fs as unknown as UkfsFs;
+}
+
+function throwIfError(error: unknown): void {
+  if (error) throw error;
 }
 
 function existence(u: Ukfs) {
