@@ -31,7 +31,8 @@ const MOUNTS_MAY_IMPORT = 'ukfs|puffs|l2p|netbsd-compat|jffs2|dcache|mtd|lump|ru
 /** The VFS objects among src/lump's files; the others are services. */
 const VFS = '^src/(dcache/|lump/(fs|inode|super|file|filemap|attr|xattr|posix_acl)\\.ts$)';
 /** What is written on flash, and how it is packed: used by the inspector and in browsers. */
-const MEDIUM = '^src/jffs2/(medium|detect|erased|summary_node|compr[^/]*)\\.ts$|^src/jffs2/lzma/';
+const MEDIUM =
+  '^src/jffs2/(medium|detect|detect_nand|erased|summary_node|compr[^/]*)\\.ts$|^src/jffs2/lzma/';
 
 const directions = Object.entries(MAY_IMPORT).map(([folder, allowed]) => ({
   name: `direction-${folder}`,

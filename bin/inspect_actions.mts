@@ -16,11 +16,13 @@ import {
   pieceJson,
   recoverableJson,
 } from '../src/inspect/json.js';
+import { oobBlocks, withOob, type NandOption } from '../src/inspect/oob.js';
 import { Paths } from '../src/inspect/paths.js';
 import { recoverable, recoverableText, type Recoverable } from '../src/inspect/recover.js';
 import type { State, TreeEntry } from '../src/inspect/state.js';
 import { hexOf, isoTime, modeText, pathBytes, shown } from '../src/inspect/text.js';
 import { blockUse, info, nodesInForce } from '../src/inspect/usage.js';
+import { Endian } from '../src/jffs2/medium.js';
 import { read_sidecar, replay_journal, sidecar_path } from '../src/mtd/sidecar.js';
 import { HostTree } from '../src/rumpuser/node_tree.js';
 import { EXIT, type Run } from './inspect_run.mjs';
@@ -265,7 +267,10 @@ const shownText = (text: string): string => shown(pathBytes(text));
 /** blocks: state and bytes of each erase block, and its wear where a sidecar tells it. */
 export function blocksAction(run: Run): number {
   const state = run.open();
-  const blocks = blockUse(state, nodesInForce(state), eraseCounts(run, state));
+  const { nand, erasesize, offset } = state.flash;
+  const oob = nand === null ? [] : oobBlocks(run.read(run.image), offset, nand, erasesize);
+  const isBad = (block: number): boolean => oob[block]?.isBad === true;
+  const blocks = blockUse(state, nodesInForce(state), eraseCounts(run, state), isBad);
   run.line(
     'block     offset state     in force  obsolete structure      dirt      free summary erased',
   );
@@ -500,14 +505,75 @@ export function diffAction(run: Run, other: string): number {
 /** convert: another byte order or erase size. */
 export function convertAction(
   run: Run,
-  options: { output: string; toEndian?: 'little' | 'big'; toErasesize?: number },
+  options: {
+    output: string;
+    toEndian?: 'little' | 'big';
+    toErasesize?: number;
+    toPage?: NandOption | false;
+  },
 ): number {
   const state = run.open();
   if (state.flash.detection === null) throw new InspectError(`${run.image}: no JFFS2 node in it`);
-  const { toEndian, toErasesize } = options;
-  const { bytes, report } = convert(state, { endian: toEndian, erasesize: toErasesize });
+  const { toEndian, toErasesize, toPage } = options;
+  const converted = convert(state, { endian: toEndian, erasesize: toErasesize });
+  const report = [...converted.report];
+  let { bytes } = converted;
+  if (toPage) {
+    const endian = new Endian((toEndian ?? state.flash.endian.name) === 'little');
+    bytes = withOob(bytes, toPage, toErasesize ?? state.flash.erasesize, endian);
+    report.push(`pages of ${toPage.writesize}+${toPage.oobsize} bytes with Hamming ECC`);
+  } else if (state.flash.nand !== null) report.push('OOB taken away');
   run.host.replaceFile(options.output, bytes);
   for (const sentence of report) run.line(sentence);
   run.line(`${bytes.length} bytes in ${options.output}`);
   return run.finish({ output: options.output, sizeBytes: bytes.length, report });
+}
+
+/** oob: what the OOB of a NAND dump says, and its data without it. */
+export function oobAction(run: Run, options: { output?: string }): number {
+  const { flash } = run.open();
+  const { nand } = flash;
+  if (nand === null) {
+    throw new InspectError(
+      `${run.image}: no page with OOB is recognized in it; if there are any, give --page`,
+    );
+  }
+  const blocks = oobBlocks(run.read(run.image), flash.offset, nand, flash.erasesize);
+  const bad = blocks.filter(({ isBad }) => isBad).map(({ block }) => block);
+  const cleanmarkers = blocks.filter(({ hasCleanmarker }) => hasCleanmarker).length;
+  const { writesize, oobsize, ecc, layout, pages, programmedPages, restBytes } = nand;
+  const { correctedBits, uncorrectablePages } = nand;
+  for (const sentence of nand.evidence) run.line(sentence);
+  run.line(
+    `${pages} pages of ${writesize}+${oobsize} bytes (${layout}), ${programmedPages} programmed`,
+  );
+  run.line(
+    `ECC ${ecc}: ${correctedBits} bits corrected, ${uncorrectablePages.length} pages beyond it`,
+  );
+  run.line(
+    `erase blocks: ${blocks.length} of ${kib(flash.erasesize)}, ${cleanmarkers} with cleanmarker`,
+  );
+  run.line(`bad: ${bad.length === 0 ? 'none' : bad.join(', ')}`);
+  if (restBytes > 0) run.problem(`${restBytes} bytes behind the last page are left out`);
+  if (uncorrectablePages.length > 0) {
+    run.problem(`${uncorrectablePages.length} pages have more wrong bits than can be corrected`);
+  }
+  if (options.output !== undefined) {
+    run.host.replaceFile(options.output, nand.data);
+    run.line(`${nand.data.length} bytes in ${options.output}`);
+  }
+  return run.finish({
+    writesize,
+    oobsize,
+    ecc,
+    layout,
+    pages,
+    programmedPages,
+    correctedBits,
+    uncorrectablePages,
+    badBlocks: bad,
+    cleanmarkers,
+    evidence: nand.evidence,
+    ...(options.output !== undefined && { output: options.output }),
+  });
 }

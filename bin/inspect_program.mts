@@ -15,6 +15,17 @@ const bytes = (text: string): number => {
   }
 };
 
+/** "2048+64", or "none". */
+const page = (text: string): { writesize: number; oobsize: number } | false => {
+  if (text === 'none') return false;
+  const match = /^(\d+)\+(\d+)$/.exec(text);
+  const [writesize, oobsize] = [Number(match?.[1]), Number(match?.[2])];
+  const isPage = match !== null && writesize >= 256 && writesize % 256 === 0 && oobsize <= 1024;
+  if (!isPage)
+    throw new InvalidArgumentError('expected bytes of data and OOB, as 2048+64, or none');
+  return { writesize, oobsize };
+};
+
 const number = (text: string): number => {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('expected a number');
   return Number(text);
@@ -81,6 +92,14 @@ export function flashInspectCommand(outcome: Outcome): Command {
       )
       .option('--offset <bytes>', 'where in the file the flash starts', bytes)
       .option('--size <bytes>', 'bytes of the file that belong to the flash', bytes)
+      .option(
+        '--page <data+oob>',
+        'page of a NAND dump, instead of the one detected; or none',
+        page,
+      )
+      .addOption(
+        new Option('--ecc <code>', 'with --page: the code in OOB').choices(['hamming', 'none']),
+      )
       .option('--json', 'print a report in JSON; "flash_inspect schema" prints its schema');
     command.action(async (...given: unknown[]) => {
       const args = given.slice(0, -2) as (string | undefined)[];
@@ -153,6 +172,9 @@ export function flashInspectCommand(outcome: Outcome): Command {
   add('carve <file>', 'find JFFS2 file systems in a dump of anything', (run, _, o) =>
     actions.carveAction(run, o),
   ).option('-o, --output <prefix>', 'write each to PREFIX-N.jffs2');
+  add('oob <image>', "a NAND dump's pages: ECC, bad blocks, cleanmarkers", (run, _, o) =>
+    actions.oobAction(run, o),
+  ).option('-o, --output <file>', 'write the data without OOB, corrected');
   add('diff <image> <other>', 'what differs between the trees of two images', (run, args) =>
     actions.diffAction(run, args[1]!),
   );
@@ -161,7 +183,8 @@ export function flashInspectCommand(outcome: Outcome): Command {
   )
     .requiredOption('-o, --output <file>', 'where to')
     .addOption(new Option('--to-endian <order>', 'byte order').choices(['little', 'big']))
-    .option('--to-erasesize <bytes>', 'pack what is in force into other erase blocks', bytes);
+    .option('--to-erasesize <bytes>', 'pack what is in force into other erase blocks', bytes)
+    .option('--to-page <data+oob>', 'as NAND pages with OOB and Hamming ECC, as 2048+64', page);
   program
     .command('schema')
     .description('the JSON Schema of what --json prints')

@@ -3,6 +3,7 @@
  * printing for people or as JSON, and the exit status.
  */
 import { Flash, InspectError, type FlashOptions } from '../src/inspect/flash.js';
+import type { NandOption } from '../src/inspect/oob.js';
 import { report } from '../src/inspect/json.js';
 import { State } from '../src/inspect/state.js';
 import { NodeHost } from '../src/rumpuser/node.js';
@@ -23,6 +24,9 @@ export interface ImageArguments {
   readonly endian?: 'little' | 'big';
   readonly offset?: number;
   readonly size?: number;
+  /** As "2048+64"; "none": no OOB. */
+  readonly page?: NandOption | false;
+  readonly ecc?: 'hamming' | 'none';
   readonly json?: true;
 }
 
@@ -67,9 +71,10 @@ export class Run {
   }
 
   flashOptions(): FlashOptions {
-    const { erasesize, endian, offset, size } = this.#options;
+    const { erasesize, endian, offset, size, page, ecc } = this.#options;
     const { crc32, codecs } = this.host;
-    return { erasesize, endian, offset, size, host: { crc32, codecs } };
+    const nand = page && ecc !== undefined ? { ...page, ecc } : page;
+    return { erasesize, endian, offset, size, nand, host: { crc32, codecs } };
   }
 
   /** The bytes of a file or block device. @throws HostError */

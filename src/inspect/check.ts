@@ -23,7 +23,7 @@ import {
   JFFS2_ROOT_INO,
   SUM_MARKER_SIZE,
 } from '../jffs2/medium.js';
-import { Flash, hex, type FlashOptions } from './flash.js';
+import { Flash, hex, InspectError, type FlashOptions } from './flash.js';
 import { filePieces } from './inode.js';
 import { State } from './state.js';
 import { SUMMARY_INCOMPATIBLE } from './summary.js';
@@ -83,6 +83,7 @@ export function* checkSteps(
   state: State,
 ): Generator<{ done: number; of: number }, CheckResult, undefined> {
   const checker = new Checker(state);
+  checker.pages();
   checker.blocks();
   checker.pieces();
   checker.names();
@@ -119,6 +120,19 @@ class Checker {
     more: Pick<Problem, 'isFatal' | 'repair'> = {},
   ): void {
     this.problems.push({ severity, kind, at, text, ...more });
+  }
+
+  /** What the ECC of a NAND's pages says. */
+  pages(): void {
+    const { nand } = this.#state.flash;
+    if (nand === null) return;
+    const { correctedBits, uncorrectablePages, writesize } = nand;
+    if (correctedBits > 0) this.#say('note', 'ecc', -1, `${correctedBits} wrong bits corrected`);
+    for (const page of uncorrectablePages) {
+      // The nodes of the page say by their own CRCs what is lost.
+      const text = `page ${page} has more wrong bits than its ECC can correct`;
+      this.#say('note', 'ecc', page * writesize, text);
+    }
   }
 
   /** Each erase block as a whole; and is it a JFFS2 medium at all? */
@@ -359,13 +373,18 @@ export interface Repaired {
 /**
  * Repairs as much as clearing bits can, in `file` (a copy of the image, or the image).
  * @param options as for the state that was checked.
+ * @throws InspectError it is a dump with OOB.
  */
 export function repair(file: Uint8Array, options: FlashOptions): Repaired {
   const repaired: Problem[] = [];
   const flash = new Flash(file, options);
+  if (flash.nand !== null) {
+    throw new InspectError('a dump with OOB is not repaired; bring its data out with "oob" first');
+  }
   // What was detected holds, whatever is cleared.
   const known: FlashOptions = {
     ...options,
+    nand: false,
     erasesize: flash.erasesize,
     endian: flash.endian.name,
     offset: flash.offset,

@@ -9,6 +9,7 @@ import { jffs2_compressors, type jffs2_compressors_options } from '../jffs2/comp
 import { jffs2_detect, type Jffs2Detection } from '../jffs2/detect.js';
 import { BIG_ENDIAN, LITTLE_ENDIAN, type Endian } from '../jffs2/medium.js';
 import { crc32_le } from '../lump/crc32.js';
+import { readNand, type NandDump, type NandOption } from './oob.js';
 
 /** Services that a host may have; without them all works, slower, and without zlib. */
 export interface InspectHost {
@@ -28,6 +29,8 @@ export interface FlashOptions {
   readonly offset?: number | undefined;
   /** Bytes from `offset` that belong to the flash; default: all. */
   readonly size?: number | undefined;
+  /** Pages with OOB: how they look, or false for "there are none". Default: detected. */
+  readonly nand?: NandOption | false | undefined;
   readonly host?: InspectHost | undefined;
 }
 
@@ -54,6 +57,8 @@ export class Flash {
   readonly certain: boolean;
   /** Sentences: what it is, and why we think so. */
   readonly evidence: readonly string[];
+  /** How its pages lie in the file, if they have OOB there; `bytes` are its data then. */
+  readonly nand: NandDump | null;
   readonly compressors: jffs2_compressors;
   readonly #host: InspectHost;
 
@@ -71,22 +76,31 @@ export class Flash {
       throw new InspectError(`offset ${offset}: the file has only ${file.length} bytes`);
     }
     this.#host = options.host ?? {};
-    const detection = jffs2_detect(imageBytes(file), {
-      ...(erasesize !== undefined && { erasesize }),
-      ...(offset !== undefined && { offset }),
+    this.nand = options.nand === false ? null : readNand(file, offset ?? 0, options.nand);
+    // A chip's pages begin where the file does, or where was said.
+    const flash = this.nand?.data ?? file;
+    const start = this.nand === null ? offset : 0;
+    const known = erasesize ?? this.nand?.erasesize ?? undefined;
+    const detection = jffs2_detect(imageBytes(flash), {
+      ...(known !== undefined && { erasesize: known }),
+      ...(start !== undefined && { offset: start }),
     });
     this.detection = detection;
-    this.offset = offset ?? detection?.offset ?? 0;
-    this.erasesize = erasesize ?? detection?.erasesize ?? ERASESIZE_DEFAULT;
-    this.certain = erasesize !== undefined || (detection?.certain ?? false);
+    this.offset = offset ?? (this.nand === null ? (detection?.offset ?? 0) : 0);
+    this.erasesize = known ?? detection?.erasesize ?? ERASESIZE_DEFAULT;
+    this.certain = known !== undefined || (detection?.certain ?? false);
     const found = detection?.endian ?? LITTLE_ENDIAN;
     this.endian = endian === undefined ? found : endian === 'little' ? LITTLE_ENDIAN : BIG_ENDIAN;
-    const end = size === undefined ? file.length : Math.min(file.length, this.offset + size);
-    this.bytes = file.subarray(this.offset, Math.max(this.offset, end));
+    const from = start ?? detection?.offset ?? 0;
+    const end = size === undefined ? flash.length : Math.min(flash.length, from + size);
+    this.bytes = flash.subarray(from, Math.max(from, end));
     if (this.bytes.length > FLASH_BYTES_MAX) {
       throw new InspectError('a flash has less than 4 GiB; give offset and size of a part');
     }
-    const evidence = [...(detection?.evidence ?? ['no JFFS2 node anywhere'])];
+    const evidence = [
+      ...(this.nand?.evidence ?? []),
+      ...(detection?.evidence ?? ['no JFFS2 node anywhere']),
+    ];
     if (detection !== null && found !== this.endian) {
       evidence.push(`taken for ${this.endian.name} endian all the same, as asked`);
     }

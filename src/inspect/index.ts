@@ -18,6 +18,7 @@ export { bodyFile, historyCsv } from './formats.js';
 export { history, type EventKind, type History, type HistoryEvent } from './history.js';
 export { filePieces, type FilePiece, type FileType, type InodeState } from './inode.js';
 export * from './json.js';
+export { oobBlocks, readNand, withOob, type NandDump, type NandOption } from './oob.js';
 export {
   recoverable,
   type DeletedName,

@@ -230,6 +230,22 @@ const RESULTS: Readonly<Record<string, unknown>> = {
       ),
     ),
   }),
+  oob: object(
+    {
+      writesize: count,
+      oobsize: count,
+      ecc: { enum: ['hamming', 'none'] },
+      layout: { enum: ['raw', 'auto'] },
+      pages: count,
+      programmedPages: count,
+      correctedBits: count,
+      uncorrectablePages: list(count),
+      badBlocks: list(count),
+      cleanmarkers: count,
+      evidence: list(text),
+    },
+    { output: text },
+  ),
   convert: object({ output: text, sizeBytes: count, report: list(text) }),
 };
 

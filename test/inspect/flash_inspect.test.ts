@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { flashInspectCommand, runFlashInspect } from '../../bin/inspect_program.mjs';
 import { FLASH_IMAGES_FOLDER } from '../images/flash_images.js';
 import { projectRoot } from '../images/project.js';
 
@@ -25,15 +26,34 @@ function inspect(...args: string[]): Ran {
   });
 }
 
+/** The same in this process, which starts faster. @returns what it printed. */
+async function inspectHere(...args: string[]): Promise<string> {
+  const outcome = { status: 0 };
+  const { argv } = process;
+  const { write } = process.stdout;
+  let printed = '';
+  try {
+    process.argv = [argv[0]!, PROGRAM, ...args];
+    process.stdout.write = (text: string | Uint8Array): boolean => {
+      printed += Buffer.from(text as string).toString();
+      return true;
+    };
+    await runFlashInspect(flashInspectCommand(outcome), outcome);
+  } finally {
+    process.argv = argv;
+    process.stdout.write = write;
+  }
+  return printed;
+}
+
 describe('flash_inspect', () => {
   const folder = mkdtempSync(join(tmpdir(), 'lump-inspect-'));
   const temporary = (name: string): string => join(folder, name);
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('every command prints JSON that fits its schema, which it prints itself', function () {
-    this.timeout(60_000);
+  it('every command prints JSON that fits its schema, which it prints itself', async () => {
     const ajv = new Ajv2020({ allErrors: true, strict: true, strictTypes: false });
-    const validate = ajv.compile(JSON.parse(inspect('schema').stdout));
+    const validate = ajv.compile(JSON.parse(await inspectHere('schema')));
     const runs: string[][] = [
       ['info', KERNEL],
       ['ls', '-R', KERNEL],
@@ -46,19 +66,19 @@ describe('flash_inspect', () => {
       ['check', KERNEL],
       ['repair', KERNEL, '-o', temporary('json-repair')],
       ['carve', KERNEL, '-o', temporary('json-carve')],
+      ['oob', join(FLASH_IMAGES_FOLDER, 'kernel-nand.bin'), '-o', temporary('json-oob')],
       ['diff', KERNEL, DEMO],
       ['convert', KERNEL, '--to-endian', 'big', '-o', temporary('json-convert')],
     ];
     for (const [command, ...args] of runs as [string, ...string[]][]) {
-      const { stdout, stderr } = inspect(command, '--json', ...args);
-      const report = JSON.parse(stdout);
+      const report = JSON.parse(await inspectHere(command, '--json', ...args));
       expect(report.command).to.equal(command);
       const fits = validate(report);
-      expect(fits, `${command}: ${ajv.errorsText(validate.errors)}\n${stderr}`).to.equal(true);
+      expect(fits, `${command}: ${ajv.errorsText(validate.errors)}`).to.equal(true);
     }
     // A schema that takes anything would pass as well.
     expect(
-      validate({ ...JSON.parse(inspect('info', '--json', KERNEL).stdout), version: 2 }),
+      validate({ ...JSON.parse(await inspectHere('info', '--json', KERNEL)), version: 2 }),
     ).to.equal(false);
   });
 

@@ -7,7 +7,7 @@ import { BATCH_TIMEOUT_MS, needsJudge } from './suite.js';
 
 describe('what the Linux kernel wrote is listed by the inspector, as detected', function () {
   this.timeout(BATCH_TIMEOUT_MS);
-  const scenarios = SCENARIOS.filter(({ flash }) => flash.kind === 'nor');
+  const scenarios = SCENARIOS;
   let recordings: Recording[] = [];
 
   before(async function () {
