@@ -11,6 +11,8 @@ const WANTED: Readonly<Record<string, string>> = {
   getfattr: 'attr',
   git: 'git',
   debugfs: 'e2fsprogs',
+  mcopy: 'mtools',
+  'mkfs.fat': 'dosfstools',
   'mkfs.jffs2': 'mtd-utils',
   lzop: 'lzop',
   man: 'man-db',

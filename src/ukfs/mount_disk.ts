@@ -38,6 +38,14 @@ export interface MountDiskOptions {
   /** Of the partition table: "1" …, or a disklabel's letter. */
   readonly part?: string;
   readonly backend?: disk_backend;
+  /** FAT: owner, group, permission bits, seconds that local time is ahead of UTC. */
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly mask?: number;
+  readonly dirmask?: number;
+  readonly gmtoff?: number;
+  /** Whoever mounts it: where nothing else is told, what has no owners belongs to him. */
+  readonly rootOwner?: { readonly uid: number; readonly gid: number };
   /** Write although something speaks against it; what, depends on the file system. */
   readonly force?: boolean;
   /** Seed of the scheduler. */

@@ -2,7 +2,8 @@ import { io } from './io.js';
 import { races } from './races.js';
 import { readonly } from './readonly.js';
 import { runRow } from './row.js';
-import { ext2Row, hostOracle, jffs2Row, memfsRow, tmpfsRow } from './rows.js';
+import { ext2Row, hostOracle, jffs2Row, msdosRow, memfsRow, tmpfsRow } from './rows.js';
+import { NO_DOSFSTOOLS } from '../netbsd-compat/dosfstools.js';
 import { NO_E2FSPROGS } from '../netbsd-compat/e2fsprogs.js';
 import { tmpfs } from './tmpfs.js';
 import { unpriv } from './unpriv.js';
@@ -14,5 +15,7 @@ const CASES = [...vnops, ...io, ...tmpfs, ...readonly, ...unpriv, ...races, ...v
 
 if (NO_E2FSPROGS === undefined) runRow(ext2Row, CASES);
 else it(`conformance: ext2fs (skipped: ${NO_E2FSPROGS})`);
+if (NO_DOSFSTOOLS === undefined) runRow(msdosRow, CASES);
+else it(`conformance: msdos (skipped: ${NO_DOSFSTOOLS})`);
 
 for (const row of [hostOracle, memfsRow, jffs2Row, tmpfsRow]) runRow(row, CASES);

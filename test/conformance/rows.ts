@@ -15,8 +15,10 @@ import { nodeZlib } from '../../src/rumpuser/node_zlib.js';
 import { SimulatedHost } from '../../src/rumpuser/simulated.js';
 import { mountDisk, type DiskFileSystem } from '../../src/ukfs/mount_disk.js';
 import { EXT2FS } from '../../src/ukfs/mount_ext2fs.js';
+import { MSDOS } from '../../src/ukfs/mount_msdos.js';
 import { Ukfs } from '../../src/ukfs/index.js';
 import { e2fsck, emptyExt2 } from '../netbsd-compat/e2fsprogs.js';
+import { fsckFat, mkfsFat } from '../netbsd-compat/dosfstools.js';
 import type { FsDriver } from './driver.js';
 import { NodeDriver, type User } from './node_driver.js';
 import type { Limits, Mounted, Row } from './row.js';
@@ -351,3 +353,61 @@ export const ext2Row: Row = {
   lacks: NO_EXTATTR,
   mount: () => mountImage(EXT2FS, emptyExt2(), e2fsck),
 };
+
+const NO_LINKS = 'FAT has no links';
+const NO_MODES = 'FAT has no owners, and of permissions only "read-only"';
+
+/** FAT behind p2k; each case ends with fsck.fat. */
+export const msdosRow: Row = {
+  name: 'msdos',
+  limits: {
+    nameBytesMax: 255,
+    symlinkBytesMax: 0,
+    timeGranularityNsec: 2e9,
+    timeSecMin: 315_532_800,
+    timeSecMax: 4_354_819_198,
+    fileBytesMax: 2 ** 32 - 1,
+    linksMax: 65535,
+    rootLinks: 2,
+  },
+  lacks: {
+    ...NO_EXTATTR,
+    users: 'FAT has no owners',
+    devices: 'FAT has no special files',
+    sockets: 'FAT has no special files',
+  },
+  without: {
+    't_vnops: rename_dir': 'a file goes by the place of its entry, in another mount',
+    't_vnops: create_nonalphanum': 'FAT forbids some characters',
+    't_vnops: rename_reg_nodir': NO_LINKS,
+    't_vnops: symlink_long': NO_LINKS,
+    't_vnops: symlink_root': NO_LINKS,
+    't_vnops: symlink_loop': NO_LINKS,
+    't_vnops: lstat_symlink': NO_LINKS,
+    't_vnops: attrs': NO_MODES,
+    't_vnops: access_simple': NO_MODES,
+    't_create: create, attrs': NO_MODES,
+    't_mkdir: single, many, nested, attrs': NO_MODES,
+    't_setattr: chown, chgrp, chowngrp, chmod, chtimes': NO_MODES,
+    't_setattr: chown takes set-id bits from a file, not from a directory': NO_MODES,
+    't_setattr: lchown of a symbolic link': NO_LINKS,
+    't_mknod, t_pipes: pipe': 'FAT has no special files',
+    't_link: basic, subdirs': NO_LINKS,
+    't_readdir: types': NO_LINKS,
+    't_rename: basic, over hard links and open files': NO_LINKS,
+    't_symlink: file, dir, exec': NO_LINKS,
+    't_times: empty, non_empty, link, rename': NO_LINKS,
+    't_trail_slash: main': NO_LINKS,
+    't_vnode_leak: main': NO_LINKS,
+    'puffs: a hard link has one cookie; lookups are counted': NO_LINKS,
+  },
+  mount: () => mountImage(MSDOS, emptyFat(), fsckFat),
+};
+
+let madeFat: Uint8Array | null = null;
+
+/** 4 MiB of FAT16 with clusters of 512 bytes. */
+function emptyFat(): Uint8Array {
+  madeFat ??= mkfsFat(4 << 20, '-F', '16', '-s', '1', '-r', '16384');
+  return madeFat;
+}

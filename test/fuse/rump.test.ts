@@ -1,4 +1,4 @@
-/** The programs that mount NetBSD's file systems: rump_tmpfs, rump_ext2fs. */
+/** The programs that mount NetBSD's file systems: rump_tmpfs, rump_ext2fs, rump_msdos. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   mkdirSync,
@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { fsckFat, mkfsFat, mtool, NO_DOSFSTOOLS } from '../netbsd-compat/dosfstools.js';
 import { e2fsck, mke2fs, NO_E2FSPROGS } from '../netbsd-compat/e2fsprogs.js';
 import { mountInBackground, NO_MOUNTS, rumpCommand, umount, Workspace } from './server.js';
 
@@ -79,6 +80,27 @@ describe('rump_* programs', function () {
     expect(readFileSync(join(mnt, 'dir/renamed')).every((byte) => byte === 42)).to.equal(true);
     expect(() => writeFileSync(join(mnt, 'x'), '')).to.throw(/EROFS/);
     umount(mnt);
+  });
+
+  it('rump_msdos mounts, writes, and leaves what fsck.fat likes', function () {
+    if (NO_DOSFSTOOLS !== undefined) {
+      console.log(`        (skipped: ${NO_DOSFSTOOLS})`);
+      this.skip();
+    }
+    const image = workspace.path('stick.img');
+    writeFileSync(image, mkfsFat(16 << 20, '-F', '16'));
+    mountInBackground(rumpCommand('msdos', image, mnt, '-u', '7', '-m', '644', '-M', '755'));
+    mkdirSync(join(mnt, 'Photos'));
+    writeFileSync(join(mnt, 'Photos/a long name.jpeg'), new Uint8Array(3_000_000).fill(42));
+    renameSync(join(mnt, 'Photos/a long name.jpeg'), join(mnt, 'Photos/Another Name.jpeg'));
+    expect(readdirSync(join(mnt, 'Photos'))).to.deep.equal(['Another Name.jpeg']);
+    expect(statSync(join(mnt, 'photos/another NAME.jpeg'))).to.include({ mode: 0o100644, uid: 7 });
+    expect(() => symlinkSync('x', join(mnt, 'link'))).to.throw(/ENOTSUP|EPERM/);
+    umount(mnt);
+    execFileSync('flock', [image, 'true']);
+    fsckFat(readFileSync(image));
+    const listing = mtool(readFileSync(image), 'mdir', '-b', '-/', '::').stdout.toString();
+    expect(listing).to.include('::/Photos/Another Name.jpeg\n');
   });
 
   it('rump_ext2fs says what is wrong', () => {
