@@ -16,7 +16,6 @@
  */
 import {
   NAMEI_LOOKUP,
-  VREG,
   type Cookie,
   type puffs_cn,
   type puffs_cred,
@@ -37,6 +36,7 @@ import {
   FUSE_INIT,
   FUSE_NOTIFY_INVAL_INODE,
   FUSE_ROOT_ID,
+  fuse_attr,
   fuse_attr_out,
   fuse_entry_out,
   fuse_in_header,
@@ -87,6 +87,7 @@ export const SESSION_DEFAULTS = {
 
 /** The node id of the doorbell's own file. No file system has so many nodes. */
 export const BELL_NODEID = Number.MAX_SAFE_INTEGER;
+const S_IFREG = 0o100000;
 /** How long the kernel need not ask again for the doorbell's file. */
 const BELL_SECONDS = 86400;
 
@@ -130,8 +131,6 @@ export class FuseSession {
   readonly link = { value: '' };
   readonly directory = new DirectoryReader();
 
-  /** Node id of a regular file that the kernel knows, for the doorbell. 0: none. */
-  knownFile = 0;
   /** Whose pages did not fit. */
   readonly refusals = new Refusals();
   /** Its attributes changed in a way that the reply in hand does not tell. 0: none. */
@@ -237,14 +236,9 @@ export class FuseSession {
 
   // ---- for the handlers -------------------------------------------------------------------------
 
-  /** The kernel gives lookups back. The root is never given up. */
+  /** The kernel gives lookups back. The root is never given up, nor is the doorbell. */
   reclaim(node: Cookie, nlookup: number): void {
-    if (node === this.fs.rootCookie) return;
-    if (node === BELL_NODEID) {
-      if (this.knownFile === BELL_NODEID) this.knownFile = 0;
-      return;
-    }
-    if (this.nodeidOf(node) === this.knownFile) this.knownFile = 0;
+    if (node === this.fs.rootCookie || node === BELL_NODEID) return;
     this.refusals.take(node);
     this.fs.node_reclaim(node, nlookup);
   }
@@ -305,7 +299,6 @@ export class FuseSession {
     this.putTimeout(at + e.attr_valid, at + e.attr_valid_nsec, this.options.attrTimeoutSeconds);
     putAttr(wire, at + e.attr, va);
     this.granted[this.grantedCount++] = cookie;
-    if (va.va_type === VREG) this.knownFile = this.nodeidOf(cookie);
   }
 
   /** Writes the entry of the doorbell's own file as the whole reply. @returns its length. */
@@ -315,11 +308,8 @@ export class FuseSession {
     this.reply.putU64(OUT + e.nodeid, BELL_NODEID);
     this.putTimeout(OUT + e.entry_valid, OUT + e.entry_valid_nsec, BELL_SECONDS);
     this.putTimeout(OUT + e.attr_valid, OUT + e.attr_valid_nsec, BELL_SECONDS);
-    const va = vattr_new();
-    va.va_type = VREG;
-    va.va_nlink = 1;
-    putAttr(this.reply, OUT + e.attr, va);
-    this.knownFile = BELL_NODEID;
+    this.reply.putU32(OUT + e.attr + fuse_attr.at.mode, S_IFREG);
+    this.reply.putU32(OUT + e.attr + fuse_attr.at.nlink, 1);
     return fuse_entry_out.bytes;
   }
 

@@ -9,7 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { ringDoorbell } from './doorbell.js';
+import { hangDoorbell, ringDoorbell } from './doorbell.js';
 import {
   abortConnection,
   attach,
@@ -47,6 +47,7 @@ export const mountInWorker: Transport = async (request, given) => {
     }
     server.serve(attachment);
     await server.initialized;
+    await hangDoorbell(attachment.mountpoint, server.bellName);
     if (attachment.minor !== undefined) raiseReadAhead(attachment.minor);
     return new WorkerMount(server, attachment, watchdog, report, readOnly);
   } catch (error) {
@@ -99,9 +100,8 @@ class ServingThread {
   readonly ended: Promise<MountEnd>;
   private readonly worker: Worker;
   private attachment: Attachment | undefined;
-  private readonly knownFile = new Float64Array(new SharedArrayBuffer(8));
   /** Nobody else shall meet it. */
-  private readonly bellName = `.doorbell-${randomUUID()}`;
+  readonly bellName = `.doorbell-${randomUUID()}`;
   private doorbell: NodeJS.Timeout | undefined;
   private isOver = false;
 
@@ -110,7 +110,6 @@ class ServingThread {
       module: request.module,
       moduleOptions: request.moduleOptions,
       session: request.session,
-      knownFile: this.knownFile.buffer,
       bellName: this.bellName,
     };
     this.worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
@@ -191,7 +190,7 @@ class ServingThread {
     this.doorbell = setTimeout(() => {
       if (this.isOver || this.attachment === undefined) return;
       const { fd, mountpoint } = this.attachment;
-      ringDoorbell(fd, this.knownFile[0]!, mountpoint, this.bellName);
+      void ringDoorbell(fd, mountpoint, this.bellName);
     }, delayMs);
   }
 }

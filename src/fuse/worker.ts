@@ -22,11 +22,6 @@ export interface WorkerData {
   readonly module: string;
   readonly moduleOptions: unknown;
   readonly session: MountRequest['session'];
-  /**
-   * One float64: a file for ringDoorbell(), always up to date. (An aligned store of eight bytes;
-   * were it torn, the kernel would not know the file and the bell be rung in another way.)
-   */
-  readonly knownFile: SharedArrayBuffer;
   readonly bellName: string;
 }
 
@@ -61,7 +56,6 @@ function serve(session: FuseSession, fd: number): void {
     work: () => session.background(),
     ring: (delayMs) => send({ type: 'wake', delayMs }),
   });
-  const knownFile = new Float64Array(data.knownFile);
   let announced = false;
   for (;;) {
     let length: number;
@@ -90,7 +84,6 @@ function serve(session: FuseSession, fd: number): void {
       announced = true;
       send({ type: 'initialized' });
     }
-    knownFile[0] = session.knownFile;
     background.served(session.opcode);
   }
 }

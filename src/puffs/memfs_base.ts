@@ -44,6 +44,8 @@ const S_ISUID = 0o4000;
 const S_ISGID = 0o2000;
 const S_ISVTX = 0o1000;
 const S_IXGRP = 0o010;
+/** What changing a directory's entries takes, of one entry of an access list. */
+const CHANGE = PUFFS_VWRITE | PUFFS_VEXEC;
 
 export interface MemfsOptions {
   /** Milliseconds since 1970. Default: a counter that steps 1 ms per reading, from 2020 on. */
@@ -156,7 +158,7 @@ export abstract class MemfsBase {
     if (refused !== 0) return refused;
     if (parent.nlink === 0) return E.ENOENT;
     if (parent.directory.find(cn.name) !== undefined) return E.EEXIST;
-    return this.access(parent, PUFFS_VWRITE, cn.cred);
+    return this.access(parent, CHANGE, cn.cred);
   }
 
   protected mayDelete(parent: MemfsNode, node: MemfsNode, cn: puffs_cn): number {
@@ -164,7 +166,7 @@ export abstract class MemfsBase {
     const searched = this.access(parent, PUFFS_VEXEC, cn.cred) || this.checkName(cn.name);
     if (searched !== 0) return searched;
     if (parent.directory.find(cn.name) !== node) return E.ENOENT;
-    const denied = this.access(parent, PUFFS_VWRITE, cn.cred);
+    const denied = this.access(parent, CHANGE, cn.cred);
     if (denied !== 0) return denied;
     const { cred } = cn;
     const isTrusted =

@@ -288,34 +288,18 @@ describe('session: lookups are counted', () => {
     expect(held(fs)).to.deep.equal([1, 1]);
   });
 
-  it('the session knows a file that the kernel knows, for the doorbell', () => {
-    const { client } = start();
-    expect(client.session.knownFile).to.equal(0);
-    ok(client.send(p.FUSE_MKDIR, ROOT, p.fuse_mkdir_in, { mode: 0o755 }, 'dir'));
-    expect(client.session.knownFile).to.equal(0);
-    const { nodeid } = create(client, 'file');
-    expect(client.session.knownFile).to.equal(nodeid);
-    client.send(p.FUSE_FORGET, nodeid, p.fuse_forget_in, { nlookup: 1 });
-    expect(client.session.knownFile).to.equal(0);
-    lookup(client, 'file');
-    expect(client.session.knownFile).to.equal(nodeid);
-    client.session.undelivered();
-    expect(client.session.knownFile).to.equal(0);
-  });
-
   it('the doorbell has a file of its own, which nobody finds who does not know its name', () => {
     const client = new Client(new Memfs(), { bellName: '.bell' });
     client.init();
     const { nodeid } = entryAt(ok(lookup(client, '.bell')).body);
     expect(nodeid).to.equal(Number.MAX_SAFE_INTEGER);
-    expect(client.session.knownFile).to.equal(nodeid);
     expect(client.send(p.FUSE_UNLINK, ROOT, null, {}, '.bell').error).to.equal(-E.ENOENT);
     expect(client.send(p.FUSE_OPEN, nodeid, p.fuse_open_in).error).to.be.lessThan(0);
     const made = client.send(p.FUSE_MKDIR, ROOT, p.fuse_mkdir_in, { mode: 0o755 }, 'dir');
     const dir = entryAt(ok(made).body).nodeid;
     expect(entryAt(ok(lookup(client, '.bell', dir)).body).nodeid).to.equal(0);
     client.send(p.FUSE_FORGET, nodeid, p.fuse_forget_in, { nlookup: 1 });
-    expect(client.session.knownFile).to.equal(0);
+    expect(entryAt(ok(lookup(client, '.bell')).body).nodeid).to.equal(nodeid);
   });
 
   it('the root is never given back', () => {
