@@ -5,7 +5,10 @@
  * The evidence, strongest first. For pages: the ECC in OOB is right. Where there is no ECC that
  * lump knows: nodes that are longer than the rest of their page end where the next one starts, once
  * OOB is taken out, and not before. For blocks: the distance of cleanmarkers in OOB; else the
- * nodes, as on NOR. A dump without OOB cannot be told from NOR flash, and is not looked for.
+ * nodes, as on NOR.
+ *
+ * A dump without OOB can be told from NOR flash by its padding nodes only, and not surely; it is
+ * mounted as NOR, which does no harm, and {@link jffs2_page_hint} says what it may be.
  */
 import type { nand_ecc_name } from '../mtd/nand_ecc.js';
 import {
@@ -18,7 +21,16 @@ import type { nand_dump_layout } from '../mtd/nand_layout.js';
 import { nand_ooblayout_of } from '../mtd/nand_oob.js';
 import { nand_ecc_of } from '../mtd/nand_ecc.js';
 import { type ImageBytes, nodeLength } from './detect.js';
-import { BIG_ENDIAN, HEADER_SIZE, LITTLE_ENDIAN, type Endian } from './medium.js';
+import {
+  BIG_ENDIAN,
+  HEADER_SIZE,
+  H_TYPE,
+  JFFS2_NODETYPE_CLEANMARKER,
+  JFFS2_NODETYPE_PADDING,
+  JFFS2_NODE_ACCURATE,
+  LITTLE_ENDIAN,
+  type Endian,
+} from './medium.js';
 
 export interface NandDetection extends nand_page_size {
   /** Bytes; null when no cleanmarker in OOB tells. */
@@ -40,6 +52,8 @@ const PAGES_PER_BLOCK_MIN = 16;
 const LINKS_MIN = 4;
 const LINKS_ENOUGH = 200;
 const LOOK_BYTES = 4 << 20;
+/** So many padding nodes do not end at pages by chance. */
+const PADDINGS_MIN = 2;
 
 /** @returns null when nothing speaks for NAND. */
 export function jffs2_detect_nand(bytes: ImageBytes, offset = 0): NandDetection | null {
@@ -155,4 +169,37 @@ function links(
     at += length;
   }
   return { checked, right };
+}
+
+/**
+ * Of what looks like NOR flash: whether it may be a dump of NAND without OOB. jffs2 pads what it
+ * writes to whole pages there, and nowhere else, and puts no cleanmarkers among the data.
+ * @returns a sentence, or null.
+ */
+export function jffs2_page_hint(bytes: ImageBytes, offset: number): string | null {
+  const buf = new Uint8Array(Math.min(LOOK_BYTES, Math.max(0, bytes.sizeBytes - offset)));
+  const end = bytes.read(buf, 0, buf.length, offset);
+  let count = 0;
+  let ends = 0;
+  for (let at = 0; at + HEADER_SIZE <= end; ) {
+    const first = buf[at]!;
+    const endian = first === 0x85 ? LITTLE_ENDIAN : BIG_ENDIAN;
+    if ((first !== 0x85 && first !== 0x19) || nodeLength(endian, buf, at) === 0) {
+      at += 4;
+      continue;
+    }
+    const type = endian.u16(buf, at + H_TYPE) | JFFS2_NODE_ACCURATE;
+    if (type === JFFS2_NODETYPE_CLEANMARKER) return null;
+    at += nodeLength(endian, buf, at);
+    if (type !== JFFS2_NODETYPE_PADDING) continue;
+    count++;
+    ends |= at;
+  }
+  const page = ends & -ends;
+  if (count < PADDINGS_MIN || page < 512) return null;
+  const writesize = Math.min(page, 4096);
+  return (
+    `it may be a dump of NAND without OOB: ${count} padding nodes end at pages of ${writesize} ` +
+    `bytes; writesize=${writesize} mounts it as NAND`
+  );
 }

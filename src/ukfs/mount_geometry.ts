@@ -4,7 +4,7 @@
  * decided is reported.
  */
 import { jffs2_detect, type ImageBytes, type Jffs2Detection } from '../jffs2/detect.js';
-import { jffs2_detect_nand, type NandDetection } from '../jffs2/detect_nand.js';
+import { jffs2_detect_nand, jffs2_page_hint, type NandDetection } from '../jffs2/detect_nand.js';
 import { firstProgrammed } from '../jffs2/erased.js';
 import type { chip_description } from '../mtd/chip_description.js';
 import { without_oob } from '../mtd/nand_detect.js';
@@ -137,6 +137,8 @@ function examineNor(
     doubts.push('the erase size is not certain; give erasesize= to write');
   }
   const offset = offsetGiven ?? detection?.offset ?? 0;
+  const hint = options.chip === undefined && !described ? jffs2_page_hint(bytes, offset) : null;
+  if (hint !== null) report.push(hint);
   const erasesize = erasesizeGiven ?? detection?.erasesize ?? ERASESIZE_DEFAULT;
   const rest = Math.max(0, bytes.sizeBytes - offset);
   const held = Math.ceil(rest / erasesize) * erasesize;

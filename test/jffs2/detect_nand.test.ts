@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { jffs2_detect_nand } from '../../src/jffs2/detect_nand.js';
+import { jffs2_detect_nand, jffs2_page_hint } from '../../src/jffs2/detect_nand.js';
 import type { dump_bytes } from '../../src/mtd/nand_detect.js';
 import { without_oob } from '../../src/mtd/nand_detect.js';
 import { projectRoot } from '../images/project.js';
@@ -81,6 +81,7 @@ describe('detection of NAND dumps', () => {
     for (const name of ['demo', 'kernel', 'kernel-xattrs', 'big-endian', 'lzo', 'summary']) {
       const bytes = readFileSync(join(folder, `${name}.jffs2`));
       expect(jffs2_detect_nand(file(bytes)), name).to.equal(null);
+      expect(jffs2_page_hint(file(bytes), 0), name).to.equal(null);
     }
     for (const blank of [0, 100, 135168]) {
       expect(jffs2_detect_nand(file(new Uint8Array(blank).fill(0xff)))).to.equal(null);

@@ -83,7 +83,11 @@ describe('ukfs: mountJffs2 of NAND', () => {
     expect(first).to.include('layout data: by the size of the file');
     expect(host.readFile(IMAGE).length).to.equal(131072);
     expect(session(host, options).slice(0, 6)).to.deep.equal([...ALL, 'more'].toSorted());
-    // Without a word it is NOR flash that nothing stands against.
+    // Without a word it is NOR flash, and a hint.
+    const plain = session(host, { sidecar: false, readOnly: true, erasesize: 16384 });
+    expect(plain.join('\n')).to.match(
+      /may be a dump of NAND without OOB: \d+ padding nodes end at pages of 512 bytes; writesize=512/,
+    );
     expect(session(host, { sidecar: false, erasesize: 16384 })).to.include('more');
   });
 
