@@ -95,7 +95,8 @@ export class nand_chip extends flash_chip {
     const layout = nand_ooblayout_of(writesize, oobsize, ecc);
     if (layout === null || erasesize % writesize !== 0) {
       const what = `pages of ${writesize}+${oobsize} bytes in blocks of ${erasesize}`;
-      throw new Errno('EINVAL', `${name}: there is no OOB layout for ${what}`);
+      const hint = ecc === null ? '' : "; ecc 'none' takes them as they are";
+      throw new Errno('EINVAL', `${name}: Linux has no OOB layout for ${what}${hint}`);
     }
     const strength = ecc?.strength ?? 0;
     const kind = {

@@ -159,7 +159,7 @@ describe('ukfs: mountJffs2 of NAND', () => {
       /^EINVAL: writesize=500: a page/,
     );
     expect(refusal(hostWith(kernel), { writesize: 2048, oobsize: 100 })).to.match(
-      /no OOB layout for pages of 2048\+100 bytes/,
+      /no OOB layout for pages of 2048\+100 bytes in .*; ecc 'none'/,
     );
     const host = hostWith(kernel);
     session(host, {});
