@@ -6,7 +6,9 @@ import { jffs2_compressors } from '../../src/jffs2/compr.js';
 import { nodeZlib } from '../../src/rumpuser/node_zlib.js';
 import { Prng } from '../../src/rumpuser/prng.js';
 import { Image, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, type ByteOrder } from '../jffs2/nodes.js';
-import { Rig, sampleBytes } from '../jffs2/rig.js';
+import type { mtd_info } from '../../src/mtd/mtd.js';
+import type { SimulatedHost } from '../../src/rumpuser/simulated.js';
+import { newHost, norChip, Rig, sampleBytes } from '../jffs2/rig.js';
 
 export const ERASE_BYTES = 4096;
 export const BLOCKS = 12;
@@ -24,10 +26,18 @@ const ACL = Uint8Array.from([
 ]);
 
 /** What lump itself writes: names of all kinds, attributes, holes, garbage collected. */
-function written(order: ByteOrder, options: string, seed: number, full = false): Base {
+export function written(
+  order: ByteOrder,
+  options: string,
+  seed: number,
+  full = false,
+  chip: ((host: SimulatedHost) => mtd_info) | null = null,
+): Base {
   const bytes = new Uint8Array(BLOCKS * ERASE_BYTES).fill(0xff);
   const all = options === '' ? `endian=${order}` : `endian=${order},${options}`;
-  const rig = new Rig({ image: bytes, eraseBytes: ERASE_BYTES, options: all, seed });
+  const on = newHost(seed);
+  const mtd = chip === null ? norChip(on, bytes, ERASE_BYTES) : chip(on);
+  const rig = new Rig({ mtd, host: on, options: all, seed });
   const { u, host } = rig;
   const prng = new Prng(seed);
   u.mkdir('/dir');

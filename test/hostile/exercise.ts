@@ -12,7 +12,8 @@ import type { Prng } from '../../src/rumpuser/prng.js';
 import { O_RDWR, O_TMPFILE } from '../../src/ukfs/index.js';
 import { UkfsError } from '../../src/ukfs/error.js';
 import type { Ukfs } from '../../src/ukfs/ukfs.js';
-import { newHost, norChip, Rig } from '../jffs2/rig.js';
+import type { SimulatedHost } from '../../src/rumpuser/simulated.js';
+import { newHost, Rig } from '../jffs2/rig.js';
 import type { ByteOrder } from '../jffs2/nodes.js';
 
 /** Calls on the chip that one image may cost: what a good one takes a hundred times over. */
@@ -190,19 +191,19 @@ export interface Outcome {
 }
 
 /**
- * @param image is used and changed.
+ * @param image cells of the chip, which are used and changed.
  * @throws whatever must not come out: a panic, a RangeError, …
  */
 export function exercise(
   image: Uint8Array,
-  eraseBytes: number,
+  chip: (host: SimulatedHost, image: Uint8Array) => mtd_info,
   order: ByteOrder,
   prng: Prng,
 ): Outcome {
   const outcome: Outcome = { mountedReadOnly: false, mountedReadWrite: false, entries: 0 };
   const host = newHost(prng.below(1 << 30));
   host.advance(prng.below(10_000));
-  const mtd: mtd_info = new counting_shim(norChip(host, image, eraseBytes));
+  const mtd: mtd_info = new counting_shim(chip(host, image));
   const mount = (readOnly: boolean): Rig | null =>
     allow(
       () =>

@@ -4,14 +4,24 @@
  */
 import { expect } from 'chai';
 import { Prng } from '../../src/rumpuser/prng.js';
+import type { mtd_info } from '../../src/mtd/mtd.js';
+import type { SimulatedHost } from '../../src/rumpuser/simulated.js';
+import { norChip } from '../jffs2/rig.js';
 import { bases, ERASE_BYTES } from './bases.js';
 import { exercise, type Outcome } from './exercise.js';
 import { Mutator } from './mutate.js';
+import { nandBases, nandChip, spoiltCells, type NandBase } from './nand.js';
 
 const COUNT = Number(process.env.LUMP_IMAGES ?? 1000);
 const FIRST = Number(process.env.LUMP_FIRST ?? 0);
 
-type Kind = 'structure' | 'bytes';
+type Kind = 'structure' | 'bytes' | 'nand';
+
+/** How many of a hundred images are of each kind. */
+const SHARES: Record<Kind, number> = { structure: 60, bytes: 20, nand: 20 };
+
+const norOf = (host: SimulatedHost, image: Uint8Array): mtd_info =>
+  norChip(host, image, ERASE_BYTES);
 
 /** Runs one, and once more with stack traces (errors make most of the cost) if it fails. */
 function run(kind: Kind, seed: number): Outcome {
@@ -29,7 +39,7 @@ function run(kind: Kind, seed: number): Outcome {
 
 function attempt(kind: Kind, seed: number): Outcome {
   const prng = new Prng(seed);
-  const all = bases();
+  const all = kind === 'nand' ? nandBases() : bases();
   const base = all[prng.below(all.length)]!;
   const mutator = new Mutator(base, prng);
   for (let n = 1 + prng.below([3, 3, 12, 60][prng.below(4)]!); n > 0; n--) {
@@ -37,7 +47,10 @@ function attempt(kind: Kind, seed: number): Outcome {
   }
   const id = `LUMP_IMAGE=${kind}:${seed}`;
   try {
-    return exercise(mutator.bytes, ERASE_BYTES, base.order, prng);
+    if (kind !== 'nand') return exercise(mutator.bytes, norOf, base.order, prng);
+    const nand = base as NandBase;
+    const cells = spoiltCells(nand, mutator.bytes, prng);
+    return exercise(cells, (host, image) => nandChip(nand.pages, host, image), nand.order, prng);
   } catch (error) {
     const { name, message, stack } = error as Error;
     throw new Error(`${id} (${base.name}): ${name}: ${message}\n${stack}`);
@@ -56,15 +69,23 @@ describe('jffs2 on hostile images', () => {
 
   it('reads, changes and reads again what the mutators start from', () => {
     for (const base of bases()) {
-      const outcome = exercise(base.bytes.slice(), ERASE_BYTES, base.order, new Prng(1));
+      const outcome = exercise(base.bytes.slice(), norOf, base.order, new Prng(1));
       expect(outcome.mountedReadWrite, base.name).to.equal(true);
       expect(outcome.entries, base.name).to.be.greaterThan(9);
     }
+    for (const { pages, cells, name, order } of nandBases()) {
+      const chip = (host: SimulatedHost, image: Uint8Array): mtd_info =>
+        nandChip(pages, host, image);
+      const outcome = exercise(cells.slice(), chip, order, new Prng(1));
+      expect(outcome.mountedReadWrite, name).to.equal(true);
+      expect(outcome.entries, name).to.be.greaterThan(9);
+    }
   });
 
-  for (const kind of ['structure', 'bytes'] as const) {
-    const count = Math.ceil(COUNT * (kind === 'structure' ? 0.75 : 0.25));
-    it(`survives ${count} images with changed ${kind}`, function () {
+  for (const kind of ['structure', 'bytes', 'nand'] as const) {
+    const count = Math.ceil((COUNT * SHARES[kind]) / 100);
+    const what = kind === 'nand' ? 'of NAND with anything changed' : `with changed ${kind}`;
+    it(`survives ${count} images ${what}`, function () {
       this.timeout(0);
       const failures: string[] = [];
       let mounted = 0;
