@@ -8,12 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { installWanted } from './debian.js';
+import { longRuns, runLong } from './long_runs.js';
 import { appendResults, readResults, resultsLine, totalOf } from './results.js';
 
 /** Longer than in `npm test`, unless the environment says otherwise; TESTING.md explains each. */
 const COUNTS = {
   LUMP_FUZZ: '2',
-  LUMP_IMAGES: '3000',
+  LUMP_IMAGES: '6000',
   LUMP_KILLS: '100',
   LUMP_LARGE: '1',
   LUMP_MUTANTS: '1000',
@@ -49,7 +50,7 @@ function installFuseNative(): void {
   if (status !== 0) console.log('npm install failed; the tests of fuse-native are skipped');
 }
 
-function main(): number {
+async function main(): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'lump-full-'));
   const results = process.env.LUMP_TEST_RESULTS ?? join(folder, 'results');
   const before = readResults(results).length;
@@ -64,15 +65,20 @@ function main(): number {
       appendResults(results, { passed: Number(isClean), failed: Number(!isClean), skipped: 0 });
     }
     const env = { ...COUNTS, ...process.env, LUMP_TEST_RESULTS: results };
-    const tests = ['--timeout', '600000', 'dist/test/**/*.test.js', 'dist/test/**/*.ktest.js'];
-    const ended = runPackaged('mocha', tests, env);
-    const total = totalOf(readResults(results).slice(before), LINTERS.length + 1);
+    const long = longRuns();
+    const others = long.flatMap(({ file }) => ['--ignore', file]);
+    const tests = [...others, 'dist/test/**/*.test.js', 'dist/test/**/*.ktest.js'];
+    const ended = runPackaged('mocha', ['--timeout', '600000', ...tests], env);
+    console.log('\nhostile images, power cuts and failing calls, two processes at a time');
+    const longEnded = await runLong(long, { ...process.env, LUMP_TEST_RESULTS: results });
+    const runs = LINTERS.length + 1 + long.length;
+    const total = totalOf(readResults(results).slice(before), runs);
     console.log(`Lint counts as ${LINTERS.length} tests here.`);
     console.log(resultsLine(total));
-    return ended && total.failed === 0 ? 0 : 1;
+    return ended && longEnded && total.failed === 0 ? 0 : 1;
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-process.exitCode = main();
+process.exitCode = await main();

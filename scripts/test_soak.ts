@@ -1,12 +1,13 @@
 /**
- * The soak tier, `npm run test:soak`: the randomized tests with one seed after the other, until the
- * time is over or one fails. LUMP_MINUTES says how long (default 60), LUMP_SEED where to begin
+ * The soak tier, `npm run test:soak`: a million hostile images and a million power cuts, and the
+ * randomized tests with one seed after the other, until the time is over or one fails. LUMP_MINUTES says how long (default 60), LUMP_SEED where to begin
  * (default: the seconds since 1970, so that each soak sees new seeds).
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { longRuns, runLong } from './long_runs.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 /** Operations and hostile images per seed. */
@@ -26,12 +27,16 @@ function randomizedTests(): string[] {
     .sort();
 }
 
-function main(): number {
+async function main(): Promise<number> {
   const minutes = Number(process.env.LUMP_MINUTES ?? 60);
   const end = performance.now() + minutes * 60_000;
   const first = Number(process.env.LUMP_SEED ?? Math.floor(Date.now() / 1000));
   const tests = randomizedTests();
   console.log(`${tests.join(' ')}\nfor ${minutes} minutes, from LUMP_SEED=${first} on`);
+  // Other images and workloads than those of the full tier and of the last soak.
+  const env = { ...process.env, LUMP_FIRST: process.env.LUMP_FIRST ?? String(first) };
+  console.log(`a million images and cuts: hours; LUMP_FIRST=${env.LUMP_FIRST}`);
+  if (!(await runLong(longRuns(10), env))) return 1;
   let seed = first;
   do {
     const again = {
@@ -57,4 +62,4 @@ function main(): number {
   return 0;
 }
 
-process.exitCode = main();
+process.exitCode = await main();

@@ -773,6 +773,9 @@ function deletesSomething(
       continue;
     }
     const { buf, off } = c.view(ref_offset(c, raw), length);
+    // Known from the summary of a block whose erase was cut short: it may be any name, as long as
+    // that summary is there.
+    if (e.u32(buf, off + H_CRC) !== crc32_le(0, buf, off, H_CRC)) return true;
     if (e.u16(buf, off + H_TYPE) !== JFFS2_NODETYPE_DIRENT) continue;
     if (buf[off + D_NSIZE] !== fd.name.length || e.u32(buf, off + D_INO) === 0) continue;
     if (sameName(buf, off + DIRENT_SIZE, fd.name)) return true;

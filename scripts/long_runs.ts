@@ -1,0 +1,62 @@
+/**
+ * The runs that take long by their counts: hostile images, power cuts, the nth call that fails. Each
+ * is a process of its own; two run at a time.
+ */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const JOBS = 2;
+
+interface LongRun {
+  /** Compiled test. */
+  readonly file: string;
+  /** Counts, unless the environment says otherwise; TESTING.md explains each. */
+  readonly counts: Readonly<Record<string, string>>;
+}
+
+/** The longest first. @param factor 1 in the full tier. */
+export function longRuns(factor = 1): readonly LongRun[] {
+  const count = String(100_000 * factor);
+  return [
+    { file: 'dist/test/hostile/mutants.test.js', counts: { LUMP_IMAGES: count } },
+    {
+      file: 'dist/test/jffs2/powercut.test.js',
+      counts: { LUMP_CUTS: 'linear', LUMP_CUT_POINTS: count },
+    },
+    { file: 'dist/test/jffs2/faults.test.js', counts: { LUMP_FAULTS: 'all' } },
+  ];
+}
+
+function run({ file, counts }: LongRun, env: NodeJS.ProcessEnv): Promise<boolean> {
+  const mocha = join(root, 'node_modules/.bin/mocha');
+  const child = spawn(mocha, ['--timeout', '0', file], {
+    cwd: root,
+    env: { ...counts, ...env },
+    stdio: 'inherit',
+  });
+  return new Promise((resolve) => {
+    child.on('error', (error) => {
+      console.log(`${file}: ${error.message}`);
+      resolve(false);
+    });
+    child.on('exit', (status) => resolve(status === 0));
+  });
+}
+
+/** @returns whether all ended well. */
+export async function runLong(
+  runs: readonly LongRun[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<boolean> {
+  const waiting = [...runs];
+  let isGood = true;
+  const job = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      if (!(await run(next, env))) isGood = false;
+    }
+  };
+  await Promise.all(Array.from({ length: JOBS }, job));
+  return isGood;
+}
