@@ -39,8 +39,8 @@ function nandOf(name: string): GuestNand {
 }
 const SMALL = nandOf('populate nand 512/16');
 const LARGE = nandOf('populate nand 2048/64');
-/** nandsim's and ours. */
-const BAD_BLOCKS = [0, 3, 4, 11];
+/** nandsim's and ours; the large chip has 16 blocks in all. */
+const BAD_BLOCKS = { small: [0, 3, 4, 11], large: [3, 11] };
 
 interface Row {
   readonly name: string;
@@ -61,8 +61,8 @@ const ROWS: readonly Row[] = [SMALL, LARGE].flatMap((flash): Row[] => {
     {
       name: `with bad blocks, ${pages}`,
       flash,
-      badBlocks: BAD_BLOCKS,
-      work: (m) => churn(m, { keepKib: 300, writeKib: 2500, seed: 2 }),
+      badBlocks: flash === SMALL ? BAD_BLOCKS.small : BAD_BLOCKS.large,
+      work: (m) => churn(m, { keepKib: 150, writeKib: 2500, seed: 2 }),
     },
   ];
 });
@@ -90,6 +90,9 @@ const FORGOTTEN = {
 } as const;
 
 const ECC_STATS = 'cat /sys/class/mtd/mtd0/corrected_bits /sys/class/mtd/mtd0/ecc_failures';
+/** What nandwrite says of erased pages that are written as such. */
+const BLANK_PAGES =
+  /Written \d+ blocks containing only 0xff bytes\nThose block may be incorrectly treated as empty!\n/g;
 const COMPLAINT = /jffs2:.*(error|warning|not found|crc|corrupt|eep|wrong|run over|argh|odd)/i;
 const NO_COMPLAINT = /complete building xattr subsystem/;
 
@@ -157,7 +160,7 @@ describe('NAND that lump wrote is read and written on by the Linux kernel', func
     const result = (): KernelJobResult => results.get(row.name)!;
 
     it(`${row.name}: is the same for the kernel, without a corrected bit`, () => {
-      expect(result().log).to.equal('');
+      expect(result().log.replaceAll(BLANK_PAGES, '')).to.equal('');
       const { tree, freeBlocks } = written.get(row.name)!;
       assertSameTree('by the kernel', tree, parseListing('first', result().outputs));
       expect(String(result().outputs.get('first.ecc'))).to.equal('0\n0\n');
@@ -233,7 +236,10 @@ function* cutImages(flash: GuestNand): Generator<[string, Uint8Array]> {
   });
   churn(mountChip(host, chip, { seed: SEED }), { seed: SEED, keepKib: 300, writeKib: 4000 });
   const random = new Prng(SEED);
-  const moments = [...power_cuts(recorder.ops, 'linear')];
+  // Of a page that was programmed in part the kernel believes more than lump: see DIFFERENCES.md.
+  const moments = [...power_cuts(recorder.ops, 'linear')].filter(({ op, bytes, seed }) => {
+    return recorder.ops[op]?.kind === 'erase' || (bytes === 0 && seed === undefined);
+  });
   const picked = new Set<number>();
   while (picked.size < CUTS) picked.add(random.below(moments.length));
   const cuts = [...picked].sort((a, b) => a - b).map((index) => moments[index]!);
