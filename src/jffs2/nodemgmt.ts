@@ -157,9 +157,9 @@ export function jffs2_prepare_tail(c: jffs2_sb_info, jeb: jffs2_eraseblock): voi
   if (c.wbuf === null) return;
   // The page that was written last is not written to again.
   const skip = jeb.free_size % c.wbuf.page.length;
-  jeb.wasted_size += skip;
+  jeb.dirty_size += skip;
   jeb.free_size -= skip;
-  c.wasted_size += skip;
+  c.dirty_size += skip;
   c.free_size -= skip;
 }
 
