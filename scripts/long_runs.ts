@@ -1,6 +1,6 @@
 /**
- * The runs that take long by their counts: hostile images, power cuts, the nth call that fails. Each
- * is a process of its own; two run at a time.
+ * The runs that take long by their counts: hostile images, power cuts, the nth call that fails.
+ * Each is a process of its own; two run at a time.
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';

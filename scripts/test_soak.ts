@@ -1,7 +1,8 @@
 /**
- * The soak tier, `npm run test:soak`: a million hostile images and a million power cuts, and the
- * randomized tests with one seed after the other, until the time is over or one fails. LUMP_MINUTES says how long (default 60), LUMP_SEED where to begin
- * (default: the seconds since 1970, so that each soak sees new seeds).
+ * The soak tier, `npm run test:soak`: a million hostile images and a million power cuts, then the
+ * randomized tests with one seed after the other, until the time is over or one fails. LUMP_MINUTES
+ * says how long these go on (default 60), LUMP_SEED where to begin (default: the seconds since
+ * 1970, so that each soak sees new seeds).
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';

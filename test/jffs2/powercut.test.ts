@@ -6,7 +6,8 @@
  * off at many moments and mounted. LUMP_CUTS=n tries so many moments of each workload,
  * LUMP_CUTS=linear every operation of the flash with a few tears each, LUMP_CUTS=exhaustive every
  * byte; LUMP_CUT_POINTS=n goes on with further workloads until so many moments were tried;
- * LUMP_FIRST=n starts at another seed; LUMP_CUT=medium:seed:cut, as a failure prints it, one moment alone.
+ * LUMP_FIRST=n starts at another seed; LUMP_CUT=medium:seed:cut, as a failure prints it, tries one
+ * moment alone.
  */
 import { expect } from 'chai';
 import type { CowBacking } from '../../src/mtd/cow_backing.js';
