@@ -19,8 +19,9 @@ import { bashCompletion, fishCompletion, zshCompletion } from '../../scripts/com
 import { manualPage, visibleCommands, visibleOptions } from '../../scripts/manual_pages.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+const { bin, man } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   bin: Record<string, string>;
+  man: string[];
 };
 const names = Object.keys(bin).sort();
 
@@ -107,6 +108,7 @@ describe('documentation', () => {
       (file) => !/\.(mts|cjs|json|md)$/.test(file),
     );
     expect(names).to.deep.equal(launchers.sort());
+    expect(man).to.deep.equal(names.map((name) => `man/man1/${name}.1`));
     for (const name of names) {
       expect(bin[name]).to.equal(`bin/${name}`);
       expect(statSync(join(root, 'bin', name)).mode & 0o111, name).to.equal(0o111);
