@@ -30,41 +30,60 @@ const EXPECTED: Readonly<Record<string, RegExp>> = {
   'src/ukfs/GUIDE.md 5': /^jffs2 [\s\S]*\ntrue\n$/,
 };
 
+/** One process for all: a folder of its own for each, and a line before what it prints. */
+const RUNNER = `
+import { chdir } from 'node:process';
+for (const name of process.argv.slice(2)) {
+  chdir(name);
+  console.log('#');
+  await import(name + '/example.mjs');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+}
+`;
+
 describe('ukfs: the guide', function () {
   this.timeout(60_000);
-  let folder = '';
+  const all = ['README.md', 'src/ukfs/GUIDE.md'].flatMap((document) =>
+    examples(document).map((code, n) => ({ name: `${document} ${n + 1}`, code })),
+  );
+  let printed: string[] = [];
 
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'lump-guide-'));
-    // As if installed.
-    mkdirSync(join(folder, 'node_modules'));
-    symlinkSync(ROOT, join(folder, 'node_modules/lump'));
-    copyFileSync(join(ROOT, 'flash-images/demo.jffs2'), join(folder, 'flash.bin'));
+  before(() => {
+    const top = mkdtempSync(join(tmpdir(), 'lump-guide-'));
+    try {
+      // As if installed.
+      mkdirSync(join(top, 'node_modules'));
+      symlinkSync(ROOT, join(top, 'node_modules/lump'));
+      writeFileSync(join(top, 'run.mjs'), RUNNER);
+      const folders = all.map(({ name, code }, n) => {
+        const folder = join(top, String(n));
+        mkdirSync(folder);
+        copyFileSync(join(ROOT, 'flash-images/demo.jffs2'), join(folder, 'flash.bin'));
+        // The README's wants a folder that is in any firmware.
+        const isReadme = name.startsWith('README');
+        const etc = "fs.mkdirSync('/etc', { recursive: true });\nfs.write";
+        const text = isReadme ? code.replace('fs.write', etc) : code;
+        writeFileSync(join(folder, 'example.mjs'), text);
+        return folder;
+      });
+      const output = execFileSync(process.execPath, [join(top, 'run.mjs'), ...folders], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      printed = output.split(/^#\n/m).slice(1);
+    } finally {
+      rmSync(top, { recursive: true });
+    }
   });
 
-  afterEach(() => rmSync(folder, { recursive: true }));
-
-  for (const document of ['README.md', 'src/ukfs/GUIDE.md']) {
-    for (const [n, code] of examples(document).entries()) {
-      const name = `${document} ${n + 1}`;
-      it(name, () => {
-        // The README's wants a folder that is in any firmware.
-        const before =
-          document === 'README.md'
-            ? code.replace('fs.write', "fs.mkdirSync('/etc', { recursive: true });\nfs.write")
-            : code;
-        writeFileSync(join(folder, 'example.mjs'), before);
-        const output = execFileSync(process.execPath, ['example.mjs'], {
-          cwd: folder,
-          encoding: 'utf8',
-          stdio: ['ignore', 'pipe', 'pipe'],
-        });
-        expect(output).to.match(EXPECTED[name] ?? /./);
-      });
-    }
+  for (const [n, { name }] of all.entries()) {
+    it(name, () => {
+      expect(printed[n]).to.match(EXPECTED[name] ?? /./);
+    });
   }
 
   it('every example is looked at', () => {
     expect(examples('src/ukfs/GUIDE.md')).to.have.lengthOf(Object.keys(EXPECTED).length);
+    expect(printed).to.have.lengthOf(all.length);
   });
 });

@@ -313,6 +313,8 @@ const isExcused = (call: Call, host: unknown, ours: unknown, form: Form): boolea
 function isUnlike({ name, args }: Call): boolean {
   // jffs2 has shorter links.
   if (name === 'symlink') return String(args[0]).length > 200;
+  // What this makes would have to be removed again by a name that is no UTF-8.
+  if (name === 'mkdtemp') return Buffer.isBuffer(args[0]);
   // Node's cp knows no bytes.
   if (name === 'cp') return Buffer.isBuffer(args[0]) || Buffer.isBuffer(args[1]);
   // When this fails, libuv removes what was at the target before; ours leaves it.

@@ -267,6 +267,22 @@ describe('ukfs: programs that take an fs', function () {
     expect(nodeFs.statSync(join(target, 'dir/big')).mtimeMs).to.equal(1_100_000_000_000);
   });
 
+  it('TypeScript takes it for node:fs, and has the types of what is ours', async () => {
+    const asNode: typeof nodeFs = fs;
+    const asPromises: typeof nodeFs.promises = fs.promises;
+    const names: string[] = asNode.readdirSync('/');
+    expect(await asPromises.readdir('/')).to.deep.equal(names);
+    fs.writeFileSync('/file', '');
+    await fs.promises.setxattr('/file', 'user.a', 'b', { create: true });
+    const value: Buffer = fs.getxattrSync('/file', 'user.a');
+    expect(value.toString()).to.equal('b');
+    const listed = await new Promise((resolve) => {
+      fs.listxattr('/file', {}, (_error, result) => resolve(result));
+    });
+    expect(listed).to.deep.equal(['user.a']);
+    expect(asNode.statSync('/')).to.be.instanceOf(fs.Stats);
+  });
+
   it('glob finds what it finds on the host', async () => {
     for (const [host, top] of [
       [nodeFs, folder],

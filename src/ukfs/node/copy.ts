@@ -204,9 +204,8 @@ class Copy {
       parent !== end && parent !== posix.dirname(parent);
       parent = posix.dirname(parent)
     ) {
-      const stats = this.#find(parent);
-      if (stats === null) continue;
-      if (stats.ino === source.ino) {
+      if (!this.#u.exists(parent)) return;
+      if (this.#u.stat(parent).ino === source.ino) {
         invalid(`cannot copy ${text(from)} to a subdirectory of self ${text(to)}`, to);
       }
     }

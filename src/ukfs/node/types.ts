@@ -74,14 +74,19 @@ interface OwnCalls {
   /** `name` as Linux has it: "user.x", "security.x", …; bytes if it is no UTF-8. */
   getxattr(path: PathLike, name: AttributeName): Buffer;
   getxattr(path: PathLike, name: AttributeName, encoding: BufferEncoding): string;
+  getxattr(
+    path: PathLike,
+    name: AttributeName,
+    options?: Encoded | BufferEncoding | 'buffer',
+  ): string | Buffer;
   setxattr(
     path: PathLike,
     name: AttributeName,
     value: string | NodeJS.ArrayBufferView,
     options?: { readonly create?: boolean; readonly replace?: boolean },
   ): void;
-  listxattr(path: PathLike, options?: Encoded | BufferEncoding): string[];
   listxattr(path: PathLike, options: { readonly encoding: 'buffer' } | 'buffer'): Buffer[];
+  listxattr(path: PathLike, options?: Encoded | BufferEncoding): string[];
   removexattr(path: PathLike, name: AttributeName): void;
   /** `mode` with its type bits; `dev` as makedev() makes it. */
   mknod(path: PathLike, mode: number | string, dev?: number): void;
