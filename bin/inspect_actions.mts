@@ -123,15 +123,15 @@ export function lsAction(
 export async function catAction(
   run: Run,
   path: string | undefined,
-  options: { inode?: number; version?: number },
+  options: { inode?: number; atVersion?: number },
 ): Promise<number> {
   const state = run.open();
   if ((path === undefined) === (options.inode === undefined)) {
     throw new InspectError('give either a path or --inode');
   }
   const ino = options.inode ?? findPath(state, path!).state.ino;
-  const isOld = options.version !== undefined || options.inode !== undefined;
-  const inode = isOld ? state.inodeAt(ino, options.version ?? Infinity) : state.inode(ino);
+  const isOld = options.atVersion !== undefined || options.inode !== undefined;
+  const inode = isOld ? state.inodeAt(ino, options.atVersion ?? Infinity) : state.inode(ino);
   if (inode.error !== undefined) throw new InspectError(`inode ${ino}: ${inode.error}`);
   if (inode.type === 'dir') throw new InspectError(`${path ?? `inode ${ino}`} is a directory`);
   const chunks: Uint8Array[] = [];

@@ -48,7 +48,7 @@ const EXAMPLES: readonly string[] = [
   'flash_inspect extract flash.bin folder',
   'flash_inspect history --format csv flash.bin > timeline.csv',
   'flash_inspect recover -o found flash.bin',
-  'flash_inspect cat --inode 12 --version 3 flash.bin',
+  'flash_inspect cat --inode 12 --at-version 3 flash.bin',
   'flash_inspect carve -o part router-dump.bin',
 ];
 
@@ -132,7 +132,7 @@ export function flashInspectCommand(outcome: Outcome): Command {
     actions.catAction(run, args[1], o),
   )
     .option('-i, --inode <number>', 'instead of a path: also one that has no name any more', number)
-    .option('--version <number>', 'as it was at this version', number);
+    .option('--at-version <number>', 'as it was at this version', number);
   add('extract <image> <folder>', 'the tree, into a new or empty folder', (run, args, o) =>
     actions.extractAction(run, args[1]!, o),
   )

@@ -11,6 +11,7 @@
  * are no node. What can be read before can be read after; the data stay where they are.
  */
 import {
+  H_TOTLEN,
   H_TYPE,
   JFFS2_COMPAT_MASK,
   JFFS2_FEATURE_INCOMPAT,
@@ -244,12 +245,13 @@ class Checker {
             : 'note',
           verdict,
           at,
-          `a node of ${flash.u32(at + 4)} bytes that reaches over the erase block`,
+          `a node of ${flash.u32(at + H_TOTLEN)} bytes that reaches over the erase block`,
           { repair },
         );
         return;
       default: {
-        const isTorn = this.#isTorn(at, pieces.length(n));
+        // Without padding, which is erased in any case.
+        const isTorn = this.#isTorn(at, flash.u32(at + H_TOTLEN));
         const what = type === JFFS2_NODETYPE_SUMMARY ? 'summary' : 'node';
         const severity = isTorn || !isNeeded || what === 'summary' ? 'note' : 'error';
         const torn = isTorn ? ', as a write leaves it that was cut short' : '';
@@ -275,7 +277,7 @@ class Checker {
   }
 
   #damagedData(n: number, repair: Repair): void {
-    const { pieces } = this.#state;
+    const { pieces, flash } = this.#state;
     const node = this.#state.inodeNode(n);
     const at = pieces.at(n);
     if (node.dsize === 0) return;
@@ -288,7 +290,7 @@ class Checker {
       if (overlap > 0) newer += overlap;
     }
     const isCovered = newer >= node.dsize || !this.#state.isKnown(node.ino);
-    const isTorn = version < node.version && this.#isTorn(at, pieces.length(n));
+    const isTorn = version < node.version && this.#isTorn(at, flash.u32(at + H_TOTLEN));
     const where = `inode ${node.ino}, bytes ${node.offset}…${node.offset + node.dsize}`;
     const what = isCovered ? 'out of date' : isTorn ? 'a write cut short' : 'older data shows';
     const severity = isCovered || isTorn ? 'note' : 'error';

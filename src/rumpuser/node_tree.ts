@@ -176,7 +176,7 @@ export class HostTree {
     attributes: HostTreeAttributes,
   ): string | null {
     return this.#try(name, () => {
-      if (!this.#keepSpecial) return [`${type}: left out, as asked`];
+      if (!this.#keepSpecial) return [];
       if (type === 'socket') return ['socket: it cannot be made without a program that listens'];
       if (type !== 'fifo' && this.#uid !== 0) return [`${type} device: only root can make it`];
       const { major, minor } = device;
