@@ -158,7 +158,7 @@ function sourceDateEpoch(): number | undefined {
 }
 
 /** Opened with the first write: as long as the source is found wanting, an old image stays. */
-class ImageOutput {
+export class ImageOutput {
   private readonly path: string;
   private readonly offset: number;
   private fd = -1;

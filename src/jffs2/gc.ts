@@ -81,8 +81,7 @@ import {
   jffs2_lookup_node_frag,
   nodeFileOffset,
 } from './readinode.js';
-import { jffs2_sum_add_raw_node, jffs2_sum_entry_size } from './summary.js';
-import { JFFS2_SUMMARY_NOSUM_SIZE } from './summary_node.js';
+import { JFFS2_SUMMARY_NOSUM_SIZE, jffs2_sum_entry_size } from './summary_node.js';
 import { jffs2_flash_write, jffs2_flush_wbuf_pad } from './wbuf.js';
 import {
   compressToNode,
@@ -505,7 +504,7 @@ function programCopy(
     throw error;
   }
   const moved = jffs2_add_physical_node_ref(c, at | state, length, ic);
-  jffs2_sum_add_raw_node(c, node, 0, at);
+  c.summary.addRaw(node, 0, at % c.sector_size);
   jffs2_mark_node_obsolete(c, raw);
   return moved;
 }
@@ -514,7 +513,7 @@ function programCopy(
 function summarySize(c: jffs2_sb_info, raw: Ref, ic: jffs2_inode_cache | null): number {
   if (!ic) return JFFS2_SUMMARY_NOSUM_SIZE;
   const { buf, off } = c.view(ref_offset(c, raw), DIRENT_SIZE);
-  return jffs2_sum_entry_size(c, buf, off);
+  return jffs2_sum_entry_size(c.e, buf, off);
 }
 
 /** The inode's attributes, with the size that its data has. */

@@ -35,8 +35,6 @@ import {
   S_SUM_CRC,
   S_SUM_NUM,
   XATTR_SIZE,
-  X_VERSION,
-  X_XID,
 } from './medium.js';
 import {
   jffs2_link_node_ref,
@@ -53,64 +51,9 @@ import {
   jffs2_scan_make_ino_cache,
   type BlockState,
 } from './scan.js';
-import { jffs2_sum_fits, jffs2_sum_node, JFFS2_SUMMARY_NOSUM_SIZE } from './summary_node.js';
+import { jffs2_sum_fits, jffs2_sum_node } from './summary_node.js';
 import { jffs2_flash_write } from './wbuf.js';
 import { jffs2_build_xattr_datum, jffs2_build_xattr_ref } from './xattr.js';
-
-/** Collects the entry of a node that was just written verbatim (garbage collection). */
-export function jffs2_sum_add_raw_node(
-  c: jffs2_sb_info,
-  buf: Uint8Array,
-  at: number,
-  offset: number,
-): void {
-  const { e, summary } = c;
-  const totlen = e.u32(buf, at + H_TOTLEN);
-  const rel = offset % c.sector_size;
-  switch (e.u16(buf, at + H_TYPE)) {
-    case JFFS2_NODETYPE_INODE:
-      summary.addInode(e.u32(buf, at + 12), e.u32(buf, at + 16), rel, totlen);
-      return;
-    case JFFS2_NODETYPE_DIRENT: {
-      const name = bytesToName(buf, at + 40, at + 40 + buf[at + 28]!);
-      summary.addDirent(
-        e.u32(buf, at + 12),
-        e.u32(buf, at + 16),
-        e.u32(buf, at + 20),
-        buf[at + 29]!,
-        name,
-        rel,
-        totlen,
-      );
-      return;
-    }
-    case JFFS2_NODETYPE_XATTR:
-      summary.addXattr(e.u32(buf, at + X_XID), e.u32(buf, at + X_VERSION), rel, totlen);
-      return;
-    case JFFS2_NODETYPE_XREF:
-      summary.addXref(rel);
-      return;
-    default:
-      // A node type that we do not know cannot be described: no summary for this block.
-      summary.disable();
-  }
-}
-
-/** Bytes of the entry of a node that starts at `buf[at]`; JFFS2_SUMMARY_NOSUM_SIZE if it has none. */
-export function jffs2_sum_entry_size(c: jffs2_sb_info, buf: Uint8Array, at: number): number {
-  switch (c.e.u16(buf, at + H_TYPE)) {
-    case JFFS2_NODETYPE_INODE:
-      return JFFS2_SUMMARY_INODE_SIZE;
-    case JFFS2_NODETYPE_DIRENT:
-      return JFFS2_SUMMARY_DIRENT_SIZE(buf[at + 28]!);
-    case JFFS2_NODETYPE_XATTR:
-      return JFFS2_SUMMARY_XATTR_SIZE;
-    case JFFS2_NODETYPE_XREF:
-      return JFFS2_SUMMARY_XREF_SIZE;
-    default:
-      return JFFS2_SUMMARY_NOSUM_SIZE;
-  }
-}
 
 /**
  * Writes the collected summary into all the space that is left in nextblock. Failing to do so is no

@@ -4,12 +4,20 @@
  * it. Facts: reference jffs2.md §4.
  */
 import { crc32_le } from '../lump/crc32.js';
-import { type ByteName, putName } from '../lump/types.js';
+import { type ByteName, bytesToName, putName } from '../lump/types.js';
 import {
+  DIRENT_SIZE,
+  D_INO,
+  D_NSIZE,
+  D_PINO,
+  D_TYPE,
+  D_VERSION,
   type Endian,
   H_CRC,
   H_TOTLEN,
   H_TYPE,
+  I_INO,
+  I_VERSION,
   JFFS2_MAGIC_BITMASK,
   JFFS2_NODETYPE_DIRENT,
   JFFS2_NODETYPE_INODE,
@@ -28,6 +36,8 @@ import {
   S_PADDED,
   S_SUM_CRC,
   S_SUM_NUM,
+  X_VERSION,
+  X_XID,
 } from './medium.js';
 
 /** An unknown number of bytes needed for a summary entry: none will be written for this node. */
@@ -139,6 +149,39 @@ export class jffs2_summary {
     this.c.e.put32(this.buf, at + 2, offset);
   }
 
+  /** The entry of a node that was written as it is, at buf[at]; of an unknown type: disables. */
+  addRaw(buf: Uint8Array, at: number, offset: number): void {
+    const { e } = this.c;
+    const totlen = e.u32(buf, at + H_TOTLEN);
+    switch (e.u16(buf, at + H_TYPE)) {
+      case JFFS2_NODETYPE_INODE:
+        this.addInode(e.u32(buf, at + I_INO), e.u32(buf, at + I_VERSION), offset, totlen);
+        return;
+      case JFFS2_NODETYPE_DIRENT: {
+        const name = bytesToName(buf, at + DIRENT_SIZE, at + DIRENT_SIZE + buf[at + D_NSIZE]!);
+        this.addDirent(
+          e.u32(buf, at + D_PINO),
+          e.u32(buf, at + D_VERSION),
+          e.u32(buf, at + D_INO),
+          buf[at + D_TYPE]!,
+          name,
+          offset,
+          totlen,
+        );
+        return;
+      }
+      case JFFS2_NODETYPE_XATTR:
+        this.addXattr(e.u32(buf, at + X_XID), e.u32(buf, at + X_VERSION), offset, totlen);
+        return;
+      case JFFS2_NODETYPE_XREF:
+        this.addXref(offset);
+        return;
+      default:
+        // A node type that we do not know cannot be described: no summary for this block.
+        this.disable();
+    }
+  }
+
   /** Takes over what a scan collected for the block that becomes nextblock. */
   take(from: jffs2_summary): void {
     this.sum_size = from.sum_size;
@@ -146,6 +189,22 @@ export class jffs2_summary {
     this.sum_padded = from.sum_padded;
     [this.buf, from.buf] = [from.buf, this.buf];
     from.reset();
+  }
+}
+
+/** Bytes of the entry of a node at `buf[at]`; JFFS2_SUMMARY_NOSUM_SIZE if it has none. */
+export function jffs2_sum_entry_size(e: Endian, buf: Uint8Array, at: number): number {
+  switch (e.u16(buf, at + H_TYPE)) {
+    case JFFS2_NODETYPE_INODE:
+      return JFFS2_SUMMARY_INODE_SIZE;
+    case JFFS2_NODETYPE_DIRENT:
+      return JFFS2_SUMMARY_DIRENT_SIZE(buf[at + D_NSIZE]!);
+    case JFFS2_NODETYPE_XATTR:
+      return JFFS2_SUMMARY_XATTR_SIZE;
+    case JFFS2_NODETYPE_XREF:
+      return JFFS2_SUMMARY_XREF_SIZE;
+    default:
+      return JFFS2_SUMMARY_NOSUM_SIZE;
   }
 }
 

@@ -40,6 +40,7 @@ import {
   type jffs2_sb_info,
   type Ref,
 } from './nodelist.js';
+import { jffs2_sum_entry_size } from './summary_node.js';
 import {
   jffs2_close_if_full,
   jffs2_file_emptied,
@@ -48,7 +49,6 @@ import {
   write_ofs,
 } from './nodemgmt.js';
 import { jffs2_garbage_collect_pass } from './gc.js';
-import { jffs2_sum_add_raw_node, jffs2_sum_entry_size } from './summary.js';
 
 /** How long data may stay in the buffer: Linux's dirty_writeback_interval, by default. */
 const FLUSH_DELAY_MS = 5000;
@@ -277,7 +277,7 @@ function recoverNode(c: jffs2_sb_info, w: jffs2_wbuf, jeb: jffs2_eraseblock, raw
   for (;;) {
     const view = c.view(ref_offset(c, raw), length);
     const node = view.buf.slice(view.off, view.off + length);
-    jffs2_reserve_space_gc(c, length, jffs2_sum_entry_size(c, node, 0));
+    jffs2_reserve_space_gc(c, length, jffs2_sum_entry_size(c.e, node, 0));
     const at = write_ofs(c);
     try {
       jffs2_flash_write(c, at, length, node, 0, 0);
@@ -286,7 +286,7 @@ function recoverNode(c: jffs2_sb_info, w: jffs2_wbuf, jeb: jffs2_eraseblock, raw
       continue;
     }
     jffs2_relocate_node_ref(c, jeb, raw, c.nextblock!, at);
-    jffs2_sum_add_raw_node(c, node, 0, at);
+    c.summary.addRaw(node, 0, at % c.sector_size);
     jffs2_close_if_full(c, c.nextblock!);
     if (jeb.used_size === 0 && jeb.unchecked_size === 0) {
       list_del(jeb);

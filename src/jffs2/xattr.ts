@@ -69,7 +69,7 @@ import {
   jffs2_reserve_space_gc,
   write_ofs,
 } from './nodemgmt.js';
-import { jffs2_sum_entry_size } from './summary.js';
+import { jffs2_sum_entry_size } from './summary_node.js';
 import { jffs2_flash_write } from './wbuf.js';
 
 const XREF_DELETE_MARKER = 1;
@@ -713,7 +713,7 @@ function writeNode(c: jffs2_sb_info, node: Uint8Array, ino: number): number {
       c.damage.report('write failed', offset, `${c.retlen} of ${node.length} bytes`);
       if (c.retlen > 0) jffs2_add_physical_node_ref(c, offset | REF_OBSOLETE, node.length, null);
       if (retried) throw error;
-      jffs2_reserve_space_gc(c, node.length, jffs2_sum_entry_size(c, node, 0));
+      jffs2_reserve_space_gc(c, node.length, jffs2_sum_entry_size(c.e, node, 0));
     }
   }
 }

@@ -109,7 +109,12 @@ class Jffs2Maker {
     this.base =
       settings.incremental === undefined
         ? noBase()
-        : readBase(host.readFile(settings.incremental), settings.incremental, this.endian);
+        : readBase(
+            host.readFile(settings.incremental),
+            settings.incremental,
+            this.endian,
+            settings.eraseSizeBytes,
+          );
     const { eraseSizeBytes, cleanmarkerBytes, summary, nand } = settings;
     this.flash = nand === null ? new NorWriter(image) : new NandWriter(image, nand, this.endian);
     this.writer = new Jffs2ImageWriter(

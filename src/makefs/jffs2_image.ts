@@ -64,7 +64,12 @@ import {
   X_XID,
   X_XPREFIX,
 } from '../jffs2/medium.js';
-import { jffs2_sum_fits, jffs2_sum_node, jffs2_summary } from '../jffs2/summary_node.js';
+import {
+  jffs2_sum_entry_size,
+  jffs2_sum_fits,
+  jffs2_sum_node,
+  jffs2_summary,
+} from '../jffs2/summary_node.js';
 import { MakefsError } from './fsnode.js';
 
 export interface BlockLayout {
@@ -235,8 +240,22 @@ export class Jffs2ImageWriter {
     this.summary.addXref(at);
   }
 
-  /** Makes place for a node, in the next block if need be, and writes its header. */
+  /** A node as it is, of one of the four kinds that summaries know. */
+  copy(image: Uint8Array, at: number, totlen: number): void {
+    const to = this.place(totlen, jffs2_sum_entry_size(this.layout.endian, image, at));
+    this.block.set(image.subarray(at, at + totlen), to);
+    this.summary.addRaw(image, at, to);
+  }
+
+  /** Makes place for a node and writes its header. */
   private node(type: number, totlen: number, sumsize: number): number {
+    const at = this.place(totlen, sumsize);
+    this.header(at, type, totlen);
+    return at;
+  }
+
+  /** Makes place for a node, in the next block if need be. */
+  private place(totlen: number, sumsize: number): number {
     if (PAD(totlen) > this.room(sumsize)) {
       this.closeBlock();
       if (PAD(totlen) > this.room(sumsize)) {
@@ -248,7 +267,6 @@ export class Jffs2ImageWriter {
     }
     this.begin();
     const { at } = this;
-    this.header(at, type, totlen);
     this.at += PAD(totlen);
     return at;
   }

@@ -60,11 +60,16 @@ export class Jffs2Base {
 export const noBase = (): Jffs2Base => new Jffs2Base();
 
 /** @throws MakefsError there is nothing of jffs2 in it, in this byte order */
-export function readBase(image: Uint8Array, file: string, e: Endian): Jffs2Base {
+export function readBase(
+  image: Uint8Array,
+  file: string,
+  e: Endian,
+  eraseSizeBytes: number,
+): Jffs2Base {
   const base = new Jffs2Base();
   base.sizeBytes = image.length;
   let nodes = 0;
-  for (const { at, type, good } of scanNodes(image, e)) {
+  for (const { at, type, good } of scanNodes(image, e, eraseSizeBytes)) {
     if (!good) continue;
     nodes++;
     switch (type) {

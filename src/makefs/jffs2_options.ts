@@ -132,13 +132,13 @@ export function jffs2Settings(
   };
   const given = (name: string): boolean => options[name] !== undefined;
 
-  const eraseSizeBytes = eraseSize(text('eraseblock'), note);
+  const eraseSizeBytes = parseEraseSize(text('eraseblock'), note);
   const pageSizeBytes = pageSize(text('pagesize'), note);
   const nand = nandSettings(text, !given('no-cleanmarkers'), eraseSizeBytes);
   const cleanmarkerBytes =
     given('no-cleanmarkers') || nand !== null
       ? 0
-      : cleanmarker(text('cleanmarker'), eraseSizeBytes);
+      : parseCleanmarker(text('cleanmarker'), eraseSizeBytes);
   if (pageSizeBytes + jffs2_raw_inode.size + cleanmarkerBytes > eraseSizeBytes) {
     throw new MakefsError(
       `nodes of ${pageSizeBytes} bytes do not fit an erase block of ${eraseSizeBytes}`,
@@ -174,7 +174,8 @@ export function jffs2Settings(
   };
 }
 
-function eraseSize(text: string | undefined, note: (line: string) => void): number {
+/** @throws MakefsError */
+export function parseEraseSize(text: string | undefined, note: (line: string) => void): number {
   let bytes = parseSize('eraseblock', text ?? '64KiB');
   // As mkfs.jffs2 has it: nobody means an erase block of 64 bytes.
   if (bytes < 4096) bytes *= 1024;
@@ -241,7 +242,8 @@ function nandSettings(
   return { pageSizeBytes, oobSizeBytes, ecc, layout, cleanmarkers };
 }
 
-function cleanmarker(text: string | undefined, eraseSizeBytes: number): number {
+/** @throws MakefsError */
+export function parseCleanmarker(text: string | undefined, eraseSizeBytes: number): number {
   const bytes = text === undefined ? CLEANMARKER_BYTES_MIN : parseSize('cleanmarker', text);
   if (bytes < CLEANMARKER_BYTES_MIN || bytes >= eraseSizeBytes) {
     throw new MakefsError(

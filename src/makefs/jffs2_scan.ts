@@ -16,6 +16,7 @@ import {
   I_DATA_CRC,
   I_NODE_CRC,
   JFFS2_MAGIC_BITMASK,
+  JFFS2_NODE_ACCURATE,
   JFFS2_NODETYPE_DIRENT,
   JFFS2_NODETYPE_INODE,
   JFFS2_NODETYPE_XATTR,
@@ -32,31 +33,42 @@ import {
 
 export interface ScannedNode {
   readonly at: number;
-  /** With the ACCURATE bit: obsolete nodes are not told. */
   readonly type: number;
   readonly totlen: number;
   /** False: header right, but what it covers is not. Only nodes of the four kinds are checked. */
   readonly good: boolean;
 }
 
-/** Every node whose header is right and that lies whole in `image`, in order. */
-export function* scanNodes(image: Uint8Array, e: Endian): Generator<ScannedNode> {
+/**
+ * Every node whose header is right and that lies whole in its erase block, in order; but none that
+ * was made obsolete in place. As in the kernel, what a node with a right header covers is not
+ * looked at for others: file data may hold an image.
+ */
+export function* scanNodes(
+  image: Uint8Array,
+  e: Endian,
+  eraseSizeBytes: number,
+): Generator<ScannedNode> {
+  const header = new Uint8Array(H_CRC);
   for (let at = 0; at + HEADER_SIZE <= image.length; ) {
     const totlen = e.u32(image, at + H_TOTLEN);
-    const isNode =
-      e.u16(image, at) === JFFS2_MAGIC_BITMASK &&
-      totlen >= HEADER_SIZE &&
-      at + totlen <= image.length &&
-      crc32_le(0, image, at, H_CRC) === e.u32(image, at + H_CRC);
-    if (!isNode) {
+    const blockEnd = (Math.floor(at / eraseSizeBytes) + 1) * eraseSizeBytes;
+    const end = Math.min(image.length, blockEnd);
+    if (e.u16(image, at) !== JFFS2_MAGIC_BITMASK || totlen < HEADER_SIZE || at + totlen > end) {
       at += 4;
       continue;
     }
     const type = e.u16(image, at + H_TYPE);
-    const good = isGood(image, e, at, type, totlen);
-    yield { at, type, totlen, good };
-    // The length of a node that is not whole is not to be believed either.
-    at += good ? PAD(totlen) : 4;
+    // The CRC was made when the node was not obsolete.
+    header.set(image.subarray(at, at + H_CRC));
+    e.put16(header, H_TYPE, type | JFFS2_NODE_ACCURATE);
+    if (crc32_le(0, header, 0, H_CRC) !== e.u32(image, at + H_CRC)) {
+      at += 4;
+      continue;
+    }
+    const isObsolete = (type & JFFS2_NODE_ACCURATE) === 0;
+    if (!isObsolete) yield { at, type, totlen, good: isGood(image, e, at, type, totlen) };
+    at += PAD(totlen);
   }
 }
 

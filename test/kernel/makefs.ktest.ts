@@ -6,6 +6,9 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { LITTLE_ENDIAN } from '../../src/jffs2/medium.js';
+import { addSummaries } from '../../src/makefs/jffs2_sum.js';
+import { GrowableBytes } from '../../src/rumpuser/growable_bytes.js';
 import { hostTree } from '../images/host_tree.js';
 import { assertSameTree, type Tree } from '../images/tree.js';
 import { make } from '../makefs/maker.js';
@@ -17,6 +20,7 @@ import { runBatch } from './qemu.js';
 import { type GuestFlash, LARGE_PAGE, listImageJob, SMALL_PAGE } from './scenarios.js';
 import { BATCH_TIMEOUT_MS, needsJudge, norOf } from './suite.js';
 
+const SUMMED = 'summed';
 /** Layout → how nandwrite puts such an image on the flash. */
 const NANDWRITE = { auto: 'nandwrite -q -o -a', data: 'nandwrite -q' } as const;
 
@@ -52,13 +56,23 @@ describe('makefs: what the kernel finds in its images', function () {
         jobs.push(writtenJob(`${row.name} ${layout}`, row, bytes, command));
       }
     }
-    rmSync(folder, { recursive: true });
+    const [plain] = rows as [MakeRow];
+    const summed = new GrowableBytes(new Uint8Array(0));
+    addSummaries(make([source], { options: plain.options }).bytes, summed, {
+      endian: LITTLE_ENDIAN,
+      eraseSizeBytes: plain.eraseKib * 1024,
+      cleanmarkerBytes: undefined,
+      pad: true,
+    });
+    const view = summed.view();
+    jobs.push(listImageJob(SUMMED, norOf(view, plain.eraseKib), view));
     if (NO_ROUND_TRIPS === undefined) {
       for (const image of ROUND_TRIPS) {
         const bytes = roundTrip(image);
         jobs.push(listImageJob(image.file, norOf(bytes, image.eraseSizeBytes / 1024), bytes));
       }
     }
+    rmSync(folder, { recursive: true });
     results = await runBatch(jobs);
   });
 
@@ -68,6 +82,12 @@ describe('makefs: what the kernel finds in its images', function () {
       assertSameTree('listed by the kernel', expectedTree(tree, row), found);
     });
   }
+
+  it('an image that got its summaries later', () => {
+    const { outputs } = results.get(SUMMED) as KernelJobResult;
+    const expected = expectedTree(tree, rows[0] as MakeRow);
+    assertSameTree('listed by the kernel', expected, parseListing('tree', outputs));
+  });
 
   for (const image of ROUND_TRIPS) {
     it(`${image.file}: what the kernel wrote, extracted and made again`, function () {
