@@ -76,7 +76,9 @@ export class Flash {
       throw new InspectError(`offset ${offset}: the file has only ${file.length} bytes`);
     }
     this.#host = options.host ?? {};
-    this.nand = options.nand === false ? null : readNand(file, offset ?? 0, options.nand);
+    const isPlain =
+      options.nand === false || (options.nand === undefined && isSurelyPlain(file, offset));
+    this.nand = isPlain ? null : readNand(file, offset ?? 0, options.nand || undefined);
     // A chip's pages begin where the file does, or where was said.
     const flash = this.nand?.data ?? file;
     const start = this.nand === null ? offset : 0;
@@ -129,6 +131,19 @@ export class Flash {
   u32(at: number): number {
     return this.endian.u32(this.bytes, at);
   }
+}
+
+/**
+ * Cleanmarkers or summaries stand at distances that are a power of two: there is no OOB between.
+ * Looking for pages costs more than this.
+ */
+function isSurelyPlain(file: Uint8Array, offset: number | undefined): boolean {
+  const found = jffs2_detect(imageBytes(file), offset === undefined ? {} : { offset });
+  return (
+    found !== null &&
+    (found.erasesize & (found.erasesize - 1)) === 0 &&
+    found.evidence.some((sentence) => sentence.includes('the usual distance of'))
+  );
 }
 
 /** Bytes in memory as detection wants them. */
