@@ -6,15 +6,25 @@ import { NodeHost } from '../rumpuser/node.js';
 import { HostError, type Rumpuser } from '../rumpuser/rumpuser.js';
 import { puffs_cred_user, type puffs_ops } from '../puffs/index.js';
 import { IMAGE_HEAD_BYTES, imageKind } from './image_kind.js';
+import {
+  DiskMountError,
+  mountDisk,
+  type DiskFileSystem,
+  type MountDiskOptions,
+} from './mount_disk.js';
+import { EXT2FS } from './mount_ext2fs.js';
 import { MountError, mountJffs2, type MountJffs2Options } from './mount_jffs2.js';
+import { MSDOS } from './mount_msdos.js';
 import { createFs } from './node/node_fs.js';
 import type { UkfsFs } from './node/types.js';
 import { parseImagePart, type ImagePart } from './part.js';
 import { Ukfs } from './ukfs.js';
 
-/** Those of the type; image-independent ones are the same for all. */
-export interface MountOptions extends Omit<MountJffs2Options, 'image'> {
-  /** "jffs2". Default: told from the content. */
+/** jffs2's and those of disks; each type looks at its own. */
+export interface MountOptions
+  extends Omit<MountJffs2Options, 'image'>,
+    Omit<MountDiskOptions, 'image' | keyof MountJffs2Options> {
+  /** "jffs2", "ext2fs", "msdos". Default: told from the content. */
   type?: string;
   /** Whose calls `fs` makes. Default: root's, with the umask 022. */
   user?: User;
@@ -40,16 +50,53 @@ interface MountedType {
 
 interface FileSystemType {
   readonly name: string;
+  /** @param image with its part, if one is named */
   mount(image: string, options: TypeOptions, host: Rumpuser): MountedType;
+  /** Is it one, by its first bytes? */
+  probe(head: Uint8Array): boolean;
 }
 
-/** In the order in which they are tried: those with a magic number first. */
+const has = (head: Uint8Array, at: number, ...bytes: number[]): boolean =>
+  bytes.every((byte, i) => head[at + i] === byte);
+
+/** A partition of a BSD disk, named in NetBSD's way. */
+const DISKLABEL = /%DISKLABEL:[^%]*%$/;
+
+const hasBootSignature = (head: Uint8Array): boolean => has(head, 510, 0x55, 0xaa);
+
+const onDisk =
+  (kind: DiskFileSystem) =>
+  (image: string, options: TypeOptions, host: Rumpuser): MountedType => {
+    const mounted = asMountError(() => mountDisk(kind, { ...options, ...diskPart(image) }, host));
+    const unmount = (force?: boolean): void => asMountError(() => mounted.unmount(force));
+    return { ...mounted, unmount };
+  };
+
+/** In the order in which they are tried; the last one looks through the whole image. */
 const TYPES: readonly FileSystemType[] = [
-  { name: 'jffs2', mount: (image, options, host) => mountJffs2({ image, ...options }, host) },
+  {
+    name: 'ext2fs',
+    mount: onDisk(EXT2FS),
+    probe: (head) => has(head, 0x438, 0x53, 0xef),
+  },
+  {
+    name: 'msdos',
+    mount: onDisk(MSDOS),
+    probe: (head) => hasBootSignature(head) && /FAT/.test(imageKind(head) ?? ''),
+  },
+  {
+    name: 'jffs2',
+    mount: (image, options, host) => {
+      const { image: path, ...part } = selectPart(image);
+      return mountJffs2({ ...options, image: path, ...part }, host);
+    },
+    // Either byte order.
+    probe: (head) => has(head, 0, 0x85, 0x19) || has(head, 0, 0x19, 0x85),
+  },
 ];
 
 export interface MountedImage {
-  /** "jffs2". */
+  /** "jffs2", "ext2fs", "msdos". */
   readonly type: string;
   readonly readOnly: boolean;
   /** What was found, a sentence a line. */
@@ -70,8 +117,8 @@ export interface MountedImage {
 
 /**
  * Mounts the file system in an image.
- * @param image a file or block device; `file%OFFSET:start,size%` is a part of it, and with
- *   `mtdparts`, `file%PART:name%` one of its partitions
+ * @param image a file or block device; `file%OFFSET:start,size%` is a part of it, `file%PART:name%`
+ *   one of its partitions (those of `mtdparts`, or a disk's: "1", …)
  * @throws MountError; nothing is open or locked then.
  */
 export function mount(
@@ -85,9 +132,8 @@ export function mount(
     const known = TYPES.map(({ name }) => name).join(', ');
     throw new MountError('ENODEV', `type ${wanted} is not known; there are: ${known}`);
   }
-  const { image: path, ...part } = selectPart(image);
-  const [type] = types as [FileSystemType];
-  const { fs, readOnly, report, unmount } = mountType(type, path, { ...rest, ...part }, host);
+  const { type, mounted } = mountFirst(types, image, rest, host);
+  const { fs, readOnly, report, unmount } = mounted;
   const ukfs = new Ukfs(fs);
   const handle = ({ uid = 0, gid = 0, groups = [], umask = 0o022 }: User = {}): UkfsFs =>
     createFs(new Ukfs(fs, puffs_cred_user(uid, gid, groups, umask)));
@@ -113,33 +159,72 @@ function selectPart(image: string): ImagePart {
   }
 }
 
-/** A refusal of the content says what the content is, if that can be told. */
-function mountType(
-  type: FileSystemType,
-  path: string,
+/** For a disk: a window and a label's letter stay with the name, a partition is an option. */
+function diskPart(image: string): { image: string; part?: string } {
+  if (DISKLABEL.test(image)) return { image };
+  const { image: path, part, offset, size } = selectPart(image);
+  if (part !== undefined) return { image: path, part };
+  if (offset === undefined) return { image };
+  return { image: `${path}%OFFSET:${offset}${size === undefined ? '' : `,${size}`}%` };
+}
+
+/**
+ * Mounts as the type that the first bytes are of; where they tell nothing, a jffs2 may lie behind
+ * something, and a disk may be divided. A refusal of the content says what the content is, if that
+ * can be told.
+ */
+function mountFirst(
+  types: readonly FileSystemType[],
+  image: string,
   options: TypeOptions,
   host: Rumpuser,
-): MountedType {
+): { type: FileSystemType; mounted: MountedType } {
+  const isDisk = DISKLABEL.test(image);
+  const { image: path, offset = options.offset ?? 0 }: ImagePart = isDisk
+    ? { image: image.replace(DISKLABEL, '') }
+    : selectPart(image);
+  const head = headOf(path, offset, host);
+  const told = types.filter(({ probe }) => head !== undefined && probe(head));
+  // Flash that begins with a node is flash, whatever else its bytes look like.
+  const first = told.find(({ name }) => name === 'jffs2') ?? told[0];
+  const divided = head !== undefined && (isDisk || hasBootSignature(head));
+  const tried = first ? [first] : divided ? types : types.slice(-1);
+  let refusal: unknown;
+  for (const type of tried) {
+    try {
+      return { type, mounted: type.mount(image, options, host) };
+    } catch (error) {
+      if (!(error instanceof MountError)) throw error;
+      refusal = error;
+    }
+  }
+  const kind = head === undefined ? undefined : imageKind(head);
+  const isOfContent = refusal instanceof MountError && refusal.code === 'EINVAL';
+  if (!isOfContent || kind === undefined || first !== undefined) throw refusal;
+  throw new MountError('EINVAL', `${(refusal as MountError).message}; it looks like ${kind}`);
+}
+
+function asMountError<T>(call: () => T): T {
   try {
-    return type.mount(path, options, host);
+    return call();
   } catch (error) {
-    if (!(error instanceof MountError) || error.code !== 'EINVAL') throw error;
-    const kind = contentOf(path, options.offset ?? 0, host);
-    if (kind === undefined) throw error;
-    throw new MountError('EINVAL', `${error.message}; it looks like ${kind}`);
+    if (error instanceof DiskMountError) throw new MountError(error.code, error.message);
+    if (error instanceof DeviceSuffixError) throw new MountError('EINVAL', error.message);
+    throw error;
   }
 }
 
-function contentOf(path: string, offset: number, host: Rumpuser): string | undefined {
+function headOf(path: string, offset: number, host: Rumpuser): Uint8Array | undefined {
   try {
     const file = host.open(path, 'read');
     try {
       const head = new Uint8Array(IMAGE_HEAD_BYTES);
-      return imageKind(head.subarray(0, file.read(head, 0, head.length, offset)));
+      return head.subarray(0, file.read(head, 0, head.length, offset));
     } finally {
       file.close();
     }
   } catch (error) {
+    // The mount will say it better.
     if (error instanceof HostError) return undefined;
     throw error;
   }

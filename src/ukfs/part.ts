@@ -5,7 +5,7 @@
  *
  * Against NetBSD (reference rump.md §3.2): the second number is a size, in code and comment and
  * here; it may be left out; numbers are decimal, 0x… or with a suffix k, m, g; PART, an old form
- * there, names an MTD partition; disk labels have no place on flash.
+ * there, names an MTD partition or one of a disk. DISKLABEL is for disks: see mount_disk.ts.
  */
 
 export interface ImagePart {

@@ -1,4 +1,8 @@
 /** mount(): the type from the content, a part of the image by its name. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { nodeZlib } from '../../src/rumpuser/node_zlib.js';
 import { SimulatedHost } from '../../src/rumpuser/simulated.js';
@@ -7,6 +11,8 @@ import { MountError } from '../../src/ukfs/mount_jffs2.js';
 import { parseImagePart } from '../../src/ukfs/part.js';
 
 const ERASESIZE = 65536;
+/** Where Debian has the programs that make file systems. */
+const SBIN = `${process.env.PATH}:/usr/sbin:/sbin`;
 
 function hostWith(bytes: Uint8Array): SimulatedHost {
   const host = new SimulatedHost({ codecs: nodeZlib() });
@@ -99,7 +105,62 @@ describe('ukfs: mount', () => {
     expect(error.message).to.match(/no JFFS2 image.*looks like squashfs \(little endian\)$/);
     const unknown = refusal(() => mount('/flash.bin', { type: 'ffs' }, hostWith(image)));
     expect(unknown).to.include({ code: 'ENODEV' });
-    expect(unknown.message).to.equal('type ffs is not known; there are: jffs2');
+    expect(unknown.message).to.equal('type ffs is not known; there are: ext2fs, msdos, jffs2');
     expect(refusal(() => mount('/none', {}, hostWith(image))).code).to.equal('ENOENT');
   });
+});
+
+describe('ukfs: mount, of disks', function () {
+  this.timeout(60_000);
+  let folder = '';
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'lump-disks-'));
+  });
+
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  /** Bytes before the file system, made by a program of the host that is told the file. */
+  function make(program: string, args: readonly string[], before: number): string | null {
+    const bare = join(folder, 'bare');
+    writeFileSync(bare, new Uint8Array(4 << 20));
+    try {
+      execFileSync(program, [...args, bare], { stdio: 'ignore', env: { PATH: SBIN } });
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'ENOENT') throw error;
+      return null;
+    }
+    const image = join(folder, 'disk.img');
+    writeFileSync(image, Buffer.concat([Buffer.alloc(before), readFileSync(bare)]));
+    return image;
+  }
+
+  const kinds = [
+    ['ext2fs', 'mke2fs', ['-q', '-t', 'ext2', '-F']],
+    ['msdos', 'mkfs.fat', ['-F', '12']],
+  ] as const;
+  for (const [type, program, args] of kinds) {
+    it(`${type}, whole and behind something`, function () {
+      for (const before of [0, 1 << 20]) {
+        const image = make(program, args, before);
+        if (image === null) {
+          console.log(`      (skipped: ${program} is missing)`);
+          this.skip();
+        }
+        const name = before === 0 ? image : `${image}%OFFSET:1m,4m%`;
+        const mounted = mount(name);
+        expect(mounted).to.include({ type, readOnly: false });
+        mounted.fs.mkdirSync('/dir/below', { recursive: true });
+        mounted.fs.writeFileSync('/dir/below/file', 'content');
+        mounted.unmount();
+        const again = mount(name, { readOnly: true });
+        expect(again.fs.readFileSync('/dir/below/file', 'utf8')).to.equal('content');
+        expect(again.fs.readdirSync('/dir')).to.deep.equal(['below']);
+        again.unmount();
+        if (type === 'ext2fs' && before === 0) {
+          execFileSync('e2fsck', ['-fn', image], { stdio: 'ignore', env: { PATH: SBIN } });
+        }
+      }
+    });
+  }
 });
