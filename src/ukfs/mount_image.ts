@@ -2,6 +2,7 @@
  * A whole file system from an image, as a library: the type is told from the content, a part of the
  * image may be named, and the result is used like node:fs.
  */
+import { DeviceSuffixError } from '../netbsd-compat/disk/partition.js';
 import { NodeHost } from '../rumpuser/node.js';
 import { HostError, type Rumpuser } from '../rumpuser/rumpuser.js';
 import { puffs_cred_user, type puffs_ops } from '../puffs/index.js';
