@@ -6,7 +6,7 @@ import { systemError } from './errors.js';
 
 const CHUNK_BYTES = 1 << 17;
 
-/** What a file holds, in pieces. @throws EISDIR and what open and read throw. */
+/** What a file holds, in pieces, each only good until the next one is asked for. @throws EISDIR and what open and read throw. */
 export function* content(context: ToolContext, path: ByteText): Iterable<Uint8Array> {
   const { tree } = context;
   const fd = tree.open(path, O_RDONLY, 0);
@@ -20,6 +20,13 @@ export function* content(context: ToolContext, path: ByteText): Iterable<Uint8Ar
   } finally {
     tree.close(fd);
   }
+}
+
+/** Pieces together; each is only good until the next one is asked for. */
+export function together(pieces: Iterable<Uint8Array>): Buffer {
+  const copies: Buffer[] = [];
+  for (const piece of pieces) copies.push(Buffer.from(piece));
+  return Buffer.concat(copies);
 }
 
 /** "^A", "M-^A": as cat -v. */

@@ -1,5 +1,6 @@
 /** fsu_console: all the tools on one mounted image, line by line. */
 import { decode, encode, fromBytes, type ByteText } from './bytes.js';
+import { together } from './cat.js';
 import { expand, parseLine, splitCommands, type Line } from './command_line.js';
 import { EXIT_USAGE, ToolError, isSystemError, strerror } from './errors.js';
 import { runShell } from './host_command.js';
@@ -264,7 +265,7 @@ export const consoleTool: Tool = {
       return runScript(context, console, script, text);
     }
     if (session.columns === undefined || !process.stdin.isTTY) {
-      const text = [...session.input()].map(fromBytes).join('');
+      const text = fromBytes(together(session.input()));
       return runScript(context, console, 'standard input', text);
     }
     if (session.readOnly) context.note('the image can only be read');

@@ -1,6 +1,6 @@
 /** fsu_diff: compares files and trees of an image. */
-import type { ByteText } from './bytes.js';
-import { content } from './cat.js';
+import { fromBytes, type ByteText } from './bytes.js';
+import { content, together } from './cat.js';
 import { EXIT_USAGE, ToolError } from './errors.js';
 import { diffLines, type Hunk } from './lines.js';
 import type { Tool, ToolContext, Words } from './tool.js';
@@ -120,9 +120,7 @@ class Comparison {
   }
 
   #read(path: ByteText): ByteText {
-    return [...content(this.#context, path)]
-      .map((chunk) => Buffer.from(chunk).toString('latin1'))
-      .join('');
+    return fromBytes(together(content(this.#context, path)));
   }
 
   #files(a: ByteText, b: ByteText, first: FileStat, second: FileStat, isOperand: boolean): void {

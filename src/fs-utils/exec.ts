@@ -1,6 +1,6 @@
 /** fsu_exec */
 import { decode } from './bytes.js';
-import { content } from './cat.js';
+import { content, together } from './cat.js';
 import { isSystemError } from './errors.js';
 import { runOnCopy } from './host_command.js';
 import type { Tool } from './tool.js';
@@ -37,7 +37,7 @@ export const exec: Tool = {
     let before: Buffer | undefined;
     const read = context.try(path, () => {
       try {
-        before = Buffer.concat([...content(context, path)].map((chunk) => Buffer.from(chunk)));
+        before = together(content(context, path));
       } catch (error) {
         if (!isSystemError(error) || error.code !== 'ENOENT') throw error;
       }

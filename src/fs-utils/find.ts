@@ -59,6 +59,12 @@ function readWords(words: readonly ByteText[]): Options {
   return { ...options, expression: words.slice(at) };
 }
 
+/** Tools that -exec may run on an image that is only read. */
+const READERS = ['cat', 'df', 'diff', 'du', 'ls', 'readlink', 'stat'].flatMap((name) => [
+  name,
+  `fsu_${name}`,
+]);
+
 /** The tools that -exec may run: all, but a circle of imports must not arise. */
 type ToolsByName = (name: string) => Promise<Tool | undefined>;
 
@@ -108,7 +114,12 @@ export const find: Tool = {
   name: 'find',
   about: 'Finds files of an image.',
   usage: '[-H | -L | -P] [-dEhsXx] [-f path] [path ...] [expression]',
-  writes: (argv) => argv.some((word) => /^-(delete|rm|exec|execdir|ok)$/.test(word)),
+  writes: (argv) =>
+    argv.some(
+      (word, i) =>
+        /^-(delete|rm)$/.test(word) ||
+        (/^-(exec|execdir|ok)$/.test(word) && !READERS.includes(argv[i + 1] ?? '')),
+    ),
   options: [
     ['-d', 'what a directory holds before the directory'],
     ['-E', 'extended regular expressions'],

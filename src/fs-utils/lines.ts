@@ -1,7 +1,8 @@
 /**
  * The shortest way from one text to another, line by line: Myers's algorithm in linear space (An
- * O(ND) Difference Algorithm and Its Variations, Algorithmica 1, 1986). Where texts have little in
- * common the search is cut short, and the answer is right but not the shortest.
+ * O(ND) Difference Algorithm and Its Variations, Algorithmica 1, 1986). Where that would take long,
+ * lines that both texts have once divide them first; the answer is right then, but may not be the
+ * shortest.
  */
 import type { ByteText } from './bytes.js';
 
@@ -18,8 +19,8 @@ export interface Hunk extends Change {
   readonly changes: readonly Change[];
 }
 
-/** Edits after which a stretch is taken to be replaced. */
-const EDITS_MAX = 2000;
+/** Edits after which the search for the shortest way is given up. */
+const EDITS_MAX = 1000;
 
 /** Lines as numbers: equal ones are equal. */
 function numbered(texts: readonly (readonly ByteText[])[]): Int32Array[] {
@@ -97,12 +98,65 @@ function compare(
   }
   const middle = i === m || j === n ? undefined : middleOf(a, i, m, b, j, n);
   if (middle === undefined) {
-    removed.fill(1, i, m);
-    added.fill(1, j, n);
+    let [x, y] = [i, j];
+    for (const anchor of i === m || j === n ? [] : anchorsOf(a, i, m, b, j, n)) {
+      // The one before may have taken it with what it had in common.
+      if (anchor.x < x || anchor.y < y) continue;
+      compare(a, x, anchor.x, b, y, anchor.y, removed, added);
+      [x, y] = [anchor.x + 1, anchor.y + 1];
+    }
+    if (x > i) compare(a, x, m, b, y, n, removed, added);
+    else {
+      removed.fill(1, i, m);
+      added.fill(1, j, n);
+    }
     return;
   }
   compare(a, i, middle.x, b, j, middle.y, removed, added);
   compare(a, middle.x, m, b, middle.y, n, removed, added);
+}
+
+interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Lines that both stretches have exactly once, as many as stand in the same order in both. */
+function anchorsOf(
+  a: Int32Array,
+  aStart: number,
+  aEnd: number,
+  b: Int32Array,
+  bStart: number,
+  bEnd: number,
+): Point[] {
+  /** Of a line, its only place; −1: there are several. */
+  const placesOf = (lines: Int32Array, start: number, end: number): Map<number, number> => {
+    const places = new Map<number, number>();
+    for (let i = start; i < end; i++) places.set(lines[i]!, places.has(lines[i]!) ? -1 : i);
+    return places;
+  };
+  const [ours, theirs] = [placesOf(a, aStart, aEnd), placesOf(b, bStart, bEnd)];
+  // The longest increasing sequence, by patience sorting: the last of each pile, and who it stands on.
+  const piles: number[] = [];
+  const points: Point[] = [];
+  const below: number[] = [];
+  for (const [line, x] of ours) {
+    const y = theirs.get(line);
+    if (x < 0 || y === undefined || y < 0) continue;
+    let low = 0;
+    for (let high = piles.length; low < high; ) {
+      const middle = (low + high) >> 1;
+      if (points[piles[middle]!]!.y < y) low = middle + 1;
+      else high = middle;
+    }
+    points.push({ x, y });
+    below.push(low > 0 ? piles[low - 1]! : -1);
+    piles[low] = points.length - 1;
+  }
+  const chosen: Point[] = [];
+  for (let i = piles.at(-1) ?? -1; i >= 0; i = below[i]!) chosen.push(points[i]!);
+  return chosen.reverse();
 }
 
 /** A point on the shortest way, about half of its edits from each end. */
@@ -113,7 +167,7 @@ function middleOf(
   b: Int32Array,
   bStart: number,
   bEnd: number,
-): { readonly x: number; readonly y: number } | undefined {
+): Point | undefined {
   const [m, n] = [aEnd - aStart, bEnd - bStart];
   const delta = m - n;
   const max = Math.min(Math.ceil((m + n) / 2), EDITS_MAX);
@@ -162,7 +216,7 @@ function inside(
   y: number,
   m: number,
   n: number,
-): { readonly x: number; readonly y: number } | undefined {
+): Point | undefined {
   if (x < 0 || y < 0 || x > m || y > n || (x === 0 && y === 0) || (x === m && y === n))
     return undefined;
   return { x: aStart + x, y: bStart + y };

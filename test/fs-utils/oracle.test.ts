@@ -79,6 +79,7 @@ const SAME: readonly Row[] = [
   ['diff', ['-rq', 'etc', 'odd']],
   ['diff', ['-q', 'etc/big', 'etc/hole']],
   ['diff', ['etc/big', 'etc/big']],
+  ['diff', ['long', 'long2']],
   ['diff', ['etc/deep/er/binary', 'etc/big']],
 ];
 
@@ -135,6 +136,11 @@ describe('fs-utils: the tools and those of the host, on one image', () => {
     await rig.output('write', ['/etc/lines'], {
       stdin: 'a\n\n\n\nb\tc\nroot:x:0:0\nlast without newline',
     });
+    // More than is read at once.
+    const long = Array.from({ length: 40_000 }, (_, i) => `${i}\n`);
+    await rig.output('write', ['/long'], { stdin: long.join('') });
+    long[30_000] = 'changed\n';
+    await rig.output('write', ['/long2'], { stdin: long.join('') });
     rig.readOnly();
     mountpoint = rig.path('mnt');
     mkdirSync(mountpoint);

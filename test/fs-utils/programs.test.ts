@@ -129,6 +129,13 @@ describe('fs-utils: programs', () => {
     });
     expect(run(['cat', image, '/etc/hostname']).stdout).to.equal('new\n');
     expect(run(['stat', image, '-f', '%Sp', '/etc/hostname']).stdout).to.equal('-rw-r--r--\n');
+    // More than is read at once.
+    writeFileSync(join(folder, 'long'), 'a line\n'.repeat(50_000));
+    const long = shell(
+      `fsu_put ${image} long / && fsu_exec ${image} sed -i '$s/line/last/' /long && ` +
+        `sed -i '$s/line/last/' long && fsu_cat ${image} /long | cmp - long`,
+    );
+    expect({ status: long.status, stderr: long.stderr }).to.deep.equal({ status: 0, stderr: '' });
     expect(run(['exec', image, 'no-such-command', '/etc/hostname'])).to.include({
       status: 127,
       stderr: 'fsu_exec: no-such-command: command not found\n',

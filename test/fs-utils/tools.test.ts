@@ -114,6 +114,14 @@ describe('fs-utils: tools', () => {
     }
   });
 
+  it('diff of long texts with many changes shows the changes', () => {
+    const old = Array.from({ length: 20_000 }, (_, i) => `line ${i}`);
+    const fresh = old.map((line, i) => (i % 4 === 0 ? `${line}, changed` : line));
+    const changes = diffLines(old, fresh, 0);
+    expect(changes.length).to.equal(5000);
+    for (const { oldStart, oldEnd } of changes) expect(oldEnd - oldStart).to.equal(1);
+  });
+
   it('diff -u is what patch(1) wants', async function () {
     if (spawnSync('patch', ['--version']).status !== 0) {
       console.log('      patch is not installed: not tried');
