@@ -68,7 +68,9 @@ compadd() {
   (( $#hits )) && print -r -- "$hits" >> $PWD/hits
   builtin compadd "$@"
 }
-ask() { zle complete-word; print "<done>" }
+# Nothing is shown, and nothing asked: "do you wish to see all 81 possibilities?"
+setopt no_auto_list no_auto_menu; LISTMAX=100000
+ask() { zle complete-word; print "<done $((++asked))>" }
 zle -N ask
 bindkey '^I' ask
 bindkey '^U' kill-whole-line
@@ -80,7 +82,7 @@ zpty z zsh -f -i
 zpty -w z 'source setup.zsh'
 zpty -r z out '*<ready>*'
 ask() {
-  zpty -n -w z "$1"$'\\t'; zpty -r z out '*<done>*'; zpty -n -w z $'\\C-u'
+  zpty -n -w z "$1"$'\\t'; zpty -r z out "*<done $((++asked))>*"; zpty -n -w z $'\\C-u'
   print -r -- "==" >> hits
 }
 `;
