@@ -7,6 +7,7 @@ const WANTED: Readonly<Record<string, string>> = {
   fio: 'fio',
   fish: 'fish',
   fusermount3: 'fuse3',
+  genisoimage: 'genisoimage',
   getfacl: 'acl',
   getfattr: 'attr',
   git: 'git',

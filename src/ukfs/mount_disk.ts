@@ -44,6 +44,9 @@ export interface MountDiskOptions {
   readonly mask?: number;
   readonly dirmask?: number;
   readonly gmtoff?: number;
+  /** ISO 9660: do without Rock Ridge, or Joliet. */
+  readonly norrip?: boolean;
+  readonly nojoliet?: boolean;
   /** Whoever mounts it: where nothing else is told, what has no owners belongs to him. */
   readonly rootOwner?: { readonly uid: number; readonly gid: number };
   /** Write although something speaks against it; what, depends on the file system. */

@@ -22,7 +22,16 @@ export const JUDGE_PACKAGES = [
 /** Loaded when the guest starts, with everything they depend on. */
 const BOOT_MODULES = ['virtio_pci', '9pnet_virtio', '9p', 'mtd', 'jffs2', 'nand'] as const;
 /** Copied to /modules for scripts to load with parameters. */
-const SCRIPT_MODULES = ['mtdram', 'nandsim'] as const;
+const SCRIPT_MODULES = [
+  'mtdram',
+  'nandsim',
+  'loop',
+  'crc32c_generic',
+  'ext4',
+  'vfat',
+  'nls_cp437',
+  'nls_utf8',
+] as const;
 /** GNU and mtd-utils programs that BusyBox has no equal of. */
 const PROGRAMS = [
   'find',

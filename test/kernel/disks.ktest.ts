@@ -1,0 +1,173 @@
+/**
+ * Disk images between NetBSD's drivers and Linux's ext4 and vfat: what ours wrote, the kernel reads;
+ * what the kernel then wrote into it, ours read; and what it left in a journal is replayed.
+ */
+import { expect } from 'chai';
+import { SimulatedHost } from '../../src/rumpuser/simulated.js';
+import { Ukfs } from '../../src/ukfs/index.js';
+import { mountDisk, type DiskFileSystem } from '../../src/ukfs/mount_disk.js';
+import { EXT2FS } from '../../src/ukfs/mount_ext2fs.js';
+import { MSDOS } from '../../src/ukfs/mount_msdos.js';
+import { noise, text } from '../images/material.js';
+import { assertSameTree, type CompareOptions, type Tree } from '../images/tree.js';
+import { ukfsTree } from '../images/ukfs_tree.js';
+import { fsckFat, mkfsFat, NO_DOSFSTOOLS } from '../netbsd-compat/dosfstools.js';
+import { e2fsck, mke2fs, NO_E2FSPROGS } from '../netbsd-compat/e2fsprogs.js';
+import { parseListing } from './listing.js';
+import { runBatch, type KernelJobResult } from './qemu.js';
+import { BATCH_TIMEOUT_MS, needsJudge } from './suite.js';
+
+function mounted<T>(
+  kind: DiskFileSystem,
+  image: Uint8Array,
+  readOnly: boolean,
+  use: (fs: Ukfs) => T,
+): { result: T; image: Uint8Array } {
+  const host = new SimulatedHost({ wallClockMs: Date.UTC(2035, 0, 1) });
+  host.replaceFile('/disk', image);
+  const { fs, unmount } = mountDisk(kind, { image: '/disk', readOnly }, host);
+  const result = use(new Ukfs(fs));
+  unmount();
+  return { result, image: new Uint8Array(host.readFile('/disk')) };
+}
+
+/** Everything that both kinds can hold. */
+function populate(fs: Ukfs): void {
+  fs.mkdir('/dir');
+  fs.mkdir('/dir/deeper');
+  for (const size of [0, 1, 511, 512, 4097, 300_000]) {
+    fs.writeFile(`/dir/text ${size}`, text(size, size));
+    fs.writeFile(`/dir/deeper/noise.${size}`, noise(size, size));
+  }
+  for (let i = 0; i < 200; i++) fs.writeFile(`/dir/deeper/one of many files, ${i}`, `${i}`);
+  for (let i = 0; i < 200; i += 3) fs.unlink(`/dir/deeper/one of many files, ${i}`);
+  fs.rename('/dir/deeper', '/moved');
+  fs.truncate('/dir/text 300000', 123_456);
+  fs.truncate('/dir/text 4097', 50_000);
+}
+
+function populateUnix(fs: Ukfs): void {
+  populate(fs);
+  fs.symlink('dir/text 1', '/short');
+  fs.symlink('x'.repeat(300), '/long');
+  fs.link('/moved/noise.1', '/dir/linked');
+  fs.mknod('/char', 0o020640, 0x0501);
+  fs.mknod('/block', 0o060600, 0x12300811);
+  fs.mknod('/fifo', 0o010644);
+  fs.chown('/dir', 70_000, 80_000);
+  fs.chmod('/dir', 0o3751);
+  fs.writeFile('/sparse', '');
+  fs.truncate('/sparse', 3_000_000);
+  fs.utimes('/moved', 1_000_000_000, 1_100_000_000);
+}
+
+const CHANGES = `
+  mkdir /mnt/by-linux
+  cp -r /mnt/moved /mnt/by-linux/copy
+  rm -r /mnt/dir/text*
+  mv "/mnt/moved/noise.4097" "/mnt/by-linux/A Name of Linux"
+  dd if=/dev/zero of=/mnt/by-linux/zeros bs=1000 count=500 2>/dev/null
+  sync
+`;
+
+const script = (type: string, options: string): string => `
+  for module in loop crc32c_generic ext4 vfat nls_cp437 nls_utf8; do insmod /modules/$module.ko 2>/dev/null; done
+  cp "$IN/disk.img" /tmp/disk.img
+  mount -t ${type} -o loop,ro,${options} /tmp/disk.img /mnt || die "mount"
+  list_tree /mnt ours
+  umount /mnt
+  mount -t ${type} -o loop,${options} /tmp/disk.img /mnt || die "mount for writing"
+  ${CHANGES}
+  list_tree /mnt theirs
+  cp /tmp/disk.img "$OUT/crashed.img"
+  umount /mnt
+  cp /tmp/disk.img "$OUT/disk.img"
+`;
+
+interface Disk {
+  readonly name: string;
+  readonly kind: DiskFileSystem;
+  /** Linux's name of it, and its options. */
+  readonly type: string;
+  readonly options: string;
+  readonly blank: () => Uint8Array;
+  readonly populate: (fs: Ukfs) => void;
+  readonly check: (image: Uint8Array) => void;
+}
+
+const ext = (type: string, ...args: readonly string[]): Disk => ({
+  name: `${type} ${args.join(' ')}`,
+  kind: EXT2FS,
+  type,
+  options: 'errors=panic',
+  blank: () => mke2fs('8M', '-t', type, ...args),
+  populate: populateUnix,
+  check: e2fsck,
+});
+
+const fat = (bits: number, sizeBytes: number, ...args: readonly string[]): Disk => ({
+  name: `FAT${bits}`,
+  kind: MSDOS,
+  type: 'vfat',
+  options: 'umask=0022,tz=UTC,utf8=1,iocharset=utf8,codepage=437',
+  blank: () => mkfsFat(sizeBytes, '-F', `${bits}`, ...args),
+  populate,
+  check: fsckFat,
+});
+
+const DISKS: readonly Disk[] = [
+  ext('ext2', '-b', '1024'),
+  ext('ext2', '-b', '4096'),
+  ext('ext3', '-b', '1024', '-J', 'size=1'),
+  fat(12, 8 << 20),
+  fat(16, 8 << 20, '-s', '1'),
+  fat(32, 40 << 20, '-s', '1'),
+];
+
+const COMPARE: CompareOptions = {
+  ignore: ['xattrs', 'ctime', 'atime'],
+  ignoreAtRoot: ['mtime'],
+};
+
+describe('disk images, between NetBSD’s drivers and Linux', function () {
+  this.timeout(BATCH_TIMEOUT_MS);
+  const trees = new Map<string, Tree>();
+  let results: Map<string, KernelJobResult>;
+
+  before(async function () {
+    needsJudge(this);
+    const missing = NO_E2FSPROGS ?? NO_DOSFSTOOLS;
+    if (missing !== undefined) {
+      console.log(`      skipped: ${missing}`);
+      this.skip();
+    }
+    const jobs = DISKS.map(({ name, kind, type, options, blank, populate: fill, check }) => {
+      const { result, image } = mounted(kind, blank(), false, (fs) => {
+        fill(fs);
+        return ukfsTree(fs);
+      });
+      check(image);
+      trees.set(name, result);
+      return { name, script: script(type, options), files: { 'disk.img': image } };
+    });
+    results = await runBatch(jobs);
+  });
+
+  for (const { name, kind, type, check } of DISKS) {
+    it(name, () => {
+      const { outputs, dmesg, status, log } = results.get(name)!;
+      expect(status, log + dmesg).to.equal(0);
+      expect(dmesg).to.not.match(/EXT4-fs error|FAT-fs.*error|corrupt/i);
+      assertSameTree('read by Linux', trees.get(name)!, parseListing('ours', outputs), COMPARE);
+      const theirs = parseListing('theirs', outputs);
+      const disk = new Uint8Array(outputs.get('disk.img')!);
+      check(disk);
+      assertSameTree('by Linux', theirs, mounted(kind, disk, true, ukfsTree).result, COMPARE);
+      if (type !== 'ext3') return;
+      // What a crash left in the journal is replayed: in memory, and on the disk.
+      const crashed = new Uint8Array(outputs.get('crashed.img')!);
+      assertSameTree('replayed', theirs, mounted(kind, crashed, true, ukfsTree).result, COMPARE);
+      check(mounted(kind, crashed, false, (fs) => fs.writeFile('/after', 'x')).image);
+    });
+  }
+});
