@@ -170,7 +170,7 @@ export class genfs_vnops<N extends genfs_node> extends vnodeops {
     }
     if (moves) {
       this.medium.rewrite(node, '..', to.i_number, VDIR);
-      from.i_nlink--;
+      lose_subdirectory(from);
       to.i_nlink++;
     }
     this.touch(fdvp);
@@ -467,7 +467,7 @@ export class genfs_vnops<N extends genfs_node> extends vnodeops {
   /** The name of directory `vp` in `dvp` is gone. */
   private drop_directory(dvp: vnode, vp: vnode): void {
     const dir = this.node(dvp);
-    if (dir.i_nlink > 0) dir.i_nlink--;
+    lose_subdirectory(dir);
     this.node(vp).i_nlink = 0;
     this.change_links(vp, 0);
     this.medium.update(dir);
@@ -503,6 +503,11 @@ export class genfs_vnops<N extends genfs_node> extends vnodeops {
     }
     return { sec, nsec: nsec - (nsec % timeGranularityNsec) };
   }
+}
+
+/** A directory that is there has two links, whatever a damaged medium counts. */
+function lose_subdirectory(dir: genfs_node): void {
+  if (dir.i_nlink > 2) dir.i_nlink--;
 }
 
 /** Group and mode of a new node: a set-group-id directory hands both on. */

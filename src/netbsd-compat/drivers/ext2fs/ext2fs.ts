@@ -487,6 +487,8 @@ const ext2fs_vfsops: vfsops = {
   loadvnode(mp: mount, key: number): loaded_vnode {
     const fs = VFSTOEXT2(mp);
     const node = fs.load(key);
+    // Else it would be freed, a second time, when it is let go.
+    if (node.i_nlink === 0) throw fs.super.eio(`inode ${key} is deleted and has a name`);
     return { type: node.i_type, op: fs.vnops, data: node, rdev: node.i_rdev };
   },
   statvfs: (mp: mount, out: puffs_statvfs) => VFSTOEXT2(mp).statvfs(out),
