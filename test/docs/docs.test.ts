@@ -58,7 +58,7 @@ const questionsOf = (command: Command): Question[] => {
  * zsh completes on a terminal only: a shell on one of zsh's own, which tells what it would show.
  */
 const ZSH_SETUP = `
-PS1=; unset zle_bracketed_paste
+PS1=; LISTMAX=10000; unset zle_bracketed_paste
 fpath=($PWD/zsh $fpath)
 autoload -U compinit; compinit -D -u
 compadd() {

@@ -1,5 +1,5 @@
 /**
- * Disk images between NetBSD's drivers and Linux's ext4 and vfat: what ours wrote, the kernel reads;
+ * Disk images between NetBSD's drivers and Linux's ext4 and vfat: what ours wrote the kernel reads,
  * what the kernel then wrote into it, ours read; and what it left in a journal is replayed.
  */
 import { expect } from 'chai';
@@ -71,7 +71,9 @@ const CHANGES = `
 `;
 
 const script = (type: string, options: string): string => `
-  for module in loop crc32c_generic ext4 vfat nls_cp437 nls_utf8; do insmod /modules/$module.ko 2>/dev/null; done
+  for module in loop crc32c_generic ext4 vfat nls_cp437 nls_utf8; do
+    insmod /modules/$module.ko 2>/dev/null
+  done
   cp "$IN/disk.img" /tmp/disk.img
   mount -t ${type} -o loop,ro,${options} /tmp/disk.img /mnt || die "mount"
   list_tree /mnt ours
