@@ -7,6 +7,7 @@ import { NodeHost } from '../rumpuser/node.js';
 import { HostError, type Rumpuser } from '../rumpuser/rumpuser.js';
 import { puffs_cred_user, type puffs_ops } from '../puffs/index.js';
 import { IMAGE_HEAD_BYTES, imageKind } from './image_kind.js';
+import { CD9660 } from './mount_cd9660.js';
 import {
   DiskMountError,
   mountDisk,
@@ -75,6 +76,11 @@ const onDisk =
 
 /** In the order in which they are tried; the last one looks through the whole image. */
 const TYPES: readonly FileSystemType[] = [
+  {
+    name: 'cd9660',
+    mount: onDisk(CD9660),
+    probe: (head) => has(head, 0x8001, 0x43, 0x44, 0x30, 0x30, 0x31),
+  },
   {
     name: 'ext2fs',
     mount: onDisk(EXT2FS),

@@ -105,7 +105,9 @@ describe('ukfs: mount', () => {
     expect(error.message).to.match(/no JFFS2 image.*looks like squashfs \(little endian\)$/);
     const unknown = refusal(() => mount('/flash.bin', { type: 'ffs' }, hostWith(image)));
     expect(unknown).to.include({ code: 'ENODEV' });
-    expect(unknown.message).to.equal('type ffs is not known; there are: ext2fs, msdos, jffs2');
+    expect(unknown.message).to.equal(
+      'type ffs is not known; there are: cd9660, ext2fs, msdos, jffs2',
+    );
     expect(refusal(() => mount('/none', {}, hostWith(image))).code).to.equal('ENOENT');
   });
 });
