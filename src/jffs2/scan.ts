@@ -51,6 +51,7 @@ import {
   R_NODE_CRC,
   XATTR_SIZE,
   XREF_SIZE,
+  X_DATA_CRC,
   X_NAME_LEN,
   X_NODE_CRC,
   X_VALUE_LEN,
@@ -482,6 +483,14 @@ function jffs2_scan_eraseblock(
           refuse('bad xattr', 'attribute with wrong CRC or length');
           dirty(length);
           break;
+        }
+        if (torn !== null && at + length > torn.from) {
+          const dataLength = nameLength + 1 + e.u16(buf, at + X_VALUE_LEN);
+          if (c.crc(buf, at + XATTR_SIZE, dataLength) !== e.u32(buf, at + X_DATA_CRC)) {
+            refuse('bad xattr', 'attribute in a page that was programmed in part');
+            dirty(length);
+            break;
+          }
         }
         const xid = e.u32(buf, at + X_XID);
         const version = e.u32(buf, at + X_VERSION);
