@@ -73,6 +73,12 @@ export class DiskMountError extends Error {
   }
 }
 
+const HOST_REFUSALS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  EACCES: 'permission denied; it must be readable, and writable unless mounted with ro',
+  EROFS: 'its file system is read-only; mount with ro',
+};
+
 /** @throws DiskMountError; nothing is open or locked then. */
 export function mountDisk(
   kind: DiskFileSystem,
@@ -83,8 +89,11 @@ export function mountDisk(
     return mountImage(kind, options, host);
   } catch (error) {
     if (!(error instanceof NetbsdErrno)) throw error;
-    const text = error.message.replace(`${error.code}: `, '');
     const { image } = options;
+    const { path } = parse_device(image);
+    // As the host words what it refuses.
+    const refusal = error.message.endsWith(`'${path}'`) ? HOST_REFUSALS[error.code] : undefined;
+    const text = refusal ?? error.message.replace(`${error.code}: `, '');
     throw new DiskMountError(error.code, text.includes(image) ? text : `${image}: ${text}`);
   }
 }
