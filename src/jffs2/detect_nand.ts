@@ -12,7 +12,7 @@
  */
 import type { nand_ecc_name } from '../mtd/nand_ecc.js';
 import {
-  NAND_PAGE_SIZES,
+  nand_page_sizes_of,
   type nand_page_size,
   nand_detect_ecc,
   without_oob,
@@ -75,8 +75,10 @@ export function jffs2_detect_nand(bytes: ImageBytes, offset = 0): NandDetection 
 
 /** Without ECC: by the nodes that cross pages. */
 function byNodes(bytes: ImageBytes, offset: number): NandDetection | null {
+  const pages = nand_page_sizes_of(bytes.sizeBytes - offset);
+  if (pages.length === 0) return null;
   const whole = links(bytes, offset, null);
-  for (const page of NAND_PAGE_SIZES) {
+  for (const page of pages) {
     const stripped = links(without_oob(bytes, page, offset), 0, page);
     if (stripped.right < LINKS_MIN || stripped.right * 10 < stripped.checked * 9) continue;
     if (whole.right * 2 > whole.checked) continue;

@@ -30,6 +30,19 @@ export const NAND_PAGE_SIZES: readonly nand_page_size[] = [
   { writesize: 256, oobsize: 8 },
 ];
 
+/** In bytes: flash without OOB is a whole number of these, unless it was cut. */
+const ROUND_BYTES = 64 * 1024;
+
+/**
+ * The page sizes that a file of so many bytes may be dumped with, OOB included. A round length that
+ * is no whole number of such pages is that of flash without OOB; any other may have been cut.
+ */
+export const nand_page_sizes_of = (dumpBytes: number): readonly nand_page_size[] =>
+  NAND_PAGE_SIZES.filter(
+    ({ writesize, oobsize }) =>
+      dumpBytes % ROUND_BYTES !== 0 || dumpBytes % (writesize + oobsize) === 0,
+  );
+
 export interface nand_ecc_evidence extends nand_page_size {
   /** Programmed pages that were looked at, and how many of them have the right ECC. */
   readonly checked: number;
@@ -43,7 +56,7 @@ const PAGES_PER_BLOCK_MIN = 16;
 
 /** @returns null when no page size fits: no OOB, an ECC that is not Hamming's, or a blank dump. */
 export function nand_detect_ecc(bytes: dump_bytes, offset = 0): nand_ecc_evidence | null {
-  for (const { writesize, oobsize } of NAND_PAGE_SIZES) {
+  for (const { writesize, oobsize } of nand_page_sizes_of(bytes.sizeBytes - offset)) {
     const layout = nand_ooblayout_of(writesize, oobsize, hamming_ecc);
     if (layout === null) continue;
     const found = check_pages(bytes, offset, writesize, oobsize, layout);
