@@ -16,7 +16,6 @@ import {
   D_PINO,
   D_VERSION,
   HEADER_SIZE,
-  H_CRC,
   H_TOTLEN,
   H_TYPE,
   INODE_CRC_LENGTH,
@@ -28,11 +27,10 @@ import {
   JFFS2_NODETYPE_INODE,
   JFFS2_NODE_ACCURATE,
   LITTLE_ENDIAN,
-  PAD,
   type Endian,
 } from '../jffs2/medium.js';
 import { firstProgrammed } from '../jffs2/erased.js';
-import { jffs2_detect } from '../jffs2/detect.js';
+import { jffs2_detect, nodeLength } from '../jffs2/detect.js';
 import { crc32_le } from '../lump/crc32.js';
 import { bytesToName } from '../lump/types.js';
 
@@ -52,7 +50,6 @@ export interface CarvedFileSystem {
 
 /** Foreign bytes between two nodes of one file system: about a damaged erase block. */
 const FOREIGN_BYTES_MAX = 256 << 10;
-const NODE_BYTES_MAX = 16 << 20;
 /** Fewer valid nodes than this, cleanmarkers alone, are no file system worth telling. */
 const NODES_MIN = 1;
 
@@ -95,7 +92,7 @@ export function carve(
       continue;
     }
     const endian = first === 0x85 ? LITTLE_ENDIAN : BIG_ENDIAN;
-    const length = endian.u16(dump, at) === JFFS2_MAGIC_BITMASK ? nodeLength(endian, dump, at) : 0;
+    const length = intactLength(endian, dump, at);
     if (length === 0) {
       at++;
       continue;
@@ -113,16 +110,12 @@ export function carve(
   return found;
 }
 
-const header = new Uint8Array(8);
-
 /** The padded length of a node whose header (and node CRC, where it is known) is right; or 0. */
-function nodeLength(e: Endian, dump: Uint8Array, at: number): number {
-  for (let i = 0; i < 8; i++) header[i] = dump[at + i]!;
-  const type = e.u16(dump, at + H_TYPE) | JFFS2_NODE_ACCURATE;
-  e.put16(header, H_TYPE, type);
-  if (crc32_le(0, header, 0, 8) !== e.u32(dump, at + H_CRC)) return 0;
+function intactLength(e: Endian, dump: Uint8Array, at: number): number {
+  const length = nodeLength(e, dump, at);
   const totlen = e.u32(dump, at + H_TOTLEN);
-  if (totlen < HEADER_SIZE || totlen > NODE_BYTES_MAX || at + totlen > dump.length) return 0;
+  if (length === 0 || at + totlen > dump.length) return 0;
+  const type = e.u16(dump, at + H_TYPE) | JFFS2_NODE_ACCURATE;
   const isIntact = e.u16(dump, at + H_TYPE) === type;
   if (type === JFFS2_NODETYPE_INODE && isIntact) {
     if (totlen < INODE_SIZE) return 0;
@@ -132,7 +125,7 @@ function nodeLength(e: Endian, dump: Uint8Array, at: number): number {
     if (totlen < DIRENT_SIZE) return 0;
     if (e.u32(dump, at + D_NODE_CRC) !== crc32_le(0, dump, at, D_NODE_CRC)) return 0;
   }
-  return PAD(totlen);
+  return length;
 }
 
 /** Adds the node to the file system that it continues, or begins a new one. */

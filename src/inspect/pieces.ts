@@ -52,11 +52,11 @@ import {
   X_NAME_LEN,
   X_NODE_CRC,
   X_VALUE_LEN,
+  isUsableName,
 } from '../jffs2/medium.js';
 import { crc32_le } from '../lump/crc32.js';
 import { bytesToName } from '../lump/types.js';
 import type { Flash } from './flash.js';
-import { isUsableName } from './names.js';
 import { summaryEntries, type SummaryEntry } from './summary.js';
 
 /** What is right or wrong about a piece. The words are those of src/jffs2/damage.ts. */

@@ -30,10 +30,10 @@ import {
   jffs2_sum_inode_flash,
   jffs2_sum_xattr_flash,
   jffs2_sum_xref_flash,
+  isUsableName,
 } from '../jffs2/medium.js';
 import { bytesToName } from '../lump/types.js';
 import type { Flash } from './flash.js';
-import { isUsableName } from './names.js';
 
 export interface SummaryEntry {
   readonly type: number;

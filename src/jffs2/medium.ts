@@ -10,6 +10,7 @@
  * All multi-byte fields, CRCs included, are in the image's byte order ({@link Endian}); names and
  * file data are byte strings. Offsets and lengths are in bytes.
  */
+import type { ByteName } from '../lump/types.js';
 
 // ---- constants ----------------------------------------------------------------------------------
 
@@ -74,6 +75,12 @@ export const JFFS2_SUPER_MAGIC = 0x72b6;
 
 /** Rounds up to the 4-byte boundary on which every node starts. */
 export const PAD = (length: number): number => ((length + 3) & ~3) >>> 0;
+
+/** Names that no path can reach, or that would change what a path means. */
+export function isUsableName(name: ByteName): boolean {
+  if (name.length === 0 || name === '.' || name === '..') return false;
+  return !name.includes('\0') && !name.includes('/');
+}
 
 // ---- byte order ---------------------------------------------------------------------------------
 

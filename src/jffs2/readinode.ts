@@ -45,6 +45,7 @@ import {
   JFFS2_NODETYPE_DIRENT,
   JFFS2_NODETYPE_INODE,
   PAD,
+  isUsableName,
 } from './medium.js';
 import {
   INO_STATE_CHECKEDABSENT,
@@ -68,7 +69,6 @@ import {
   type jffs2_sb_info,
   type Ref,
 } from './nodelist.js';
-import { isUsableName } from './scan.js';
 import { jffs2_mark_node_obsolete } from './nodemgmt.js';
 
 /** An inode node while the inode is being read (Linux's jffs2_tmp_dnode_info). */

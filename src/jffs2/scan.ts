@@ -57,6 +57,7 @@ import {
   X_VALUE_LEN,
   X_VERSION,
   X_XID,
+  isUsableName,
 } from './medium.js';
 import {
   ISDIRTY,
@@ -574,12 +575,6 @@ function isDataGood(c: jffs2_sb_info, buf: Uint8Array, at: number, totlen: numbe
 
 function unknownNode(nodetype: number, offset: number, advice: string): string {
   return `node of unknown type 0x${nodetype.toString(16)} at 0x${offset.toString(16)}; ${advice}`;
-}
-
-/** Names that no path can reach, or that would change what a path means. */
-export function isUsableName(name: ByteName): boolean {
-  if (name.length === 0 || name === '.' || name === '..') return false;
-  return !name.includes('\0') && !name.includes('/');
 }
 
 /** The first word of `buf[at … end)`, in steps of four from `at`, that is not erased; or `end`. */

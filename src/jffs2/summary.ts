@@ -35,6 +35,7 @@ import {
   S_SUM_CRC,
   S_SUM_NUM,
   XATTR_SIZE,
+  isUsableName,
 } from './medium.js';
 import {
   jffs2_link_node_ref,
@@ -45,7 +46,6 @@ import {
   type jffs2_sb_info,
 } from './nodelist.js';
 import {
-  isUsableName,
   jffs2_scan_classify_jeb,
   jffs2_scan_add_dirent,
   jffs2_scan_make_ino_cache,
