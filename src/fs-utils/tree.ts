@@ -2,6 +2,7 @@
  * A tree of files as the tools see it: that of an image, or the host's. Each call answers or throws
  * an error with a `code`, as the system call of its name; paths are bytes, see bytes.ts.
  */
+import type { Timespec, UkfsStats } from '../ukfs/index.js';
 import type { ByteText } from './bytes.js';
 
 export const S_IFMT = 0o170000;
@@ -13,35 +14,30 @@ export const S_IFDIR = 0o040000;
 export const S_IFCHR = 0o020000;
 export const S_IFIFO = 0o010000;
 
-export interface Timespec {
-  readonly sec: number;
-  readonly nsec: number;
-}
+export type { Timespec };
 
 /** undefined: it stays as it is. */
 export type NewTime = Timespec | 'now' | undefined;
 
-export interface FileStat {
-  readonly dev: number;
-  readonly ino: number;
-  /** Type and permission bits. */
-  readonly mode: number;
-  readonly nlink: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** See {@link major}. */
-  readonly rdev: number;
-  readonly size: number;
-  readonly blksize: number;
-  /** 512-byte units. */
-  readonly blocks: number;
-  readonly atime: Timespec;
-  readonly mtime: Timespec;
-  readonly ctime: Timespec;
-  readonly birthtime: Timespec;
-  /** BSD's file flags; 0 where there are none. */
-  readonly flags: number;
-}
+/** Without the methods: the host's has the fields only. For `rdev` see {@link major}. */
+export type FileStat = Pick<
+  UkfsStats,
+  | 'dev'
+  | 'ino'
+  | 'mode'
+  | 'nlink'
+  | 'uid'
+  | 'gid'
+  | 'rdev'
+  | 'size'
+  | 'blksize'
+  | 'blocks'
+  | 'atime'
+  | 'mtime'
+  | 'ctime'
+  | 'birthtime'
+  | 'flags'
+>;
 
 export interface Space {
   readonly type: string;
