@@ -18,6 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { deflateSync, inflateSync } from 'node:zlib';
 import { mountJffs2, type MountedJffs2, type MountJffs2Options } from '../src/ukfs/mount_jffs2.js';
 import { Ukfs } from '../src/ukfs/ukfs.js';
+import { median } from './median.js';
 import {
   bytesOf,
   lottery,
@@ -101,12 +102,6 @@ function time<T>(name: string, action: () => T, bytes?: number): T {
   else samples.set(name, [ms]);
   if (bytes !== undefined) sizes.set(name, bytes);
   return result;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 const medianOf = (name: string): number => median(samples.get(name)!);

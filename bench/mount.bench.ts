@@ -27,6 +27,7 @@ import { join } from 'node:path';
 import { jffs2Command, mountInBackground, NO_MOUNTS, umount } from '../test/fuse/server.js';
 import { mountJffs2 } from '../src/ukfs/mount_jffs2.js';
 import { Ukfs } from '../src/ukfs/ukfs.js';
+import { median } from './median.js';
 import { sampleBig, sampleTree, treeDirectories, writeTree } from './material.js';
 
 const quick = process.argv.includes('--quick');
@@ -36,18 +37,19 @@ const CHUNK = 128 << 10;
 /** How many times the library's, or tmpfs's, time the mount may take. */
 const ALLOWED = 1.5;
 
-type Way = 'mount' | 'library' | 'tmpfs';
+const WAYS = ['mount', 'library', 'tmpfs'] as const;
+type Way = (typeof WAYS)[number];
 
 interface Row {
   readonly name: string;
   /** What the mount is measured against. */
-  readonly against: Way | null;
+  readonly against: Way;
   readonly ms: Partial<Record<Way, number[]>>;
 }
 
 const rows = new Map<string, Row>();
 
-function time(name: string, way: Way, against: Way | null, action: () => void): void {
+function time(name: string, way: Way, against: Way, action: () => void): void {
   const start = performance.now();
   action();
   const ms = performance.now() - start;
@@ -58,10 +60,10 @@ function time(name: string, way: Way, against: Way | null, action: () => void): 
   all.push(ms);
 }
 
-function median(values: readonly number[] | undefined): number | undefined {
-  if (!values) return undefined;
-  return [...values].sort((a, b) => a - b)[values.length >> 1];
-}
+const medianOf = (row: Row, way: Way): number | undefined => {
+  const values = row.ms[way];
+  return values && median(values);
+};
 
 const run = (file: string, ...args: readonly string[]): void => {
   execFileSync(file, args, { stdio: ['ignore', 'ignore', 'inherit'] });
@@ -204,22 +206,17 @@ function main(): void {
 function print(): void {
   const cell = (ms: number | undefined): string =>
     (ms === undefined ? '' : ms.toFixed(1)).padStart(10);
-  console.log(
-    `${'ms'.padEnd(44)}${'mount'.padStart(10)}${'library'.padStart(10)}${'tmpfs'.padStart(10)}`,
-  );
+  console.log('ms'.padEnd(44) + WAYS.map((way) => way.padStart(10)).join(''));
   const figures = [...rows.values()].map((row) => {
-    const mount = median(row.ms.mount)!;
-    const beside = row.against === null ? undefined : median(row.ms[row.against]);
-    return { ...row, ratio: beside === undefined ? undefined : mount / beside };
+    return { ...row, ratio: medianOf(row, 'mount')! / medianOf(row, row.against)! };
   });
-  for (const { name, against, ms, ratio } of figures) {
-    const isTarget = /large file (in|out, cold)|ls -lR, warm/.test(name);
-    const verdict = ratio === undefined || !isTarget ? '' : ratio <= ALLOWED ? 'reached' : 'MISSED';
-    const beside = ratio === undefined ? '' : `${ratio.toFixed(2)} of ${against}`;
+  for (const row of figures) {
+    const isTarget = /large file (in|out, cold)|ls -lR, warm/.test(row.name);
+    const verdict = !isTarget ? '' : row.ratio <= ALLOWED ? 'reached' : 'MISSED';
     console.log(
-      name.padEnd(44) +
-        (['mount', 'library', 'tmpfs'] as const).map((way) => cell(median(ms[way]))).join('') +
-        `  ${beside}  ${verdict}`,
+      row.name.padEnd(44) +
+        WAYS.map((way) => cell(medianOf(row, way))).join('') +
+        `  ${row.ratio.toFixed(2)} of ${row.against}  ${verdict}`,
     );
   }
   console.log(JSON.stringify({ bench: 'mount', rounds: ROUNDS, rows: figures }));

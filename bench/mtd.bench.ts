@@ -24,6 +24,7 @@ import { mtd_timing, SERIAL_NOR_TIMING } from '../src/mtd/timing.js';
 import { ascending_programs, write_order_checker } from '../src/mtd/write_order.js';
 import { NodeHost } from '../src/rumpuser/node.js';
 import { Ukfs } from '../src/ukfs/ukfs.js';
+import { median } from './median.js';
 
 const ROUNDS = 7;
 const SIZE = 64 * 1024 * 1024;
@@ -379,8 +380,6 @@ function timed(action: () => void): number {
   action();
   return performance.now() - start;
 }
-
-const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1]!;
 
 function run({ name, operations, before, chip, bare }: bench_case): object {
   const chipMs: number[] = [];

@@ -13,6 +13,7 @@ import { lookup_one, vfs_create, vfs_rename, vfs_unlink } from '../src/dcache/na
 import { vfs_open, vfs_read, vfs_write } from '../src/lump/file.js';
 import { O_RDWR, PAGE_SIZE } from '../src/lump/fs.js';
 import { Fixture } from '../test/lump-vfs/testfs.js';
+import { median } from './median.js';
 
 const ROUNDS = 21;
 const MEGABYTE = 1 << 20;
@@ -173,8 +174,6 @@ function time_ns(act: () => void, operations: number): number {
   act();
   return Number(process.hrtime.bigint() - start) / operations;
 }
-
-const median = (times: number[]): number => times.sort((a, b) => a - b)[times.length >> 1];
 
 const results: { name: string; vfs_ns: number; bare_ns: number | null }[] = [];
 for (const { name, operations, vfs, bare } of [...page_cases(), ...name_cases()]) {
