@@ -62,6 +62,14 @@ flash_umount() {
   umount /mnt || die 'umount /mnt'
 }
 
+# collector_stop: ends the background collector of /mnt and puts all that is buffered on flash; until
+# umount nothing is written there any more unless somebody asks.
+collector_stop() {
+  killall -9 jffs2_gcd_mtd0 || die 'no background collector'
+  while pidof jffs2_gcd_mtd0 > /dev/null; do usleep 10000; done
+  sync
+}
+
 # list_tree DIRECTORY NAME: what the kernel shows below DIRECTORY, as five files $OUT/NAME.*, read
 # by listing.ts. All names are bytes that end with NUL, so no name can confuse the reader.
 list_tree() {

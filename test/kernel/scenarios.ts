@@ -54,7 +54,7 @@ export interface KernelImage {
 
 export interface Recording {
   readonly scenario: Scenario;
-  /** Copied while the file system was mounted and busy with nothing but its own threads. */
+  /** Copied while the file system was mounted, its collector ended and all synced. */
   readonly mounted: KernelImage;
   /** After umount. */
   readonly unmounted: KernelImage;
@@ -206,6 +206,8 @@ function scenarioJob(scenario: Scenario): KernelJob {
       `flash_mount ${scenario.mountOptions ?? ''} || die 'mount of a blank flash'`,
       ...variables,
       '. "$IN/workload.sh"',
+      // A node that the collector is moving would lie half in the write buffer of a NAND chip.
+      'collector_stop',
       `${dump} "$OUT/mounted.image"`,
       'flash_umount',
       `${dump} "$OUT/unmounted.image"`,
