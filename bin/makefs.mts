@@ -7,7 +7,8 @@ import type { FileSystemType, MakeOptionValues } from '../src/makefs/filesystem_
 import { type FsNode, MakefsError } from '../src/makefs/fsnode.js';
 import { FILE_SYSTEM_TYPES } from '../src/makefs/makefs.js';
 import { formatMtree } from '../src/makefs/mtree.js';
-import { failure, makeImage, parseJobs, toBytes, usageOutput } from './make_image.mjs';
+import { toBytes } from './image_output.mjs';
+import { failure, makeImage, parseJobs, usageOutput } from './make_image.mjs';
 import { describe, type ManualSection, version } from './program.mjs';
 
 const NAME = 'makefs';
@@ -89,7 +90,7 @@ export const program = describe(
     ],
     exitStatus: [
       ['0', 'the image is made'],
-      ['1', 'it is not; there is none then'],
+      ['1', 'it is not; what was there stays'],
     ],
     examples: [
       'makefs -t jffs2 -o eraseblock=128KiB,summary flash.jffs2 rootfs',

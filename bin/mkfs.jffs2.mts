@@ -7,7 +7,8 @@ import { nodeZlib } from '../src/rumpuser/node_zlib.js';
 import type { MakeOptionValues } from '../src/makefs/filesystem_type.js';
 import { type FsNode, MakefsError, showPath, walkTree } from '../src/makefs/fsnode.js';
 import { jffs2Type } from '../src/makefs/jffs2.js';
-import { failure, makeImage, optionFlags, parseJobs, toBytes, usageOutput } from './make_image.mjs';
+import { toBytes } from './image_output.mjs';
+import { failure, makeImage, optionFlags, parseJobs, usageOutput } from './make_image.mjs';
 import { describe, version } from './program.mjs';
 
 const NAME = 'mkfs.jffs2';
@@ -52,7 +53,7 @@ function makeProgram(): Command {
     environment: [['SOURCE_DATE_EPOCH', 'seconds since 1970: no time in the image is later']],
     exitStatus: [
       ['0', 'the image is made'],
-      ['1', 'it is not; there is none then'],
+      ['1', 'it is not; what was there stays'],
     ],
     examples: [
       'mkfs.jffs2 -r rootfs -o flash.jffs2 -e 128KiB --pad',

@@ -6,7 +6,8 @@ import { BIG_ENDIAN, type Endian, LITTLE_ENDIAN } from '../src/jffs2/medium.js';
 import { MakefsError } from '../src/makefs/fsnode.js';
 import { parseCleanmarker, parseEraseSize } from '../src/makefs/jffs2_options.js';
 import { addSummaries } from '../src/makefs/jffs2_sum.js';
-import { failure, ImageOutput, usageOutput } from './make_image.mjs';
+import { ImageOutput } from './image_output.mjs';
+import { failure, usageOutput } from './make_image.mjs';
 import { describe, version } from './program.mjs';
 
 const NAME = 'sumtool';
@@ -39,7 +40,7 @@ export const program = describe(
     ],
     exitStatus: [
       ['0', 'the image is made'],
-      ['1', 'it is not; there is none then'],
+      ['1', 'it is not; what was there stays'],
     ],
     examples: ['sumtool -i flash.jffs2 -o summed.jffs2 -e 128KiB -p'],
     seeAlso: ['mkfs.jffs2(1)', 'flash_inspect(1)'],
@@ -58,17 +59,17 @@ interface Options {
   verbose?: true;
 }
 
-export function main(): number {
+export async function main(): Promise<number> {
   try {
     program.parse();
-    return run(program.opts<Options>());
+    return await run(program.opts<Options>());
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 1;
     return failure(NAME, error);
   }
 }
 
-function run(options: Options): number {
+async function run(options: Options): Promise<number> {
   const say = (line: string): void => {
     process.stderr.write(`${NAME}: ${line}\n`);
   };
@@ -102,7 +103,7 @@ function run(options: Options): number {
         : 0,
       pad: options.pad === true,
     });
-    output.close();
+    await output.close();
     if (report.damaged > 0) say(`${report.damaged} damaged nodes are left out`);
     if (report.unknown > 0) say(`${report.unknown} nodes of unknown types are left out`);
     if (options.verbose) {

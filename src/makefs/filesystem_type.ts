@@ -44,10 +44,14 @@ export interface MakeServices {
   readonly workers: number;
   startWorkers(count: number, module: string, data: unknown, portable: boolean): void;
   readFile(path: string): Uint8Array;
-  /** Bytes of file data done, of all. */
-  progress(doneBytes: number, allBytes: number): void;
   /** A line for the user that is no error. */
   note(line: string): void;
+}
+
+/** How far it is: bytes of file data. */
+export interface MakeProgress {
+  readonly doneBytes: number;
+  readonly allBytes: number;
 }
 
 export interface MakeReport {
@@ -64,6 +68,14 @@ export interface FileSystemType {
   readonly options: readonly MakeOption[];
   /** Whether extended attributes will be asked of the tree. @throws MakefsError bad options */
   wantsXattrs(options: MakeOptionValues): boolean;
-  /** @throws MakefsError the tree or the options do not go with this type; HostError */
-  make(tree: FsNode, image: ImageFile, request: MakeRequest, host: MakeServices): MakeReport;
+  /**
+   * Works in steps of some milliseconds, so that who runs it can show progress, and can stop it.
+   * @throws MakefsError the tree or the options do not go with this type; HostError
+   */
+  make(
+    tree: FsNode,
+    image: ImageFile,
+    request: MakeRequest,
+    host: MakeServices,
+  ): Generator<MakeProgress, MakeReport, undefined>;
 }

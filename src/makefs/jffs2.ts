@@ -25,6 +25,7 @@ import { applyDeviceTable } from './device_table.js';
 import type {
   FileSystemType,
   ImageFile,
+  MakeProgress,
   MakeReport,
   MakeRequest,
   MakeServices,
@@ -123,7 +124,7 @@ class Jffs2Maker {
     );
   }
 
-  make(): MakeReport {
+  *make(): Generator<MakeProgress, MakeReport, undefined> {
     const { tree, settings, request, host } = this;
     squash(tree, settings);
     for (const file of settings.deviceTables) {
@@ -146,11 +147,10 @@ class Jffs2Maker {
     this.bytesAll = dataBytes(tree);
     const reader = this.readPages(steps);
     try {
-      for (const step of steps) this.write(step, reader);
+      for (const step of steps) yield* this.write(step, reader);
     } finally {
       reader.stop();
     }
-    host.progress(this.bytesAll, this.bytesAll);
     this.pad();
     this.sayWhere();
     return { sizeBytes: this.flash.sizeBytes, statistics: this.statistics(reader) };
@@ -208,7 +208,7 @@ class Jffs2Maker {
     );
   }
 
-  private write(step: Step, reader: PageReader): void {
+  private *write(step: Step, reader: PageReader): Generator<MakeProgress, void, undefined> {
     const { node, ino, parentIno } = step;
     const { inode } = node;
     if (step.dirent) {
@@ -218,11 +218,15 @@ class Jffs2Maker {
       this.nodes++;
     }
     if (!step.first) return;
-    this.writeInode(ino, inode, reader);
+    yield* this.writeInode(ino, inode, reader);
     for (const attribute of this.xattrs.get(inode)!) this.writeXattr(ino, attribute);
   }
 
-  private writeInode(ino: number, inode: FsInode, reader: PageReader): void {
+  private *writeInode(
+    ino: number,
+    inode: FsInode,
+    reader: PageReader,
+  ): Generator<MakeProgress, void, undefined> {
     const facts: InodeFacts = {
       ino,
       mode: inode.mode,
@@ -236,7 +240,7 @@ class Jffs2Maker {
       case S_IFREG:
         if (inode.contents !== null) {
           const isize = inode.contents.sizeBytes;
-          this.writeFile({ ...facts, isize }, reader);
+          yield* this.writeFile({ ...facts, isize }, reader);
           return;
         }
         break;
@@ -265,7 +269,10 @@ class Jffs2Maker {
     this.nodes++;
   }
 
-  private writeFile(facts: InodeFacts, reader: PageReader): void {
+  private *writeFile(
+    facts: InodeFacts,
+    reader: PageReader,
+  ): Generator<MakeProgress, void, undefined> {
     // Zeros in whole pages become holes, one node for all that lie together.
     let hole = 0;
     for (let offset = 0; offset < facts.isize; ) {
@@ -280,7 +287,7 @@ class Jffs2Maker {
       offset += page.length;
       this.bytesDone += page.length;
       if (this.pagesDone++ % PAGES_PER_PROGRESS === 0) {
-        this.host.progress(this.bytesDone, this.bytesAll);
+        yield { doneBytes: this.bytesDone, allBytes: this.bytesAll };
       }
     }
     this.writeHole(facts, facts.isize - hole, hole);

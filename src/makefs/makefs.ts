@@ -6,13 +6,7 @@ import type { HostSource } from '../rumpuser/host_source.js';
 import { S_IFDIR, S_IFMT } from '../lump/fs.js';
 import { type ByteName, bytesToName } from '../lump/types.js';
 import { applySpec, emptyRoot } from './apply_spec.js';
-import type {
-  FileSystemType,
-  ImageFile,
-  MakeReport,
-  MakeRequest,
-  MakeServices,
-} from './filesystem_type.js';
+import type { FileSystemType, MakeServices } from './filesystem_type.js';
 import type { FsNode } from './fsnode.js';
 import { jffs2Type } from './jffs2.js';
 import { type MtreeEntry, parseMtree } from './mtree.js';
@@ -33,8 +27,8 @@ export interface SourceRequest {
   readonly replace: boolean;
   /** Where passwd (or master.passwd) and group are; default /etc. */
   readonly userDatabase: string;
-  /** Of the image, should it lie in a source; as HostSourceStat has it. */
-  readonly imageIdentity: string | undefined;
+  /** Files to leave out: the image, should it lie in a source. Keys as HostSourceStat has them. */
+  readonly leaveOut: ReadonlyMap<string, string>;
   readonly xattrs: boolean;
   readonly nowSec: number;
 }
@@ -60,7 +54,7 @@ export function readSources(
       : readDirectories(tree, directories, {
           xattrs: request.xattrs,
           replace: request.replace,
-          ...(request.imageIdentity === undefined ? {} : { leaveOut: request.imageIdentity }),
+          leaveOut: request.leaveOut,
           note: (line) => host.note(line),
         });
   if (specs.length === 0) return root;
@@ -72,17 +66,6 @@ export function readSources(
     contents: (path) => contentsOfFile(tree, path),
   });
   return root;
-}
-
-/** Phases 3 and 4. @throws MakefsError */
-export function makeFileSystem(
-  type: FileSystemType,
-  tree: FsNode,
-  image: ImageFile,
-  request: MakeRequest,
-  host: MakeServices,
-): MakeReport {
-  return type.make(tree, image, request, host);
 }
 
 function isFile(tree: HostSource, path: ByteName): boolean {

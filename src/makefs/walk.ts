@@ -18,8 +18,8 @@ export interface WalkOptions {
   readonly xattrs: boolean;
   /** A directory may hold what an earlier one has, too: the later one wins. */
   readonly replace: boolean;
-  /** A file to leave out: the image itself, should it lie in the tree. */
-  readonly leaveOut?: string;
+  /** Files to leave out: what each is, by identity. */
+  readonly leaveOut: ReadonlyMap<string, string>;
   /** Called for what is left out. */
   readonly note: (line: string) => void;
 }
@@ -64,8 +64,9 @@ class Walker {
     for (const name of read(() => this.host.list(directory)).sort()) {
       const path = `${directory}/${name}`;
       const stat = read(() => this.host.lstat(path));
-      if (stat.identity === this.options.leaveOut && (stat.mode & S_IFMT) === S_IFREG) {
-        this.options.note(`${showPath(path)} is the image; it is left out`);
+      const known = this.options.leaveOut.get(stat.identity);
+      if (known !== undefined && (stat.mode & S_IFMT) === S_IFREG) {
+        this.options.note(`${showPath(path)} is ${known}; it is left out`);
         continue;
       }
       const before = node.child(name);

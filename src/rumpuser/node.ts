@@ -1,9 +1,9 @@
 /** The real host: Node on an operating system. */
 import { randomFillSync } from 'node:crypto';
 import * as fs from 'node:fs';
-import * as path from 'node:path';
 import * as zlib from 'node:zlib';
 import { lockFile } from './node_lock.js';
+import { NewFile } from './node_new_file.js';
 import { nodeZlib } from './node_zlib.js';
 import {
   type HostCodecs,
@@ -161,7 +161,6 @@ export class NodeHost implements Rumpuser {
   private codecsMade: HostCodecs | undefined;
   private wallOffsetMs = performance.timeOrigin;
   private cancelIdle: (() => void) | null = null;
-  private replaced = 0;
 
   constructor(options: NodeHostOptions = {}) {
     this.consoleSink = options.console ?? ((_level, line) => process.stderr.write(`${line}\n`));
@@ -238,28 +237,21 @@ export class NodeHost implements Rumpuser {
     });
   }
 
-  /** A new file beside it, made durable, then renamed over it. Symlinks are followed. */
+  /** A device or a pipe is written to, anything else replaced by a new file. */
   replaceFile(filePath: string, bytes: Uint8Array): void {
     host(filePath, () => {
-      const had = fs.statSync(filePath, { throwIfNoEntry: false });
-      const target = had === undefined ? filePath : fs.realpathSync(filePath);
-      const directory = path.dirname(target);
-      const name = `.${path.basename(target)}.${process.pid}.${this.replaced++}.new`;
-      const fresh = path.join(directory, name);
-      const fd = fs.openSync(fresh, 'wx', had === undefined ? 0o666 : had.mode & 0o777);
+      if (fs.statSync(filePath, { throwIfNoEntry: false })?.isFile() === false) {
+        fs.writeFileSync(filePath, bytes);
+        return;
+      }
+      const file = new NewFile(filePath);
       try {
-        try {
-          fs.writeFileSync(fd, bytes);
-          fs.fsyncSync(fd);
-        } finally {
-          fs.closeSync(fd);
-        }
-        fs.renameSync(fresh, target);
+        fs.writeFileSync(file.fd, bytes);
       } catch (error) {
-        fs.rmSync(fresh, { force: true });
+        file.abandon();
         throw error;
       }
-      syncDirectory(directory);
+      file.commit(true);
     });
   }
 
@@ -291,16 +283,5 @@ export class NodeHost implements Rumpuser {
       const timeout = setTimeout(run, Math.min(Math.ceil(delayMs), TIMEOUT_MS_MAX)).unref();
       this.cancelIdle = () => clearTimeout(timeout);
     }
-  }
-}
-
-/** Makes a rename durable. Windows has no such call, and needs none. */
-function syncDirectory(directory: string): void {
-  if (process.platform === 'win32') return;
-  const fd = fs.openSync(directory, 'r');
-  try {
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
   }
 }

@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
-  existsSync,
   linkSync,
   lchownSync,
   mkdirSync,
@@ -263,7 +262,7 @@ describe('makefs: hostile source trees', () => {
         [['-t', 'jffs2', '-B', 'pdp', 'x', source], /-B pdp: expected little, /],
         [
           ['-t', 'jffs2', join(folder, 'no/image'), source],
-          /ENOENT: no such file or directory, open/,
+          /no\/image: no such file or directory\n$/,
         ],
       ] as const) {
         const { status, stderr } = run('makefs', words);
@@ -272,18 +271,6 @@ describe('makefs: hostile source trees', () => {
       }
       const epoch = { SOURCE_DATE_EPOCH: 'today' };
       expect(run('makefs', args, epoch).stderr).to.match(/SOURCE_DATE_EPOCH is "today"/);
-    });
-
-    it('a failure in the middle removes the image, one before leaves the old', () => {
-      writeFileSync(join(source, 'noise'), noise(200_000));
-      writeFileSync(image(), 'old');
-      const args = ['-t', 'jffs2', image(), source];
-      expect(run('makefs', ['-S512', '-m', '64k', ...args]).status).to.equal(1);
-      expect(existsSync(image())).to.equal(false);
-      writeFileSync(image(), 'old');
-      symlinkSync('x'.repeat(300), join(source, 'link'));
-      expect(run('makefs', args).stderr).to.match(/a symlink of 300 bytes/);
-      expect(readFileSync(image(), 'utf8')).to.equal('old');
     });
   });
 

@@ -52,7 +52,7 @@ export function make(sources: readonly string[], wanted: MakeOptions = {}): Made
       exclude: false,
       replace: false,
       userDatabase: '/etc',
-      imageIdentity: undefined,
+      leaveOut: new Map(),
       xattrs: jffs2Type.wantsXattrs(options),
       nowSec,
       ...wanted.source,
@@ -60,7 +60,7 @@ export function make(sources: readonly string[], wanted: MakeOptions = {}): Made
     { readFile, note },
   );
   const image = new GrowableBytes(new Uint8Array(0));
-  const report = jffs2Type.make(
+  const steps = jffs2Type.make(
     tree,
     { write: (buffer, at, length, position) => image.write(buffer, at, length, position) },
     {
@@ -78,11 +78,12 @@ export function make(sources: readonly string[], wanted: MakeOptions = {}): Made
       startWorkers: (count, module, data, portable) =>
         nodeWorkers.start(count, module, data, portable),
       readFile,
-      progress: () => {},
       note,
     },
   );
-  return { bytes: image.view(), report, notes, tree };
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return { bytes: image.view(), report: step.value, notes, tree };
 }
 
 /** What lump's own driver finds in an image. */

@@ -1,0 +1,148 @@
+/**
+ * The file that an image goes into. A regular file that begins with the image is made beside its
+ * name and renamed when it is whole: until then what was there stays, and a run that is stopped
+ * leaves nothing. Devices, pipes, and files of which the image is but a part are written in place.
+ */
+import { closeSync, constants, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { MakefsError } from '../src/makefs/fsnode.js';
+import { NewFile, unfinished } from '../src/rumpuser/node_new_file.js';
+import { nodeSource } from '../src/rumpuser/node_source.js';
+
+const STDOUT = 1;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Paths from the command line, as bytes: what is no UTF-8 there Node has replaced already. */
+export const toBytes = (path: string): string => Buffer.from(path).toString('latin1');
+
+/** Signals are seen, and the file removed, when the event loop turns: see {@link turn}. */
+export class ImageOutput {
+  private readonly path: string;
+  private readonly offset: number;
+  /** What is to be renamed at the end. */
+  private file: NewFile | null = null;
+  /** Made by us, in place. */
+  private isMade = false;
+  private fd = -1;
+  private position = 0;
+  private readonly onSignal = (signal: NodeJS.Signals): void => {
+    this.abandon();
+    process.kill(process.pid, signal);
+  };
+
+  constructor(path: string, offset: number) {
+    this.path = path;
+    this.offset = offset;
+    if (path === '-' && offset > 0) {
+      throw new MakefsError('an offset needs a file, not standard output');
+    }
+  }
+
+  /** What of us may lie in the tree that is packed, by identity, as HostSourceStat has it. */
+  traces(): Map<string, string> {
+    const found = new Map<string, string>();
+    if (this.path === '-') return found;
+    const add = (path: string, what: string): void => {
+      try {
+        found.set(nodeSource.stat(toBytes(path)).identity, what);
+      } catch {
+        // It is not there, or not any more.
+      }
+    };
+    for (const path of unfinished(this.path)) add(path, 'part of an image that is not finished');
+    add(this.path, 'the image');
+    return found;
+  }
+
+  /** Opens the file with the first call: as long as the source is found wanting, nothing is made. */
+  write(buffer: Uint8Array, bufferOffset: number, length: number, position: number): void {
+    this.open();
+    const sequential = this.path === '-';
+    if (sequential && position !== this.position) {
+      throw new MakefsError('this type of file system cannot be written to standard output');
+    }
+    for (let done = 0; done < length; ) {
+      const at = sequential ? null : this.offset + position + done;
+      try {
+        done += writeSync(this.fd, buffer, bufferOffset + done, length - done, at);
+      } catch (error) {
+        // A pipe whose other end is slow, and which somebody set to not waiting.
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw this.failed(error);
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+      }
+    }
+    this.position = position + length;
+  }
+
+  /** The image is whole. @throws MakefsError */
+  async close(): Promise<void> {
+    this.open();
+    await turn();
+    try {
+      if (this.file !== null) this.file.commit(false);
+      else if (this.path !== '-') closeSync(this.fd);
+    } catch (error) {
+      throw this.failed(error);
+    } finally {
+      this.forget();
+    }
+  }
+
+  /** Half an image is worse than none. */
+  abandon(): void {
+    if (this.fd < 0) return;
+    this.forget();
+    if (this.file !== null) this.file.abandon();
+    else if (this.path !== '-') {
+      closeSync(this.fd);
+      if (this.isMade) rmSync(this.path);
+    }
+  }
+
+  private open(): void {
+    if (this.fd >= 0) return;
+    if (this.path === '-') this.fd = STDOUT;
+    else {
+      try {
+        this.fd = this.openPath();
+      } catch (error) {
+        throw this.failed(error);
+      }
+    }
+    if (this.file === null && !this.isMade) return;
+    for (const signal of SIGNALS) process.on(signal, this.onSignal);
+  }
+
+  private openPath(): number {
+    const { path, offset } = this;
+    const had = statSync(path, { throwIfNoEntry: false });
+    if (had?.isFile() !== false && offset === 0) {
+      try {
+        this.file = new NewFile(path);
+        return this.file.fd;
+      } catch (error) {
+        // A file that we may write in a directory that we may not.
+        const { code = '' } = error as NodeJS.ErrnoException;
+        if (had === undefined || !['EACCES', 'EPERM', 'EROFS'].includes(code)) throw error;
+      }
+    }
+    const { O_RDWR, O_CREAT, O_WRONLY, O_TRUNC } = constants;
+    this.isMade = had === undefined;
+    if (had?.isFile() === false) return openSync(path, O_WRONLY);
+    return openSync(path, O_RDWR | O_CREAT | (offset === 0 ? O_TRUNC : 0), 0o666);
+  }
+
+  private forget(): void {
+    this.fd = -1;
+    for (const signal of SIGNALS) process.off(signal, this.onSignal);
+  }
+
+  private failed(error: unknown): unknown {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) return error;
+    const reason = message.replace(/^[A-Z0-9]+: /, '').replace(/, \w+( '.*')?$/s, '');
+    return new MakefsError(`${this.path === '-' ? 'standard output' : this.path}: ${reason}`);
+  }
+}
+
+/** Lets signals in. */
+export const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
