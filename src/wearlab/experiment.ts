@@ -1,0 +1,295 @@
+/**
+ * An experiment as data: which chip, which file system on it, what is done to it, when it ends.
+ * YAML or JSON; {@link EXPERIMENT_SCHEMA} is the contract, and what it says is checked before
+ * anything runs. Sizes are bytes, or text as "64 MiB".
+ *
+ * {@link parseExperiment} fills in what was left out, so that all who read an {@link Experiment}
+ * find every field there.
+ */
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import { parseDocument } from 'yaml';
+import { Errno } from '../lump/errno.js';
+import { nand_decode_id } from '../mtd/nand_ids.js';
+import { EXPERIMENT_SCHEMA } from './schema.js';
+
+/** What is wrong with an experiment: a message for a person, with the place. */
+export class ExperimentError extends Error {
+  override readonly name = 'ExperimentError';
+}
+
+export interface ChipSpec {
+  readonly kind: 'nor' | 'nand';
+  /** NAND: id bytes in hex, as "20a20015", for the sizes that are not given; or ''. */
+  readonly id: string;
+  /** Bytes of the chip (OOB not counted), of an erase block; NAND: of a page and of its OOB. */
+  readonly size: number;
+  readonly erasesize: number;
+  readonly writesize: number;
+  readonly oobsize: number;
+  readonly endurance: EnduranceSpec | null;
+  /** Null: a typical chip's, see timing_of in src/mtd/timing.ts. */
+  readonly timing: TimingSpec | null;
+}
+
+export interface TimingSpec {
+  readonly read_unit_us: number;
+  readonly read_byte_us: number;
+  readonly program_unit_us: number;
+  readonly program_byte_us: number;
+  readonly erase_block_us: number;
+}
+
+/** How many erases each block survives: drawn from a distribution, by the run's seed. */
+export interface EnduranceSpec {
+  /** Mean, erases per block. */
+  readonly cycles: number;
+  /** Standard deviation, as a share of the mean. */
+  readonly spread: number;
+  readonly distribution: 'normal' | 'lognormal' | 'weibull';
+  /** Share of the blocks that fail while they are programmed, not while they are erased. */
+  readonly program_failures: number;
+  /** Reads of a block since its erase after which it cannot be corrected any more; 0: never. */
+  readonly read_disturb: number;
+  /** Days after which what was programmed cannot be corrected any more; 0: never. */
+  readonly retention_days: number;
+}
+
+export interface FileSystemSpec {
+  /** Codec or mode, as jffs2's mount option. */
+  readonly compr: string;
+  /** Write erase block summaries. */
+  readonly summary: boolean;
+  /** As Linux 6.1: its collector reserves a node's length where its summary entry's is meant. */
+  readonly linux_summary_quirk: boolean;
+  /** The device stops and starts again each time so many host bytes were written; 0: never. */
+  readonly restart_every: number;
+}
+
+export interface ClockSpec {
+  /** 'modelled': ticks come from the chip's own times. 'frozen': no tick ever, for comparison. */
+  readonly model: 'modelled' | 'frozen';
+  /** Ticks per second. */
+  readonly hz: 100 | 250 | 1000;
+}
+
+/** What files hold: how far their pages can be compressed. */
+export interface DataSpec {
+  /** Compressed by plain size, mean over pages; 1 cannot be compressed. */
+  readonly ratio: number;
+  /** Half the width of the range in which pages differ. */
+  readonly spread: number;
+}
+
+/** Files that are written before the workload starts, and never again. */
+export interface FillSpec {
+  /** Share of the chip that they take, plain bytes by chip size. */
+  readonly static: number;
+  readonly filesize: number;
+}
+
+/** One generator; several take turns, by weight. */
+export interface WorkloadSpec {
+  readonly type:
+    | 'overwrite'
+    | 'hot_cold'
+    | 'zipf'
+    | 'append_log'
+    | 'rotate'
+    | 'copy_delete'
+    | 'trace';
+  readonly weight: number;
+  /** Modelled pause after each operation, ms: the device sleeps, its background threads do not. */
+  readonly pause_ms: number;
+  /** fsync after so many operations; 0: never. */
+  readonly fsync_every: number;
+  /** Files in the working set, and bytes of each. */
+  readonly files: number;
+  readonly filesize: number;
+  /** Bytes written at once. */
+  readonly io: number;
+  /** hot_cold: share of the files that are hot, and share of the writes that they get. */
+  readonly hot_files: number;
+  readonly hot_writes: number;
+  /** zipf: exponent. */
+  readonly exponent: number;
+  /** rotate: how many old logs are kept. */
+  readonly keep: number;
+  /** overwrite, hot_cold, zipf: replace whole files by new ones that are renamed over them. */
+  readonly replace: boolean;
+  /** trace: file of operations, relative to the experiment's. */
+  readonly trace: string;
+}
+
+export interface PolicySpec {
+  /** A name that `wear_lab list` shows, or 'module'. */
+  readonly name: string;
+  /** 'module': path of an ES module, relative to the experiment's file. */
+  readonly module: string;
+  /** The policy's own parameters. */
+  readonly options: Readonly<Record<string, number>>;
+}
+
+/** The run ends when one of these is reached. */
+export interface StopSpec {
+  readonly host_bytes: number | null;
+  readonly operations: number | null;
+  readonly erases: number | null;
+  readonly device_days: number | null;
+  /** Blocks gone bad; a share of all blocks gone bad. */
+  readonly bad_blocks: number | null;
+  readonly bad_share: number | null;
+}
+
+export interface Experiment {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly chip: ChipSpec;
+  readonly filesystem: FileSystemSpec;
+  readonly clock: ClockSpec;
+  readonly data: DataSpec;
+  readonly fill: FillSpec;
+  readonly workload: readonly WorkloadSpec[];
+  readonly policy: PolicySpec;
+  readonly stop: StopSpec;
+  readonly seeds: readonly number[];
+  readonly fidelity: 'full' | 'fast';
+  /** Samples that a whole run gives. */
+  readonly samples: number;
+  /** Dotted path of a field → values that a sweep gives it, all combinations. */
+  readonly sweep: Readonly<Record<string, readonly unknown[]>>;
+}
+
+let validate: ReturnType<Ajv2020['compile']> | null = null;
+
+/**
+ * Reads an experiment: YAML, of which JSON is a part.
+ * @param name the experiment's, unless it says another; files: theirs without the ending.
+ * @throws ExperimentError
+ */
+export function parseExperiment(text: string, name: string): Experiment {
+  const document = parseDocument(text, { prettyErrors: true });
+  const [error] = document.errors;
+  if (error) throw new ExperimentError(`${name}: ${error.message}`);
+  return checkExperiment(document.toJS(), name);
+}
+
+/**
+ * The same for what is already an object, as a sweep makes it by changing fields. What comes out
+ * goes in again unchanged.
+ * @throws ExperimentError
+ */
+export function checkExperiment(value: unknown, name: string): Experiment {
+  validate ??= new Ajv2020({
+    allErrors: true,
+    useDefaults: true,
+    strict: true,
+    allowUnionTypes: true,
+    strictRequired: false,
+  }).compile(EXPERIMENT_SCHEMA);
+  const given = structuredClone(value) as Record<string, unknown>;
+  if (!validate(given)) {
+    const lines = new Set((validate.errors ?? []).map(explain));
+    throw new ExperimentError(`${name}: ${[...lines].join('; ')}`);
+  }
+  const experiment = sizesToNumbers(given) as unknown as Experiment & { name?: string };
+  const filled = {
+    ...experiment,
+    name: experiment.name ?? name,
+    title: experiment.title || (experiment.name ?? name),
+    chip: withId(experiment.chip, name),
+  };
+  checkSense(filled);
+  return filled;
+}
+
+function explain({ instancePath, message, params }: ErrorObject): string {
+  const where = instancePath === '' ? 'the experiment' : instancePath.slice(1).replaceAll('/', '.');
+  const { additionalProperty, allowedValues } = params as {
+    additionalProperty?: string;
+    allowedValues?: unknown[];
+  };
+  if (additionalProperty !== undefined) return `${where}: unknown field "${additionalProperty}"`;
+  if (allowedValues) return `${where}: must be one of ${allowedValues.join(', ')}`;
+  return `${where}: ${message}`;
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  B: 1,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+};
+/** Fields of a size; the schema lets text through there only. */
+const SIZES = new Set(['size', 'erasesize', 'filesize', 'io', 'host_bytes', 'restart_every']);
+
+function sizesToNumbers(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sizesToNumbers);
+  if (typeof value !== 'object' || value === null) return value;
+  const result: Record<string, unknown> = {};
+  for (const [key, field] of Object.entries(value)) {
+    const match =
+      SIZES.has(key) && typeof field === 'string' ? /^([\d.]+) *([KMGT]iB|B)$/.exec(field) : null;
+    result[key] = match
+      ? Math.round(Number(match[1]) * UNITS[match[2]!]!)
+      : key === 'sweep'
+        ? field
+        : sizesToNumbers(field);
+  }
+  return result;
+}
+
+/** The sizes that the id bytes say, where none are given. @throws ExperimentError */
+function withId(chip: ChipSpec, name: string): ChipSpec {
+  if (chip.kind === 'nor') return { ...chip, writesize: 1, oobsize: 0 };
+  if (chip.id === '') return chip;
+  try {
+    const bytes = (chip.id.match(/../g) ?? []).map((byte) => Number.parseInt(byte, 16));
+    const { size, erasesize, writesize, oobsize } = nand_decode_id(bytes);
+    return {
+      ...chip,
+      size: chip.size || size,
+      erasesize: chip.erasesize || erasesize,
+      writesize: chip.writesize || writesize,
+      oobsize: chip.oobsize || oobsize,
+    };
+  } catch (error) {
+    if (error instanceof Errno) throw new ExperimentError(`${name}: chip.id: ${error.message}`);
+    throw error;
+  }
+}
+
+/** What a schema cannot say. @throws ExperimentError */
+function checkSense({ name, chip, stop, fill, workload, policy }: Experiment): void {
+  const fail = (where: string, why: string): never => {
+    throw new ExperimentError(`${name}: ${where}: ${why}`);
+  };
+  if (chip.erasesize < 4096) fail('chip.erasesize', `erase blocks of ${chip.erasesize} bytes`);
+  if (chip.size === 0 || chip.size % chip.erasesize !== 0) {
+    fail('chip.size', `${chip.size} bytes are no whole blocks of ${chip.erasesize}`);
+  }
+  if (chip.kind === 'nand') {
+    if (chip.writesize < 256 || chip.erasesize % chip.writesize !== 0) {
+      fail('chip.writesize', `pages of ${chip.writesize} do not fill blocks of ${chip.erasesize}`);
+    }
+  }
+  if (Object.values(stop).every((limit) => limit === null)) {
+    fail('stop', 'give at least one condition, or the run never ends');
+  }
+  const wears = stop.bad_blocks !== null || stop.bad_share !== null;
+  const others = [stop.host_bytes, stop.operations, stop.erases, stop.device_days];
+  if (wears && chip.endurance === null && others.every((limit) => limit === null)) {
+    fail('stop', 'blocks go bad only where chip.endurance is given');
+  }
+  if (fill.static > 0 && fill.static * chip.size < fill.filesize) {
+    fail('fill.filesize', 'one file is more than all static data');
+  }
+  for (const [n, one] of workload.entries()) {
+    if (one.type === 'trace' && one.trace === '') fail(`workload.${n}.trace`, 'which file?');
+    if (one.io > one.filesize && one.type !== 'append_log') {
+      fail(`workload.${n}.io`, `writes of ${one.io} bytes to files of ${one.filesize}`);
+    }
+  }
+  if (policy.name === 'module' && policy.module === '') fail('policy.module', 'which file?');
+}
