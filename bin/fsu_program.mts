@@ -2,7 +2,7 @@
  * What all fsu_ programs share: `fsu_NAME [-fv] [-o options] [-t type] image words`, where the
  * image may be a name of ~/.fsurc, or stand in FSU_DEVICE; mounting it, and the end.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
@@ -12,6 +12,7 @@ import {
   ImageTree,
   Output,
   OutputError,
+  ToolError,
   commandLine,
   commandOf,
   confirm,
@@ -21,6 +22,8 @@ import {
   standardInput,
   writeAll,
   type ByteText,
+  type OpenedTree,
+  type SecondImage,
   type Session,
   type Tool,
 } from '../src/fs-utils/index.js';
@@ -163,15 +166,19 @@ function aliasOf(name: ByteText): Omit<ImageWords, 'rest' | 'verbose'> | undefin
   return undefined;
 }
 
+interface MountWords extends Pick<ImageWords, 'image' | 'type' | 'options' | 'verbose'> {
+  readonly writes: boolean | 'if possible';
+}
+
 /** @throws MountError, MountOptionError */
-function mountImage(words: ImageWords, tool: Tool, say: (line: string) => void): MountedImage {
+function mountImage(words: MountWords, say: (line: string) => void): MountedImage {
   const { fileSystem, readOnly, session } = parseMountOptions(words.options, JFFS2_MOUNT_OPTIONS);
   const host = new NodeHost({
     console: (level, line) => {
       if (words.verbose || level <= LOGLEVEL_ERR) say(line);
     },
   });
-  const writes = typeof tool.writes === 'function' ? tool.writes(words.rest) : tool.writes;
+  const { writes } = words;
   const options: MountOptions = {
     ...(fileSystem as MountOptions),
     readOnly: readOnly || writes === false,
@@ -188,6 +195,39 @@ function mountImage(words: ImageWords, tool: Tool, say: (line: string) => void):
     throw new MountError('EROFS', `${decode(words.image)}: it can only be read: ${why.join('; ')}`);
   }
   return mounted;
+}
+
+/** A directory of the host is its tree; anything else is mounted. @throws ToolError */
+function openSecond(
+  name: ByteText,
+  { type, options, writes }: SecondImage,
+  verbose: boolean,
+  say: (line: string) => void,
+): OpenedTree {
+  if (type === undefined && isHostDirectory(name)) {
+    return { tree: new HostTree(name), close: () => {} };
+  }
+  try {
+    const words = { image: name, type, options: options === undefined ? [] : [options], verbose };
+    const mounted = mountImage({ ...words, writes }, say);
+    return { tree: new ImageTree(mounted.ukfs), close: () => unmount(mounted) };
+  } catch (error) {
+    if (!(error instanceof MountError || error instanceof MountOptionError)) throw error;
+    throw new ToolError(encode(error.message), EXIT_USAGE);
+  }
+}
+
+const isHostDirectory = (name: ByteText): boolean =>
+  statSync(Buffer.from(name, 'latin1'), { throwIfNoEntry: false })?.isDirectory() === true;
+
+/** @throws ToolError */
+function unmount(mounted: MountedImage): void {
+  try {
+    mounted.unmount();
+  } catch (error) {
+    if (!(error instanceof MountError)) throw error;
+    throw new ToolError(`${encode(error.message)}; what was written last may be missing`);
+  }
 }
 
 async function run(tool: Tool, program: Command): Promise<number> {
@@ -214,12 +254,14 @@ async function run(tool: Tool, program: Command): Promise<number> {
     program.outputHelp();
     return 0;
   }
+  const say = (line: string): void => {
+    err.write(`${name}: ${encode(line)}\n`);
+    err.flush();
+  };
   let mounted: MountedImage;
   try {
-    mounted = mountImage(words, tool, (line) => {
-      err.write(`${name}: ${encode(line)}\n`);
-      err.flush();
-    });
+    const writes = typeof tool.writes === 'function' ? tool.writes(words.rest) : tool.writes;
+    mounted = mountImage({ ...words, writes }, say);
   } catch (error) {
     if (!(error instanceof MountError || error instanceof MountOptionError)) throw error;
     return complain(encode(error.message));
@@ -237,6 +279,7 @@ async function run(tool: Tool, program: Command): Promise<number> {
     umask: process.umask(),
     confirm,
     input: standardInput,
+    openSecond: (image, how) => openSecond(image, how, words.verbose, say),
   };
   let status: number;
   try {
@@ -245,10 +288,10 @@ async function run(tool: Tool, program: Command): Promise<number> {
     status = endOfOutput(error, complain);
   }
   try {
-    mounted.unmount();
+    unmount(mounted);
   } catch (error) {
-    if (!(error instanceof MountError)) throw error;
-    complain(`${encode(error.message)}; what was written last may be missing`);
+    if (!(error instanceof ToolError)) throw error;
+    complain(error.message);
     status = Math.max(status, 1);
   }
   return status;

@@ -1,14 +1,13 @@
 /** fsu_cat */
 import { fromBytes, type ByteText } from './bytes.js';
-import type { Tool, ToolContext } from './tool.js';
-import { O_RDONLY, isDirectory } from './tree.js';
+import type { Tool } from './tool.js';
+import { O_RDONLY, isDirectory, type Tree } from './tree.js';
 import { systemError } from './errors.js';
 
 const CHUNK_BYTES = 1 << 17;
 
 /** What a file holds, in pieces, each only good until the next one is asked for. @throws EISDIR and what open and read throw. */
-export function* content(context: ToolContext, path: ByteText): Iterable<Uint8Array> {
-  const { tree } = context;
+export function* content(tree: Tree, path: ByteText): Iterable<Uint8Array> {
   const fd = tree.open(path, O_RDONLY, 0);
   try {
     if (isDirectory(tree.fstat(fd))) throw systemError('EISDIR');
@@ -80,7 +79,7 @@ export const cat: Tool = {
     };
     for (const path of words.operands.length > 0 ? words.operands : ['-']) {
       context.try(path, () => {
-        for (const chunk of path === '-' ? session.input() : content(context, path)) {
+        for (const chunk of path === '-' ? session.input() : content(context.tree, path)) {
           if (isPlain) {
             out.bytes(chunk);
             continue;

@@ -1,6 +1,7 @@
 /**
- * Copies trees, inside an image and over its border. What can be kept is kept; what cannot is
- * counted, and told.
+ * Copies trees: inside an image, over its border, from one image to another. What can be kept is
+ * kept; what cannot is counted, and told at the end. A target that takes an attribute and stores
+ * another (a time that it rounds, a mode that it does not have) is found out by looking.
  *
  * What an image says may be meant to harm: names that would lead out of the target are refused, and
  * below the target no link that stands there is followed.
@@ -8,7 +9,8 @@
 import type { ByteText } from './bytes.js';
 import { isSystemError, strerror, systemError } from './errors.js';
 import { HostTree } from './host_tree.js';
-import { lookup } from './mv.js';
+import { ImageTree } from './image_tree.js';
+import { Losses } from './losses.js';
 import type { ToolContext } from './tool.js';
 import { traverse, type Follow, type Visit } from './traverse.js';
 import {
@@ -20,12 +22,17 @@ import {
   O_WRONLY,
   S_IFLNK,
   S_IFREG,
+  basename,
+  isDevice,
   isDirectory,
   isSameFile,
   isSymlink,
   join,
+  lookup,
   typeOf,
+  type Extent,
   type FileStat,
+  type Timespec,
   type Tree,
 } from './tree.js';
 
@@ -44,19 +51,31 @@ export interface CopyOptions {
   readonly verbose?: boolean;
   /** Remove each source that was copied without any loss. */
   readonly move?: boolean;
+  /** A time that the target rounds is a loss. Else only if by more than any file system does. */
+  readonly exactTimes?: boolean;
 }
 
 const CHUNK_BYTES = 1 << 18;
 /** Extended attributes set at once on the host. */
 const BATCH = 500;
-/** Losses of one kind that are told one by one. */
-const TOLD_MAX = 5;
 const SETID = 0o6000;
+/** FAT's unit of modification times, the largest; of access times it has a date only. */
+const TIME_UNIT_NSEC = 2e9;
+const DAY_NSEC = 86_400e9;
+
+/** What a file system says to a name that it cannot have, or to a thing that it has not. */
+const NAME_REFUSALS = ['EINVAL', 'ENAMETOOLONG', 'EILSEQ'];
+const REFUSALS = [...NAME_REFUSALS, 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS', 'EPERM'];
+
+const isRefusal = (error: unknown): boolean =>
+  isSystemError(error) && REFUSALS.includes(error.code);
 
 interface Frame {
   /** A directory that was made here, and gets its attributes at the end. */
   readonly target: ByteText;
   readonly isNew: boolean;
+  /** Names in it, as they are spelled there; found out when first needed. */
+  names?: Set<ByteText>;
 }
 
 export class Copier {
@@ -64,7 +83,7 @@ export class Copier {
   readonly #from: Tree;
   readonly #to: Tree;
   readonly #options: CopyOptions;
-  readonly #losses = new Map<string, number>();
+  readonly #losses = new Losses();
   /** Files with several names: where the first one went. */
   readonly #links = new Map<string, ByteText>();
   #failures = 0;
@@ -82,7 +101,7 @@ export class Copier {
   copy(source: ByteText, target: ByteText): void {
     const lossesBefore = this.#total();
     if (this.#from instanceof HostTree && this.#keeps('xattr')) {
-      if (lookup(this.#from, source) !== undefined) this.#from.native.prefetch(source);
+      this.#from.prefetchXattrs(source);
     }
     this.#tree(source, target);
     this.#flush();
@@ -94,11 +113,7 @@ export class Copier {
 
   /** Tells what was lost. */
   finish(): void {
-    if (this.#losses.size === 0) return;
-    const counts = [...this.#losses].map(
-      ([what, count]) => `${what} of ${count} file${count === 1 ? '' : 's'}`,
-    );
-    this.#context.warn(`not kept: ${counts.join(', ')}`);
+    for (const line of this.#losses.lines()) this.#context.warn(line);
   }
 
   #keeps(what: Kept): boolean {
@@ -106,7 +121,7 @@ export class Copier {
   }
 
   #total(): number {
-    return [...this.#losses.values()].reduce((sum, count) => sum + count, this.#failures);
+    return this.#losses.count + this.#failures;
   }
 
   #fail(path: ByteText, error: unknown): void {
@@ -115,11 +130,7 @@ export class Copier {
   }
 
   #lose(what: string, path: ByteText, error: unknown): void {
-    const why = strerror(error);
-    const count = (this.#losses.get(what) ?? 0) + 1;
-    this.#losses.set(what, count);
-    if (count <= TOLD_MAX) this.#context.warn(`${path}: ${what} not kept: ${why}`);
-    else if (count === TOLD_MAX + 1) this.#context.note(`${what}: more are counted, not named`);
+    this.#losses.add(what, path, strerror(error));
   }
 
   #try(what: string, path: ByteText, call: () => void): boolean {
@@ -128,6 +139,19 @@ export class Copier {
       return true;
     } catch (error) {
       this.#lose(what, path, error);
+      return false;
+    }
+  }
+
+  /** Makes something; a refusal means that the target has nothing of that kind, or name. */
+  #make(what: string, path: ByteText, call: () => void): boolean {
+    try {
+      call();
+      return true;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      const isName = isSystemError(error) && NAME_REFUSALS.includes(error.code);
+      this.#lose(isName ? 'name' : what, path, error);
       return false;
     }
   }
@@ -163,10 +187,12 @@ export class Copier {
             this.#context.warn(`${path}: is the copy itself, and not copied into itself`);
             skip = true;
           } else {
-            frames[level] = this.#enter(to, stat, level);
-            if (level === 0) ownTarget = this.#to.lstat(to);
+            const frame = this.#enter(path, to, stat, above);
+            if (frame === undefined) skip = true;
+            else frames[level] = frame;
+            if (level === 0 && frame !== undefined) ownTarget = this.#to.lstat(to);
           }
-        } else if (kind === 'file') this.#file(visit, to, level);
+        } else if (kind === 'file') this.#file(visit, to, above);
         else if (frames[level] !== undefined) this.#leave(path, frames[level]!, stat);
       } catch (error) {
         this.#fail(path, error);
@@ -178,17 +204,33 @@ export class Copier {
     }
   }
 
-  /** Makes a directory, or uses the one there is. */
-  #enter(target: ByteText, stat: FileStat, level: number): Frame {
+  /** Makes a directory, or uses the one there is. undefined: the target can have none. */
+  #enter(
+    source: ByteText,
+    target: ByteText,
+    stat: FileStat,
+    above: Frame | undefined,
+  ): Frame | undefined {
     const mode = this.#keeps('mode')
       ? 0o700
       : (stat.mode & 0o777 & ~this.#context.session.umask) | 0o700;
-    const old = lookup(this.#to, target, level === 0);
+    const old = lookup(this.#to, target, above === undefined);
     if (old === undefined) {
-      this.#to.mkdir(target, mode);
+      if (!this.#make('directory', source, () => this.#to.mkdir(target, mode))) return undefined;
       this.#say(target);
+      above?.names?.add(basename(target));
     } else if (!isDirectory(old)) throw systemError('ENOTDIR');
+    else if (!this.#isSpelledSo(source, target, above)) return undefined;
     return { target, isNew: old === undefined };
+  }
+
+  /** Is what was found there of that very name, and not of one that only differs in case? */
+  #isSpelledSo(source: ByteText, target: ByteText, above: Frame | undefined): boolean {
+    if (above === undefined) return true;
+    above.names ??= new Set(this.#to.readdir(above.target));
+    if (above.names.has(basename(target))) return true;
+    this.#losses.add('name', source, 'another file of the target goes by it');
+    return false;
   }
 
   #leave(source: ByteText, { target, isNew }: Frame, stat: FileStat): void {
@@ -199,80 +241,125 @@ export class Copier {
     if (this.#options.verbose) this.#context.out.write(`${target}\n`);
   }
 
-  #file({ path, stat }: Visit, target: ByteText, level: number): void {
+  #file({ path, stat }: Visit, target: ByteText, above: Frame | undefined): void {
     const link = `${stat.dev}:${stat.ino}`;
     const first = stat.nlink > 1 && this.#keeps('links') ? this.#links.get(link) : undefined;
     const isRegular = typeOf(stat) === S_IFREG;
     const old = lookup(this.#to, target);
+    let writesThrough = false;
     if (old !== undefined) {
       if (this.#from === this.#to && isSameFile(stat, old)) {
         this.#failures++;
         this.#context.warn(`${path} and ${target} are the same file`);
         return;
       }
+      if (!this.#isSpelledSo(path, target, above)) return;
       if (isDirectory(old)) throw systemError('EISDIR');
       const question = `replace ${target}? `;
       if (this.#options.asks && !this.#context.session.confirm(question)) return;
       // What the person named is written through; below it nothing is followed.
-      const writesThrough =
-        level === 0 && isRegular && first === undefined && this.#options.move !== true;
+      writesThrough =
+        above === undefined && isRegular && first === undefined && this.#options.move !== true;
       if (!writesThrough) this.#to.unlink(target);
     }
-    const done = (): void => {
-      this.#say(target);
-      if (stat.nlink > 1) this.#links.set(link, target);
-    };
     if (first !== undefined) {
       try {
         this.#to.link(first, target);
-        this.#say(target);
+        this.#made(target, above);
         return;
       } catch (error) {
-        this.#lose('hard link', target, error);
+        this.#lose('hard link', path, error);
       }
     }
-    if (isRegular) this.#regular(path, target, stat, level === 0 && old !== undefined);
-    else if (typeOf(stat) === S_IFLNK) this.#to.symlink(this.#from.readlink(path), target);
-    else if (this.#options.recursive) {
-      if (
-        !this.#try('special file', path, () =>
-          this.#to.mknod(target, stat.mode & 0o170600, stat.rdev),
-        )
-      )
-        return;
-    } else throw systemError('EOPNOTSUPP');
-    done();
+    if (!this.#node(path, target, stat, writesThrough)) return;
+    this.#made(target, above);
+    if (stat.nlink > 1) this.#links.set(link, target);
     this.#attributes(path, target, stat, true);
   }
 
-  #regular(source: ByteText, target: ByteText, stat: FileStat, exists: boolean): void {
-    const fd = this.#from.open(
-      source,
-      O_RDONLY | (this.#options.follow === 'P' ? O_NOFOLLOW : 0),
-      0,
-    );
+  #made(target: ByteText, above: Frame | undefined): void {
+    this.#say(target);
+    above?.names?.add(basename(target));
+  }
+
+  /** @returns whether the target has such a thing. */
+  #node(source: ByteText, target: ByteText, stat: FileStat, exists: boolean): boolean {
+    switch (typeOf(stat)) {
+      case S_IFREG:
+        return this.#regular(source, target, stat, exists);
+      case S_IFLNK: {
+        const text = this.#from.readlink(source);
+        return this.#make('symbolic link', source, () => this.#to.symlink(text, target));
+      }
+      default:
+        if (!this.#options.recursive) throw systemError('EOPNOTSUPP');
+        return this.#try('special file', source, () =>
+          this.#to.mknod(target, stat.mode & 0o170600, stat.rdev),
+        );
+    }
+  }
+
+  #regular(source: ByteText, target: ByteText, stat: FileStat, exists: boolean): boolean {
+    const nofollow = this.#options.follow === 'P' ? O_NOFOLLOW : 0;
+    const fd = this.#from.open(source, O_RDONLY | nofollow, 0);
     try {
       const mode = this.#keeps('mode') ? 0o600 : stat.mode & 0o777 & ~this.#context.session.umask;
-      const out = this.#create(target, mode, exists);
+      let out = -1;
+      const isMade = this.#make('file', source, () => {
+        out = this.#create(target, mode, exists);
+      });
+      if (!isMade) return false;
       try {
-        const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
-        let end = 0;
-        for (const extent of this.#from.extents(fd)) {
-          for (let at = extent.start; at < extent.end; ) {
-            const count = this.#from.read(fd, buffer, Math.min(buffer.length, extent.end - at), at);
-            if (count === 0) break;
-            this.#to.write(out, buffer, count, at);
-            at += count;
-            end = at;
-          }
-        }
         const { size } = this.#from.fstat(fd);
-        if (end < size) this.#to.ftruncate(out, size);
+        const extents = this.#content(fd, out, size);
+        this.#verifyHoles(source, out, extents, size);
       } finally {
         this.#to.close(out);
       }
+    } catch (error) {
+      if (!isSystemError(error) || error.code !== 'EFBIG') throw error;
+      // Half of it would pass for all.
+      this.#to.unlink(target);
+      this.#lose('content', source, error);
+      return false;
     } finally {
       this.#from.close(fd);
+    }
+    return true;
+  }
+
+  /** Copies what a file holds, and leaves out its holes. @returns where there were none. */
+  #content(fd: number, out: number, size: number): Extent[] {
+    const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+    const extents: Extent[] = [];
+    let end = 0;
+    for (const extent of this.#from.extents(fd)) {
+      extents.push(extent);
+      for (let at = extent.start; at < extent.end; ) {
+        const count = this.#from.read(fd, buffer, Math.min(buffer.length, extent.end - at), at);
+        if (count === 0) break;
+        this.#to.write(out, buffer, count, at);
+        at += count;
+        end = at;
+      }
+    }
+    if (end < size) this.#to.ftruncate(out, size);
+    return extents;
+  }
+
+  /** A hole that is as large as a block of the target and is none there: it has no holes. */
+  #verifyHoles(source: ByteText, out: number, extents: readonly Extent[], size: number): void {
+    if (!(this.#to instanceof ImageTree)) return;
+    const { blksize } = this.#to.fstat(out);
+    const starts = [...extents.map(({ start }) => start), size];
+    const hasHole = starts.some((end, i) => {
+      const begin = Math.ceil((extents[i - 1]?.end ?? 0) / blksize) * blksize;
+      return end - begin >= blksize;
+    });
+    if (!hasHole) return;
+    const [first] = this.#to.extents(out);
+    if (first?.start === 0 && first.end >= size) {
+      this.#losses.add('holes', source, 'the target has none');
     }
   }
 
@@ -290,31 +377,63 @@ export class Copier {
   /** Owner first, since changing it takes bits of the mode and attributes away; times last. */
   #attributes(source: ByteText, target: ByteText, stat: FileStat, isNew: boolean): void {
     let { mode } = stat;
+    /** What has been told of this file. */
+    const lost = new Set<string>();
+    const set = (what: string, call: () => void): boolean => {
+      const isKept = this.#try(what, source, call);
+      if (!isKept) lost.add(what);
+      return isKept;
+    };
     if (this.#keeps('ownership')) {
-      const kept = this.#try('owner', target, () => this.#to.lchown(target, stat.uid, stat.gid));
+      const isKept = set('owner', () => this.#to.lchown(target, stat.uid, stat.gid));
       // In another's name they would be another's rights.
-      if (!kept && (mode & SETID) !== 0 && this.#keeps('mode')) {
+      if (!isKept && (mode & SETID) !== 0 && this.#keeps('mode')) {
         mode &= ~SETID;
-        this.#lose('set-id bits', target, systemError('EPERM'));
+        this.#lose('set-id bits', source, systemError('EPERM'));
       }
     }
     const rest = (): void => {
       if (this.#keeps('mode') && !isSymlink(stat)) {
-        this.#try('mode', target, () => this.#to.chmod(target, mode & 0o7777));
+        set('mode', () => this.#to.chmod(target, mode & 0o7777));
       } else if (isNew && isDirectory(stat)) {
         const usual = mode & 0o777 & ~this.#context.session.umask;
-        this.#try('mode', target, () => this.#to.chmod(target, usual));
+        set('mode', () => this.#to.chmod(target, usual));
       }
       if (this.#keeps('timestamps')) {
-        this.#try('times', target, () => this.#to.lutimes(target, stat.atime, stat.mtime));
+        set('times', () => this.#to.lutimes(target, stat.atime, stat.mtime));
       }
       if (this.#keeps('flags') && stat.flags !== 0) {
-        this.#try('file flags', target, () => this.#to.chflags(target, stat.flags, false));
+        set('file flags', () => this.#to.chflags(target, stat.flags, false));
       }
+      this.#try('attributes', source, () => this.#verify(source, target, { ...stat, mode }, lost));
     };
     if (this.#keeps('xattr') && this.#xattrs(source, target)) this.#afterBatch.push(rest);
     else rest();
     if (this.#afterBatch.length >= BATCH) this.#flush();
+  }
+
+  /** Finds out what the target took and did not store. */
+  #verify(source: ByteText, target: ByteText, want: FileStat, lost: ReadonlySet<string>): void {
+    const have = this.#to.lstat(target);
+    const check = (what: string, isKept: boolean, why = 'stored otherwise'): void => {
+      if (!isKept && !lost.has(what)) this.#losses.add(what, source, why);
+    };
+    if (this.#keeps('ownership')) check('owner', have.uid === want.uid && have.gid === want.gid);
+    if (this.#keeps('mode') && !isSymlink(want)) {
+      check('mode', (have.mode & 0o7777) === (want.mode & 0o7777));
+    }
+    if (isDevice(want)) check('device number', have.rdev === want.rdev);
+    if (this.#keeps('timestamps') && !lost.has('times')) {
+      const { exactTimes = false } = this.#options;
+      const time = (what: string, is: Timespec, was: Timespec, unitNsec: number): void => {
+        const error = Math.abs((is.sec - was.sec) * 1e9 + (is.nsec - was.nsec));
+        const isKept = exactTimes ? error === 0 : error < unitNsec;
+        check(what, isKept, error < DAY_NSEC ? 'rounded' : 'out of range');
+      };
+      time('modification time', have.mtime, want.mtime, TIME_UNIT_NSEC);
+      time('access time', have.atime, want.atime, DAY_NSEC);
+    }
+    if (this.#keeps('flags')) check('file flags', have.flags === want.flags);
   }
 
   /** @returns whether some are set later, with the batch. */
@@ -323,9 +442,9 @@ export class Copier {
     this.#try('extended attributes', source, () => {
       for (const [name, value] of this.#from.xattrs(source)) {
         const lose = (error: unknown): void =>
-          this.#lose('extended attributes', `${target}: ${name}`, error);
+          this.#lose('extended attribute', `${source}: ${name}`, error);
         if (this.#to instanceof HostTree) {
-          this.#to.native.laterSetxattr(target, name, value, lose);
+          this.#to.laterSetxattr(target, name, value, lose);
           isLater = true;
         } else {
           try {
@@ -340,7 +459,7 @@ export class Copier {
   }
 
   #flush(): void {
-    if (this.#to instanceof HostTree) this.#to.native.flush();
+    if (this.#to instanceof HostTree) this.#to.flushXattrs();
     const waiting = this.#afterBatch;
     this.#afterBatch = [];
     for (const call of waiting) call();

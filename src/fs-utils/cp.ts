@@ -1,34 +1,12 @@
 /** fsu_cp, fsu_ecp, fsu_get, fsu_put, fsu_emv */
-import type { ByteText } from './bytes.js';
-import { Copier, KEPT, type CopyOptions, type Kept } from './copy.js';
+import type { CopyOptions, Kept } from './copy.js';
+import { EXIT_STATUS, NO_PRESERVE, copyAll, preserved } from './copy_all.js';
 import { EXIT_USAGE, ToolError } from './errors.js';
-import { isIntoDirectory } from './mv.js';
+import { SECOND_NOTE, SECOND_OPTIONS, namesSecond, withSecond } from './second.js';
 import type { Tool, ToolContext, ToolOption, Words } from './tool.js';
 import type { Follow } from './traverse.js';
-import { basename, join, type Tree } from './tree.js';
 
 const ALL = Number.POSITIVE_INFINITY;
-
-/** Copies the operands to the last one, or into it where it is a directory. */
-function copyAll(
-  context: ToolContext,
-  from: Tree,
-  to: Tree,
-  operands: readonly ByteText[],
-  options: CopyOptions,
-): undefined {
-  const target = operands.at(-1)!;
-  const isInto = isIntoDirectory(context, to, operands);
-  if (isInto === undefined) return undefined;
-  const copier = new Copier(context, from, to, options);
-  for (const source of operands.slice(0, -1)) {
-    const name = basename(source);
-    const keepsName = isInto && !['/', '.', '..'].includes(name);
-    copier.copy(source, keepsName ? join(target, name) : target);
-  }
-  copier.finish();
-  return undefined;
-}
 
 const WALK_OPTIONS: readonly ToolOption[] = [
   ['-H', 'with -R, follow symbolic links among the operands'],
@@ -36,53 +14,11 @@ const WALK_OPTIONS: readonly ToolOption[] = [
   ['-P', 'with -R, follow no symbolic link (the default)'],
 ];
 
-export const cp: Tool = {
-  name: 'cp',
-  about: 'Copies files inside an image.',
-  usage: '[-fip] [-v] source target\n[-fip] [-Nv] [-R [-H | -L | -P]] source ... directory',
-  writes: true,
-  options: [
-    ...WALK_OPTIONS,
-    ['-a', 'the same as -pPR'],
-    ['-f', 'remove a target that cannot be opened'],
-    ['-i', 'ask before a file is replaced'],
-    ['-N', 'without file flags'],
-    ['-p', 'keep modes, owners, times, links and extended attributes'],
-    ['-R', 'directories with all that is below them, and special files'],
-    ['-r', 'the same as -R'],
-    ['-v', 'name what is made'],
-  ],
-  operands: [2, ALL],
-  examples: ['/etc/passwd /etc/passwd.old', '-Rp /etc /etc.factory'],
-  seeAlso: ['cp(1)', 'fsu_ecp(1)', 'fsu_mv(1)'],
-  run(context, words) {
-    const recursive = words.has('R') || words.has('r') || words.has('a');
-    const keep = new Set<Kept>(words.has('p') || words.has('a') ? KEPT : []);
-    if (words.has('N')) keep.delete('flags');
-    const links = words.last('H', 'L', 'P', 'a');
-    const follow: Follow = recursive
-      ? links === 'H' || links === 'L'
-        ? links
-        : 'P'
-      : links === 'P'
-        ? 'P'
-        : 'L';
-    return copyAll(context, context.tree, context.tree, words.operands, {
-      recursive,
-      follow,
-      keep,
-      force: words.has('f'),
-      asks: words.last('f', 'i') === 'i',
-      verbose: words.has('v'),
-    });
-  },
-};
-
 const BORDER_OPTIONS: readonly ToolOption[] = [
   ['-L', 'follow symbolic links'],
   ['-R', 'directories with all that is below them (always so)'],
   ['-v', 'name what is made'],
-  ['--no-preserve <list>', `what is not to be kept, separated by commas: ${KEPT.join(', ')}`],
+  NO_PRESERVE,
 ];
 
 const KEEPING = {
@@ -96,10 +32,69 @@ const KEEPING = {
     'that would lead out of it are refused.',
 };
 
-const EXIT_STATUS = [
-  ['0', 'all was copied, and kept'],
-  ['1', 'something was not copied, or not kept, as was said'],
-] as const;
+export const cp: Tool = {
+  name: 'cp',
+  about: 'Copies files inside an image, or to another.',
+  usage:
+    '[-fip] [-v] [--to image] source target\n' +
+    '[-fip] [-Nv] [-R [-H | -L | -P]] [--to image] source ... directory',
+  writes: (argv) => !namesSecond(argv),
+  options: [
+    ...WALK_OPTIONS,
+    ['-a', 'the same as -pPR'],
+    ['-f', 'remove a target that cannot be opened'],
+    ['-i', 'ask before a file is replaced'],
+    ['-N', 'without file flags'],
+    ['-p', 'keep modes, owners, times, links and extended attributes'],
+    ['-R', 'directories with all that is below them, and special files'],
+    ['-r', 'the same as -R'],
+    ['-v', 'name what is made'],
+    NO_PRESERVE,
+    ...SECOND_OPTIONS,
+  ],
+  operands: [2, ALL],
+  notes: [
+    SECOND_NOTE,
+    {
+      title: 'What is kept',
+      text:
+        'With -p or -a, what could not be kept is counted, told at the end with its first examples, and ' +
+        'makes the exit status 1. --no-preserve says what is no loss.',
+    },
+  ],
+  examples: [
+    '/etc/passwd /etc/passwd.old',
+    '-Rp /etc /etc.factory',
+    '--to disk.img -a / /',
+    '--to card.img -a --no-preserve=ownership,mode /www /',
+  ],
+  exitStatus: EXIT_STATUS,
+  seeAlso: ['cp(1)', 'fsu_ecp(1)', 'fsu_mv(1)'],
+  run(context, words) {
+    const recursive = words.has('R') || words.has('r') || words.has('a');
+    const keep = new Set<Kept>(words.has('p') || words.has('a') ? preserved(words) : []);
+    if (words.has('N')) keep.delete('flags');
+    const links = words.last('H', 'L', 'P', 'a');
+    const follow: Follow = recursive
+      ? links === 'H' || links === 'L'
+        ? links
+        : 'P'
+      : links === 'P'
+        ? 'P'
+        : 'L';
+    return withSecond(context, words, true, (to) =>
+      copyAll(context, context.tree, to, words.operands, {
+        recursive,
+        follow,
+        keep,
+        force: words.has('f'),
+        asks: words.last('f', 'i') === 'i',
+        verbose: words.has('v'),
+        exactTimes: words.has('to'),
+      }),
+    );
+  },
+};
 
 function border(
   context: ToolContext,
@@ -108,15 +103,10 @@ function border(
   move: boolean,
 ): undefined {
   const { tree, host } = context;
-  const lost = words.values('no-preserve').flatMap((list) => list.split(','));
-  const unknown = lost.find((word) => !(KEPT as readonly string[]).includes(word));
-  if (unknown !== undefined) {
-    throw new ToolError(`--no-preserve: '${unknown}' is none of ${KEPT.join(', ')}`, EXIT_USAGE);
-  }
   const options: CopyOptions = {
     recursive: true,
     follow: words.has('L') ? 'L' : 'P',
-    keep: new Set(KEPT.filter((word) => !lost.includes(word))),
+    keep: new Set(preserved(words)),
     verbose: words.has('v'),
     move,
   };

@@ -37,7 +37,7 @@ export const exec: Tool = {
     let before: Buffer | undefined;
     const read = context.try(path, () => {
       try {
-        before = together(content(context, path));
+        before = together(content(context.tree, path));
       } catch (error) {
         if (!isSystemError(error) || error.code !== 'ENOENT') throw error;
       }

@@ -1,14 +1,16 @@
 /** The host's files, as far as Node has calls for them; the rest is host_native.ts. */
 import * as fs from 'node:fs';
 import { fromBytes, toBytes, type ByteText } from './bytes.js';
-import { systemError } from './errors.js';
+import { systemError, type SystemError } from './errors.js';
 import { HostNative } from './host_native.js';
 import {
   O_CREAT,
   O_EXCL,
+  O_NOFOLLOW,
   O_WRONLY,
   S_IFMT,
   S_IFREG,
+  join,
   type Extent,
   type FileStat,
   type NewTime,
@@ -20,59 +22,92 @@ import {
 const BLOCK_BYTES = 4096;
 
 export class HostTree implements Tree {
-  readonly native = new HostNative();
+  readonly #native = new HostNative();
+  readonly #root: ByteText | undefined;
+
+  /** @param root a directory: paths are those below it, and what leads out of it is EXDEV. */
+  constructor(root?: ByteText) {
+    this.#root = root === undefined ? undefined : realpath(toBytes(root));
+  }
+
+  /** The file of that name itself: a link at the end is not followed by who asks. */
+  #at(path: ByteText): Buffer {
+    if (this.#root === undefined) return toBytes(path);
+    const names: ByteText[] = [];
+    for (const name of path.split('/')) {
+      if (name === '..') names.pop();
+      else if (name !== '' && name !== '.') names.push(name);
+    }
+    const last = names.pop();
+    const folder = this.#inside(realpath(toBytes([this.#root, ...names].join('/'))));
+    return toBytes(last === undefined ? folder : join(folder, last));
+  }
+
+  /** What a link at the end leads to. */
+  #follow(path: ByteText): Buffer {
+    const bytes = this.#at(path);
+    if (this.#root === undefined || fs.lstatSync(bytes, { throwIfNoEntry: false }) === undefined) {
+      return bytes;
+    }
+    return toBytes(this.#inside(realpath(bytes)));
+  }
+
+  #inside(path: ByteText): ByteText {
+    if (path !== this.#root && !path.startsWith(join(this.#root!, ''))) throw systemError('EXDEV');
+    return path;
+  }
 
   lstat(path: ByteText): FileStat {
-    return statOf(fs.lstatSync(toBytes(path), { bigint: true }));
+    return statOf(fs.lstatSync(this.#at(path), { bigint: true }));
   }
   stat(path: ByteText): FileStat {
-    return statOf(fs.statSync(toBytes(path), { bigint: true }));
+    return statOf(fs.statSync(this.#follow(path), { bigint: true }));
   }
   readdir(path: ByteText): ByteText[] {
-    return fs.readdirSync(toBytes(path), { encoding: 'buffer' }).map(fromBytes);
+    return fs.readdirSync(this.#follow(path), { encoding: 'buffer' }).map(fromBytes);
   }
   readlink(path: ByteText): ByteText {
-    return fromBytes(fs.readlinkSync(toBytes(path), { encoding: 'buffer' }));
+    return fromBytes(fs.readlinkSync(this.#at(path), { encoding: 'buffer' }));
   }
   mkdir(path: ByteText, mode: number): void {
-    fs.mkdirSync(toBytes(path), { mode });
+    fs.mkdirSync(this.#at(path), { mode });
   }
   mknod(path: ByteText, mode: number, rdev: number): void {
     const isRegular = (mode & S_IFMT) === S_IFREG;
     if (isRegular) this.close(this.open(path, O_WRONLY | O_CREAT | O_EXCL, mode & 0o7777));
-    else this.native.mknod(path, mode, rdev);
+    else this.#native.mknod(fromBytes(this.#at(path)), mode, rdev);
   }
   symlink(target: ByteText, path: ByteText): void {
-    fs.symlinkSync(toBytes(target), toBytes(path));
+    fs.symlinkSync(toBytes(target), this.#at(path));
   }
   link(from: ByteText, to: ByteText): void {
-    fs.linkSync(toBytes(from), toBytes(to));
+    fs.linkSync(this.#at(from), this.#at(to));
   }
   unlink(path: ByteText): void {
-    fs.unlinkSync(toBytes(path));
+    fs.unlinkSync(this.#at(path));
   }
   rmdir(path: ByteText): void {
-    fs.rmdirSync(toBytes(path));
+    fs.rmdirSync(this.#at(path));
   }
   rename(from: ByteText, to: ByteText): void {
-    fs.renameSync(toBytes(from), toBytes(to));
+    fs.renameSync(this.#at(from), this.#at(to));
   }
   chmod(path: ByteText, mode: number): void {
-    fs.chmodSync(toBytes(path), mode & 0o7777);
+    fs.chmodSync(this.#follow(path), mode & 0o7777);
   }
   chown(path: ByteText, uid: number, gid: number): void {
-    fs.chownSync(toBytes(path), uid, gid);
+    fs.chownSync(this.#follow(path), uid, gid);
   }
   lchown(path: ByteText, uid: number, gid: number): void {
-    fs.lchownSync(toBytes(path), uid, gid);
+    fs.lchownSync(this.#at(path), uid, gid);
   }
   utimes(path: ByteText, atime: NewTime, mtime: NewTime): void {
     const [access, modification] = this.#times(() => this.stat(path), atime, mtime);
-    fs.utimesSync(toBytes(path), access, modification);
+    fs.utimesSync(this.#follow(path), access, modification);
   }
   lutimes(path: ByteText, atime: NewTime, mtime: NewTime): void {
     const [access, modification] = this.#times(() => this.lstat(path), atime, mtime);
-    fs.lutimesSync(toBytes(path), access, modification);
+    fs.lutimesSync(this.#at(path), access, modification);
   }
   #times(statOf: () => FileStat, atime: NewTime, mtime: NewTime): [number, number] {
     const stat = atime === undefined || mtime === undefined ? statOf() : undefined;
@@ -85,7 +120,8 @@ export class HostTree implements Tree {
     throw systemError('EOPNOTSUPP');
   }
   open(path: ByteText, flags: number, mode: number): number {
-    return fs.openSync(toBytes(path), flags, mode);
+    const isItself = (flags & O_NOFOLLOW) !== 0 || (flags & O_EXCL) !== 0;
+    return fs.openSync(isItself ? this.#at(path) : this.#follow(path), flags, mode);
   }
   close(fd: number): void {
     fs.closeSync(fd);
@@ -138,14 +174,36 @@ export class HostTree implements Tree {
   }
 
   xattrs(path: ByteText): ReadonlyMap<ByteText, Uint8Array> {
-    return this.native.xattrs(path);
+    return this.#native.xattrs(fromBytes(this.#at(path)));
   }
   setxattr(path: ByteText, name: ByteText, value: Uint8Array): void {
-    this.native.setxattr(path, name, value);
+    this.#native.setxattr(fromBytes(this.#at(path)), name, value);
+  }
+
+  /** Reads the attributes of a whole tree at once; {@link xattrs} answers from it. */
+  prefetchXattrs(top: ByteText): void {
+    try {
+      this.lstat(top);
+      this.#native.prefetch(fromBytes(this.#at(top)));
+    } catch {
+      // What cannot be looked at has none; whoever copies it will say why.
+    }
+  }
+  /** As setxattr, together with others at the next {@link flushXattrs}. */
+  laterSetxattr(
+    path: ByteText,
+    name: ByteText,
+    value: Uint8Array,
+    failed: (error: SystemError) => void,
+  ): void {
+    this.#native.laterSetxattr(fromBytes(this.#at(path)), name, value, failed);
+  }
+  flushXattrs(): void {
+    this.#native.flush();
   }
 
   space(path: ByteText): Space {
-    const v = fs.statfsSync(toBytes(path));
+    const v = fs.statfsSync(this.#follow(path));
     return {
       type: `0x${v.type.toString(16)}`,
       blockBytes: v.bsize,
@@ -157,6 +215,9 @@ export class HostTree implements Tree {
     };
   }
 }
+
+const realpath = (path: Buffer): ByteText =>
+  fromBytes(fs.realpathSync.native(path, { encoding: 'buffer' }));
 
 const toSeconds = ({ sec, nsec }: Timespec): number => sec + nsec / 1e9;
 

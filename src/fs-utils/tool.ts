@@ -6,6 +6,7 @@ import type { HostTree } from './host_tree.js';
 import type { ImageTree } from './image_tree.js';
 import { Names } from './names.js';
 import type { Output } from './output.js';
+import type { OpenedTree, SecondImage } from './second.js';
 
 /** As commander writes it: "-a", "-m, --mode <mode>"; and what it is for. */
 export type ToolOption = readonly [flags: string, about: string];
@@ -59,6 +60,8 @@ export interface Session {
   confirm(question: ByteText): boolean;
   /** Standard input, until it ends. */
   input(): Iterable<Uint8Array>;
+  /** Another image, or a directory of the host. @throws ToolError it cannot be used. */
+  openSecond(name: ByteText, how: SecondImage): OpenedTree;
 }
 
 export class ToolContext {

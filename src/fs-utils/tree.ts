@@ -4,6 +4,7 @@
  */
 import type { Timespec, UkfsStats } from '../ukfs/index.js';
 import type { ByteText } from './bytes.js';
+import { isSystemError } from './errors.js';
 
 export const S_IFMT = 0o170000;
 export const S_IFSOCK = 0o140000;
@@ -137,3 +138,14 @@ export const join = (directory: ByteText, name: ByteText): ByteText =>
 
 /** Whether two stats are of one file. */
 export const isSameFile = (a: FileStat, b: FileStat): boolean => a.dev === b.dev && a.ino === b.ino;
+
+/** What a path names; undefined where there is nothing. */
+export function lookup(tree: Tree, path: ByteText, follow = false): FileStat | undefined {
+  try {
+    return follow ? tree.stat(path) : tree.lstat(path);
+  } catch (error) {
+    if (isSystemError(error) && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
+      return undefined;
+    throw error;
+  }
+}

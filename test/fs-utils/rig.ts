@@ -1,5 +1,5 @@
 /** Tools on an image, in this process: what they print, and how they end. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -12,7 +12,7 @@ import {
   type Session,
 } from '../../src/fs-utils/index.js';
 import { consoleTool } from '../../src/fs-utils/console.js';
-import { mount, type MountedImage } from '../../src/ukfs/index.js';
+import { mount, type MountedImage, type Ukfs } from '../../src/ukfs/index.js';
 
 const FLASH_BYTES = 16 << 20;
 
@@ -33,7 +33,7 @@ export interface RunOptions {
 
 export class Rig {
   readonly folder = mkdtempSync(join(tmpdir(), 'lump-fsu-'));
-  readonly image = join(this.folder, 'flash.bin');
+  image = join(this.folder, 'flash.bin');
   #mounted: MountedImage;
 
   constructor() {
@@ -43,6 +43,18 @@ export class Rig {
 
   path(name: string): string {
     return join(this.folder, name);
+  }
+
+  /** From now on the tools work on another image. */
+  use(image: string): void {
+    this.#mounted.unmount();
+    this.image = image;
+    this.#mounted = mount(image, { sidecar: false });
+  }
+
+  /** The mounted image itself. */
+  get ukfs(): Ukfs {
+    return this.#mounted.ukfs;
   }
 
   /** From now on the image is only read, and others may read it, too. */
@@ -75,6 +87,12 @@ export class Rig {
       columns,
       umask: 0o022,
       confirm: answer,
+      openSecond: (name, { writes, type }) => {
+        if (statSync(name).isDirectory()) return { tree: new HostTree(name), close: () => {} };
+        const how = { readOnly: !writes, sidecar: false, ...(type !== undefined && { type }) };
+        const mounted = mount(name, how);
+        return { tree: new ImageTree(mounted.ukfs), close: () => mounted.unmount() };
+      },
       input: () => (stdin === '' ? [] : [Buffer.from(stdin, 'latin1')]),
     };
     const status = await runTool(tool, session, words.map(encode));
@@ -85,7 +103,9 @@ export class Rig {
   /** Of a run that must do all it was told. */
   async output(name: string, words: readonly string[], options?: RunOptions): Promise<string> {
     const { status, out, err } = await this.run(name, words, options);
-    if (status !== 0 || err !== '') throw new Error(`${name} ${words.join(' ')}: ${status} ${err}`);
+    if (status !== 0 || err !== '') {
+      throw new Error(`${name} ${words.join(' ')}: ${status} ${err} ${out.slice(0, 2000)}`);
+    }
     return out;
   }
 }
