@@ -7,9 +7,9 @@ import { closeSync, constants, openSync, rmSync, statSync, writeSync } from 'nod
 import { MakefsError } from '../src/makefs/fsnode.js';
 import { NewFile, unfinished } from '../src/rumpuser/node_new_file.js';
 import { nodeSource } from '../src/rumpuser/node_source.js';
+import { END_SIGNALS, turn } from './signals.mjs';
 
 const STDOUT = 1;
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Paths from the command line, as bytes: what is no UTF-8 there Node has replaced already. */
 export const toBytes = (path: string): string => Buffer.from(path).toString('latin1');
@@ -109,7 +109,7 @@ export class ImageOutput {
       }
     }
     if (this.file === null && !this.isMade) return;
-    for (const signal of SIGNALS) process.on(signal, this.onSignal);
+    for (const signal of END_SIGNALS) process.on(signal, this.onSignal);
   }
 
   private openPath(): number {
@@ -133,7 +133,7 @@ export class ImageOutput {
 
   private forget(): void {
     this.fd = -1;
-    for (const signal of SIGNALS) process.off(signal, this.onSignal);
+    for (const signal of END_SIGNALS) process.off(signal, this.onSignal);
   }
 
   private failed(error: unknown): unknown {
@@ -143,6 +143,3 @@ export class ImageOutput {
     return new MakefsError(`${this.path === '-' ? 'standard output' : this.path}: ${reason}`);
   }
 }
-
-/** Lets signals in. */
-export const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));

@@ -25,7 +25,7 @@ import { blockUse, info, nodesInForce } from '../src/inspect/usage.js';
 import { Endian } from '../src/jffs2/medium.js';
 import { read_sidecar, replay_journal, sidecar_path } from '../src/mtd/sidecar.js';
 import { HostTree } from '../src/rumpuser/node_tree.js';
-import { EXIT, type Run } from './inspect_run.mjs';
+import { EXIT, Interrupted, type Run } from './inspect_run.mjs';
 
 const kib = (bytes: number): string => (bytes % 1024 === 0 ? `${bytes / 1024} KiB` : `${bytes} B`);
 
@@ -186,6 +186,9 @@ async function bringOut(
       },
       () => ['extracting', sum.names, 0],
     );
+  } catch (error) {
+    if (error instanceof Interrupted) run.trouble(`only ${sum.names} names are in ${folder}`);
+    throw error;
   } finally {
     target.close();
   }
@@ -425,15 +428,19 @@ export async function checkAction(run: Run): Promise<number> {
 }
 
 /** repair: clears what must not be believed, in a copy or in place. @returns fsck(8)'s bits. */
-export function repairAction(run: Run, options: { output?: string; inPlace?: true }): number {
+export async function repairAction(
+  run: Run,
+  options: { output?: string; inPlace?: true },
+): Promise<number> {
   if ((options.output === undefined) === (options.inPlace === undefined)) {
     throw new InspectError('say where to: --output FILE, or --in-place');
   }
   const file = run.read(run.image);
   const before = options.inPlace === undefined ? null : file.slice();
+  run.progress('repairing', 0, 0);
   const { repaired, result } = repair(file, run.flashOptions());
-  if (options.output !== undefined) run.host.replaceFile(options.output, file);
-  else if (repaired.length > 0) writeChanged(run, before!, file);
+  if (options.output !== undefined) await run.write(options.output, file);
+  else if (repaired.length > 0) await run.undisturbed(() => writeChanged(run, before!, file));
   showCheck(run, result);
   run.line(`${repaired.length} repaired`);
   run.finish(checkJson(result, repaired));
@@ -464,11 +471,13 @@ function writeChanged(run: Run, before: Uint8Array, after: Uint8Array): void {
 }
 
 /** carve: file systems in a dump. */
-export function carveAction(run: Run, options: { output?: string }): number {
+export async function carveAction(run: Run, options: { output?: string }): Promise<number> {
   const dump = run.read(run.image);
+  run.progress('searching', 0, 0);
   const found = carve(dump);
   if (found.length === 0) run.problem(`${run.image}: no JFFS2 node anywhere`);
-  const fileSystems = found.map((one, n) => {
+  const fileSystems: object[] = [];
+  for (const [n, one] of found.entries()) {
     const { offset, length, endian, eraseSizeBytes, nodes, missingBytes } = one;
     run.line(
       `${n}: ${hex(offset)}…${hex(offset + length)} (${length} bytes), ${endian} endian, erase ` +
@@ -477,13 +486,16 @@ export function carveAction(run: Run, options: { output?: string }): number {
           ? `; the first ${missingBytes} bytes of its first block are missing`
           : ''),
     );
-    if (options.output === undefined) return one;
+    if (options.output === undefined) {
+      fileSystems.push(one);
+      continue;
+    }
     const file = `${options.output}-${n}.jffs2`;
     const head = Buffer.alloc(missingBytes, 0xff);
-    run.host.replaceFile(file, Buffer.concat([head, dump.subarray(offset, offset + length)]));
+    await run.write(file, Buffer.concat([head, dump.subarray(offset, offset + length)]));
     run.line(`   written to ${file}`);
-    return { ...one, file };
-  });
+    fileSystems.push({ ...one, file });
+  }
   return run.finish({ fileSystems });
 }
 
@@ -503,7 +515,7 @@ export function diffAction(run: Run, other: string): number {
 }
 
 /** convert: another byte order or erase size. */
-export function convertAction(
+export async function convertAction(
   run: Run,
   options: {
     output: string;
@@ -511,10 +523,11 @@ export function convertAction(
     toErasesize?: number;
     toPage?: NandOption | false;
   },
-): number {
+): Promise<number> {
   const state = run.open();
   if (state.flash.detection === null) throw new InspectError(`${run.image}: no JFFS2 node in it`);
   const { toEndian, toErasesize, toPage } = options;
+  run.progress('converting', 0, 0);
   const converted = convert(state, { endian: toEndian, erasesize: toErasesize });
   const report = [...converted.report];
   let { bytes } = converted;
@@ -523,14 +536,14 @@ export function convertAction(
     bytes = withOob(bytes, toPage, toErasesize ?? state.flash.erasesize, endian);
     report.push(`pages of ${toPage.writesize}+${toPage.oobsize} bytes with Hamming ECC`);
   } else if (state.flash.nand !== null) report.push('OOB taken away');
-  run.host.replaceFile(options.output, bytes);
+  await run.write(options.output, bytes);
   for (const sentence of report) run.line(sentence);
   run.line(`${bytes.length} bytes in ${options.output}`);
   return run.finish({ output: options.output, sizeBytes: bytes.length, report });
 }
 
 /** oob: what the OOB of a NAND dump says, and its data without it. */
-export function oobAction(run: Run, options: { output?: string }): number {
+export async function oobAction(run: Run, options: { output?: string }): Promise<number> {
   const { flash } = run.open();
   const { nand } = flash;
   if (nand === null) {
@@ -559,7 +572,7 @@ export function oobAction(run: Run, options: { output?: string }): number {
     run.problem(`${uncorrectablePages.length} pages have more wrong bits than can be corrected`);
   }
   if (options.output !== undefined) {
-    run.host.replaceFile(options.output, nand.data);
+    await run.write(options.output, nand.data);
     run.line(`${nand.data.length} bytes in ${options.output}`);
   }
   return run.finish({

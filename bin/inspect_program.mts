@@ -109,11 +109,11 @@ export function flashInspectCommand(outcome: Outcome): Command {
         outcome.status = await act(run, args, options as never);
       } catch (error) {
         if (error instanceof Interrupted) {
-          run.problem('interrupted');
+          run.trouble('interrupted');
           outcome.status = isFsck ? FSCK.CANCELLED : EXIT.INTERRUPTED;
           return;
         }
-        run.problem(sentence(error));
+        run.trouble(sentence(error));
         outcome.status = isFsck ? FSCK.OPERATIONAL : EXIT.TROUBLE;
       }
     });
@@ -209,11 +209,6 @@ export async function runFlashInspect(program: Command, outcome: Outcome): Promi
       },
     });
   }
-  // Who reads us may have seen enough.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(outcome.status);
-  });
   try {
     await program.parseAsync(argv);
     return outcome.status;

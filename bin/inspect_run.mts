@@ -8,6 +8,7 @@ import { report } from '../src/inspect/json.js';
 import { State } from '../src/inspect/state.js';
 import { NodeHost } from '../src/rumpuser/node.js';
 import { HostError } from '../src/rumpuser/rumpuser.js';
+import { END_SIGNALS, turn } from './signals.mjs';
 
 export const EXIT = {
   COMPLETE: 0,
@@ -30,11 +31,13 @@ export interface ImageArguments {
   readonly json?: true;
 }
 
-/** Ctrl-C came. */
+/** Ctrl-C came, or another signal that ends programs. */
 export class Interrupted extends Error {}
 
 /** Progress is shown after this long, and then this often. */
 const PROGRESS_MS = 500;
+/** What is read between two looks at the clock. */
+const READ_BYTES = 64 << 20;
 /** Work stops this often to see whether it was interrupted. */
 const BREATH_MS = 50;
 
@@ -53,7 +56,7 @@ export class Run {
   #lines: string[] = [];
   readonly #onInterrupt = (): void => {
     // A second one ends the program where it stands.
-    process.off('SIGINT', this.#onInterrupt);
+    this.#listen('off');
     this.#isInterrupted = true;
   };
 
@@ -67,7 +70,7 @@ export class Run {
   /** Reads the image, or another one with the same options. @throws InspectError, HostError */
   open(path = this.image): State {
     const flash = new Flash(this.read(path), this.flashOptions());
-    return new State(flash, (done, of) => this.#progress('reading', done, of));
+    return new State(flash, (done, of) => this.progress('looking at blocks', done, of));
   }
 
   flashOptions(): FlashOptions {
@@ -83,10 +86,35 @@ export class Run {
     try {
       // Not allocated zeroed: every byte is read into.
       const bytes = Buffer.allocUnsafeSlow(file.size());
-      const length = file.read(bytes, 0, bytes.length, 0);
+      let length = 0;
+      for (let got = 1; got > 0 && length < bytes.length; length += got) {
+        got = file.read(bytes, length, Math.min(READ_BYTES, bytes.length - length), length);
+        this.progress('reading', length, bytes.length);
+      }
       return new Uint8Array(bytes.buffer, 0, length);
     } finally {
       file.close();
+    }
+  }
+
+  /**
+   * Makes a file, or replaces one. It is there whole or not at all: signals wait.
+   * @throws HostError, Interrupted
+   */
+  async write(path: string, bytes: Uint8Array): Promise<void> {
+    this.progress('writing', 0, 0);
+    await this.undisturbed(() => this.host.replaceFile(path, bytes));
+  }
+
+  /** Signals wait until a call is done. @throws Interrupted; what the call throws */
+  async undisturbed(call: () => void): Promise<void> {
+    this.#listen('on');
+    try {
+      call();
+      await turn();
+      if (this.#isInterrupted) throw new Interrupted();
+    } finally {
+      this.#listen('off');
     }
   }
 
@@ -96,9 +124,14 @@ export class Run {
     if (this.#lines.length >= 1000) this.#flush();
   }
 
+  /** What is wrong with the image: it goes into the report, if one is wanted. */
   problem(text: string): void {
     this.problems.push(text);
-    if (this.json) return;
+    if (!this.json) this.trouble(text);
+  }
+
+  /** Why there is no report. */
+  trouble(text: string): void {
     this.#clear();
     process.stderr.write(`flash_inspect: ${text}\n`);
   }
@@ -112,7 +145,7 @@ export class Run {
     each: (step: T) => void,
     progress?: (step: T) => readonly [what: string, done: number, of: number],
   ): Promise<R> {
-    process.on('SIGINT', this.#onInterrupt);
+    this.#listen('on');
     try {
       for (;;) {
         const step = steps.next();
@@ -121,12 +154,12 @@ export class Run {
         const now = performance.now();
         if (now - this.#breath < BREATH_MS) continue;
         this.#breath = now;
-        if (progress) this.#progress(...progress(step.value));
-        await new Promise((resolve) => setImmediate(resolve));
+        if (progress) this.progress(...progress(step.value));
+        await turn();
         if (this.#isInterrupted) throw new Interrupted();
       }
     } finally {
-      process.off('SIGINT', this.#onInterrupt);
+      this.#listen('off');
     }
   }
 
@@ -141,12 +174,17 @@ export class Run {
     return this.problems.length === 0 ? EXIT.COMPLETE : EXIT.PARTIAL;
   }
 
+  #listen(how: 'on' | 'off'): void {
+    for (const signal of END_SIGNALS) process[how](signal, this.#onInterrupt);
+  }
+
   #flush(): void {
     if (this.#lines.length > 0) process.stdout.write(`${this.#lines.join('\n')}\n`);
     this.#lines = [];
   }
 
-  #progress(what: string, done: number, of: number): void {
+  /** On a terminal, for work that takes long. @param of what all is; 0: nobody knows */
+  progress(what: string, done: number, of: number): void {
     if (!process.stderr.isTTY) return;
     const now = performance.now();
     if (now - this.#started < PROGRESS_MS || now - this.#shown < PROGRESS_MS / 4) return;

@@ -13,8 +13,9 @@ import type {
 } from '../src/makefs/filesystem_type.js';
 import { type FsNode, MakefsError } from '../src/makefs/fsnode.js';
 import { readSources, type SourceRequest } from '../src/makefs/makefs.js';
-import { ImageOutput, turn } from './image_output.mjs';
+import { ImageOutput } from './image_output.mjs';
 import { Progress } from './progress.mjs';
+import { turn } from './signals.mjs';
 
 /** Work stops this often to see whether it was interrupted. */
 const BREATH_MS = 50;

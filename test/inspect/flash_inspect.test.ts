@@ -2,10 +2,11 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { flashInspectCommand, runFlashInspect } from '../../bin/inspect_program.mjs';
+import { Interrupted, Run } from '../../bin/inspect_run.mjs';
 import { FLASH_IMAGES_FOLDER } from '../images/flash_images.js';
 import { projectRoot } from '../images/project.js';
 
@@ -94,6 +95,8 @@ describe('flash_inspect', () => {
     const noImage = inspect('info', temporary('nothing'));
     expect(noImage.status).to.equal(2);
     expect(noImage.stderr).to.match(/nothing: no such file\n$/);
+    const noReport = inspect('info', '--json', temporary('nothing'));
+    expect(noReport.stderr).to.equal(noImage.stderr);
   });
 
   it('tells by its status what was not complete', () => {
@@ -109,5 +112,40 @@ describe('flash_inspect', () => {
     expect(inspect('check').status).to.equal(16);
     expect(inspect('info').status).to.equal(2);
     expect(inspect('repair', KERNEL).status).to.equal(8);
+  });
+
+  describe('interrupted', () => {
+    const run = new Run('test', KERNEL, {});
+    const interrupt = (): true => process.kill(process.pid, 'SIGHUP');
+
+    it('stops between two steps', async () => {
+      const seen: number[] = [];
+      const steps = function* (): Generator<number, void, undefined> {
+        for (let n = 0; ; n++) yield n;
+      };
+      const each = (n: number): void => {
+        seen.push(n);
+        if (n === 3) interrupt();
+      };
+      expect(await run.steps(steps(), each).catch((error: unknown) => error)).to.be.instanceOf(
+        Interrupted,
+      );
+      expect(seen.length).to.be.greaterThan(3);
+    });
+
+    it('writes a file to its end, or replaces none', async () => {
+      const file = temporary('whole');
+      writeFileSync(file, 'old');
+      const write = run.write(file, Buffer.alloc(1 << 20));
+      interrupt();
+      expect(await write.catch((error: unknown) => error)).to.be.instanceOf(Interrupted);
+      expect(readFileSync(file)).to.have.lengthOf(1 << 20);
+      expect(readdirSync(folder).filter((name) => name.endsWith('.new'))).to.deep.equal([]);
+    });
+
+    it('a device is written to, and stays one', async () => {
+      await run.write('/dev/null', Buffer.alloc(10)).catch(() => {});
+      expect(lstatSync('/dev/null').isCharacterDevice()).to.equal(true);
+    });
   });
 });
