@@ -11,7 +11,7 @@
  * unit costs its fixed time, and each byte that crosses the bus its own. A failed operation takes
  * as long as one that went well. A window that point() hands out counts as if all of it were read.
  */
-import { MTD_NANDFLASH, MTD_NORFLASH } from './mtd.js';
+import { MTD_DATAFLASH, MTD_NANDFLASH, MTD_NORFLASH, MTD_UBIVOLUME } from './mtd.js';
 import type { erase_info, mtd_info, mtd_oob_ops, mtd_point } from './mtd.js';
 import { mtd_shim } from './shim.js';
 
@@ -41,17 +41,53 @@ export const NANDSIM_TIMING: Omit<flash_timing, 'unitBytes'> = {
   eraseBlockUs: 2000,
 };
 
-/** Serial NOR as in routers, read at 50 MHz: W25Q64FV, typical. */
+/**
+ * Serial NOR as in routers, read at 50 MHz (instruction 03h). Data sheet of Winbond's W25X40CL,
+ * typical (maximal) times: the first byte of a page 30 us (50), each further one 2.5 us (12), a
+ * page 0.7 ms (3); erasing 4 KiB 30 ms (200), 32 KiB 120 ms (800), 64 KiB 150 ms (1000). The W25Q
+ * family of the same years has the same, but for sectors of 4 KiB: 30 to 45 ms.
+ */
 export const SERIAL_NOR_TIMING: flash_timing = {
-  source: 'Winbond W25Q64FV',
+  source: 'Winbond W25X40CL',
   unitBytes: 256,
   readUnitUs: 0,
   readByteUs: 0.16,
   programUnitUs: 27.5,
   programByteUs: 2.5,
   programUnitMaxUs: 700,
-  // Of 64 KiB; other blocks in proportion.
+  // Of 64 KiB.
   eraseBlockUs: 150_000,
+};
+/** The erases that the chip has, the largest first: bytes and microseconds. */
+const SERIAL_NOR_ERASES: readonly (readonly [bytes: number, us: number])[] = [
+  [65536, SERIAL_NOR_TIMING.eraseBlockUs],
+  [32768, 120_000],
+  [4096, 30_000],
+];
+
+/** Of an erase block that is made of as few erases of the chip as possible. */
+function serialNorEraseUs(erasesize: number): number {
+  let us = 0;
+  let left = erasesize;
+  for (const [bytes, eraseUs] of SERIAL_NOR_ERASES) {
+    us += Math.floor(left / bytes) * eraseUs;
+    left %= bytes;
+  }
+  return us + (left > 0 ? SERIAL_NOR_ERASES.at(-1)![1] : 0);
+}
+
+/**
+ * DataFlash, read through without its buffers at 33 MHz. Data sheet of Atmel's AT45DB161D and
+ * AT45DB321D, typical (maximal) times: programming a page 3 ms (6), erasing one 15 ms (35).
+ */
+const DATAFLASH_TIMING: Omit<flash_timing, 'unitBytes'> = {
+  source: 'Atmel AT45DB161D',
+  readUnitUs: 0,
+  readByteUs: 0.24,
+  programUnitUs: 3000,
+  programByteUs: 0.24,
+  programUnitMaxUs: Number.POSITIVE_INFINITY,
+  eraseBlockUs: 15_000,
 };
 
 const NO_TIME: flash_timing = {
@@ -65,12 +101,14 @@ const NO_TIME: flash_timing = {
   eraseBlockUs: 0,
 };
 
-/** Typical times of a chip of this kind. */
+/** Typical times of a chip of this kind; below a UBI volume lies NAND. Memory takes no time. */
 export function timing_of({ type, writesize, erasesize }: mtd_info): flash_timing {
-  if (type === MTD_NANDFLASH) return { ...NANDSIM_TIMING, unitBytes: writesize };
+  if (type === MTD_NANDFLASH || type === MTD_UBIVOLUME) {
+    return { ...NANDSIM_TIMING, unitBytes: writesize };
+  }
+  if (type === MTD_DATAFLASH) return { ...DATAFLASH_TIMING, unitBytes: writesize };
   if (type !== MTD_NORFLASH) return NO_TIME;
-  const { eraseBlockUs } = SERIAL_NOR_TIMING;
-  return { ...SERIAL_NOR_TIMING, eraseBlockUs: (eraseBlockUs * erasesize) / 65536 };
+  return { ...SERIAL_NOR_TIMING, eraseBlockUs: serialNorEraseUs(erasesize) };
 }
 
 export interface flash_time_totals {

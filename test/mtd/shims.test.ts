@@ -17,6 +17,7 @@ import {
   replay,
 } from '../../src/mtd/recorder.js';
 import { mtd_shim } from '../../src/mtd/shim.js';
+import { mtd_timing, timing_of } from '../../src/mtd/timing.js';
 import { mtd_trace, trace_lines, type trace_record } from '../../src/mtd/trace.js';
 import {
   ascending_programs,
@@ -187,6 +188,23 @@ describe('write-order checker', () => {
     expect(errnoOf(() => mtd.write(SIZE - 1, 2, bytes(2), 0))).to.equal('EINVAL');
     mtd.write(SIZE - 1, 1, bytes(1), 0);
     expect(lower.wear.bytesProgrammed).to.equal(1);
+  });
+});
+
+describe('device times', () => {
+  it('are those of the data sheet, an erase block in as few erases as it takes', () => {
+    const nor = (erasesize: number): mtd_info =>
+      mtd_new_ram(new SimulatedHost(), { type: 'nor', erasesize, size: 8 * erasesize });
+    const eraseMs = [4, 8, 32, 36, 64, 128].map(
+      (kib) => timing_of(nor(kib * 1024)).eraseBlockUs / 1000,
+    );
+    expect(eraseMs).to.deep.equal([30, 60, 120, 150, 150, 300]);
+
+    const mtd = new mtd_timing(nor(65536), timing_of(nor(65536)));
+    mtd.write(10, 1, new Uint8Array(1), 0);
+    expect(mtd.totals.programUs).to.equal(30);
+    mtd.write(256, 256, new Uint8Array(256), 0);
+    expect(mtd.totals.programUs - 30).to.be.within(600, 700);
   });
 });
 
