@@ -1,5 +1,7 @@
 /** Mounts an image in memory, with virtual time, the way the comparisons with other programs need. */
 import { mount_fs } from '../../src/dcache/mount.js';
+import { JFFS2_SB_INFO } from '../../src/jffs2/fs.js';
+import type { jffs2_sb_info } from '../../src/jffs2/nodelist.js';
 import { jffs2_fs_type } from '../../src/jffs2/super.js';
 import { l2p } from '../../src/l2p/l2p.js';
 import { SB_RDONLY } from '../../src/lump/fs.js';
@@ -71,6 +73,8 @@ export interface MountedImage {
   readonly ukfs: Ukfs;
   readonly lump: Lump;
   readonly host: SimulatedHost;
+  /** What jffs2 knows of the medium. */
+  readonly c: jffs2_sb_info;
   readonly mtd: mtd_info;
   /** A copy of the flash as it is now. */
   image(): Uint8Array;
@@ -117,5 +121,5 @@ export function mountChip(
   const endian = byteOrder === 'le' ? 'endian=little' : 'endian=big';
   const text = options.options === undefined ? endian : `${endian},${options.options}`;
   const sb = mount_fs(lump, 'jffs2', chip, readOnly ? SB_RDONLY : 0, text);
-  return { ukfs: new Ukfs(new l2p(sb)), lump, host };
+  return { ukfs: new Ukfs(new l2p(sb)), lump, host, c: JFFS2_SB_INFO(sb) };
 }
