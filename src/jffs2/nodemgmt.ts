@@ -188,6 +188,12 @@ function jffs2_take_tail(c: jffs2_sb_info): boolean {
  * @throws ENOSPC nothing is free and nothing can be erased.
  */
 function jffs2_find_nextblock(c: jffs2_sb_info): boolean {
+  // What waits for being erased counts as if it were free. When space is short it must be: a cut of
+  // the power would find it with its old nodes, and no block to collect them into. (In Linux the
+  // thread erases meanwhile.)
+  if (c.nr_free_blocks < c.resv_blocks_write) {
+    jffs2_erase_pending_blocks(c, c.resv_blocks_write - c.nr_free_blocks);
+  }
   const jeb = c.free_list.shift();
   if (jeb === null) {
     if (c.erase_pending_list.empty && !c.erasable_list.empty) {

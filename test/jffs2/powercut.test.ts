@@ -123,6 +123,7 @@ function removeAgain({ u }: Rig): boolean {
 function checkSecondCuts(
   workload: Workload,
   options: string,
+  first: power_cut,
   base: CowBacking,
   ops: readonly flash_op[],
   cuts: readonly power_cut[],
@@ -140,6 +141,9 @@ function checkSecondCuts(
     } else {
       // Each cut may have cost one of the two blocks kept for deleting.
       stuck++;
+      console.log(
+        `      too full: LUMP_CUT=${format(workload)}:${format_power_cut(first)}, then ${format_power_cut(second)}`,
+      );
       rig.check();
       expect(differenceOf(treeOf(rig.u), tree)).to.equal('');
     }
@@ -182,7 +186,7 @@ function checkCut(
   goesOn(rig, rig.u);
   rig.umount();
   const cuts = randomCuts(ops, secondCuts, workload.seed * 1_000_003 + cut.op * 1009 + cut.bytes);
-  checkSecondCuts(workload, options, base, ops, cuts, tree);
+  checkSecondCuts(workload, options, cut, base, ops, cuts, tree);
   return 1 + cuts.length;
 }
 
