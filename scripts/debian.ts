@@ -13,6 +13,7 @@ const WANTED: Readonly<Record<string, string>> = {
   git: 'git',
   debugfs: 'e2fsprogs',
   mcopy: 'mtools',
+  'mkfs.bfs': 'util-linux',
   'mkfs.fat': 'dosfstools',
   'mkfs.jffs2': 'mtd-utils',
   lzop: 'lzop',

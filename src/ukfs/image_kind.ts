@@ -27,6 +27,8 @@ const MAGICS: readonly Magic[] = [
   { at: 0, bytes: '\x28\xb5\x2f\xfd', name: 'zstd: unpack it first' },
   { at: 0, bytes: 'PK\x03\x04', name: 'a zip archive: unpack it first' },
   { at: 0, bytes: '\x7fELF', name: 'a program (ELF)' },
+  { at: 0, bytes: '\xce\xfa\xad\x1b', name: 'BFS' },
+  { at: 0, bytes: '\x1b\xad\xfa\xce', name: 'BFS (big endian)' },
   { at: 8, bytes: 'littlefs', name: 'littlefs' },
   { at: 257, bytes: 'ustar', name: 'a tar archive: unpack it first' },
   { at: 0x400, bytes: '\x10\x20\xf5\xf2', name: 'F2FS' },

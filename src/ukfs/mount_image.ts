@@ -17,6 +17,7 @@ import {
 import { EXT2FS } from './mount_ext2fs.js';
 import { MountError, mountJffs2, type MountJffs2Options } from './mount_jffs2.js';
 import { MSDOS } from './mount_msdos.js';
+import { SYSVBFS } from './mount_sysvbfs.js';
 import { createFs } from './node/node_fs.js';
 import type { UkfsFs } from './node/types.js';
 import { parseImagePart, type ImagePart } from './part.js';
@@ -26,7 +27,7 @@ import { Ukfs } from './ukfs.js';
 export interface MountOptions
   extends Omit<MountJffs2Options, 'image'>,
     Omit<MountDiskOptions, 'image' | keyof MountJffs2Options> {
-  /** "jffs2", "ext2fs", "msdos". Default: told from the content. */
+  /** "jffs2", "ext2fs", "msdos", "cd9660", "sysvbfs". Default: told from the content. */
   type?: string;
   /** Whose calls `fs` makes. Default: root's, with the umask 022. */
   user?: User;
@@ -92,6 +93,12 @@ const TYPES: readonly FileSystemType[] = [
     probe: (head) => hasBootSignature(head) && /FAT/.test(imageKind(head) ?? ''),
   },
   {
+    name: 'sysvbfs',
+    mount: onDisk(SYSVBFS),
+    // Either byte order.
+    probe: (head) => has(head, 0, 0xce, 0xfa, 0xad, 0x1b) || has(head, 0, 0x1b, 0xad, 0xfa, 0xce),
+  },
+  {
     name: 'jffs2',
     mount: (image, options, host) => {
       const { image: path, ...part } = selectPart(image);
@@ -103,7 +110,7 @@ const TYPES: readonly FileSystemType[] = [
 ];
 
 export interface MountedImage {
-  /** "jffs2", "ext2fs", "msdos". */
+  /** "jffs2", "ext2fs", "msdos", "cd9660", "sysvbfs". */
   readonly type: string;
   readonly readOnly: boolean;
   /** What was found, a sentence a line. */

@@ -2,8 +2,9 @@ import { io } from './io.js';
 import { races } from './races.js';
 import { readonly } from './readonly.js';
 import { runRow } from './row.js';
-import { ext2Row, hostOracle, jffs2Row, msdosRow, memfsRow, tmpfsRow } from './rows.js';
+import { ext2Row, hostOracle, jffs2Row, msdosRow, memfsRow, sysvbfsRow, tmpfsRow } from './rows.js';
 import { NO_DOSFSTOOLS } from '../netbsd-compat/dosfstools.js';
+import { NO_MKFS_BFS } from '../netbsd-compat/bfs.js';
 import { NO_E2FSPROGS } from '../netbsd-compat/e2fsprogs.js';
 import { tmpfs } from './tmpfs.js';
 import { unpriv } from './unpriv.js';
@@ -17,5 +18,7 @@ if (NO_E2FSPROGS === undefined) runRow(ext2Row, CASES);
 else it(`conformance: ext2fs (skipped: ${NO_E2FSPROGS})`);
 if (NO_DOSFSTOOLS === undefined) runRow(msdosRow, CASES);
 else it(`conformance: msdos (skipped: ${NO_DOSFSTOOLS})`);
+if (NO_MKFS_BFS === undefined) runRow(sysvbfsRow, CASES);
+else it(`conformance: sysvbfs (skipped: ${NO_MKFS_BFS})`);
 
 for (const row of [hostOracle, memfsRow, jffs2Row, tmpfsRow]) runRow(row, CASES);

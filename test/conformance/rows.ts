@@ -16,8 +16,10 @@ import { SimulatedHost } from '../../src/rumpuser/simulated.js';
 import { mountDisk, type DiskFileSystem } from '../../src/ukfs/mount_disk.js';
 import { EXT2FS } from '../../src/ukfs/mount_ext2fs.js';
 import { MSDOS } from '../../src/ukfs/mount_msdos.js';
+import { SYSVBFS } from '../../src/ukfs/mount_sysvbfs.js';
 import { Ukfs } from '../../src/ukfs/index.js';
 import { e2fsck, emptyExt2 } from '../netbsd-compat/e2fsprogs.js';
+import { checkBfs, mkfsBfs } from '../netbsd-compat/bfs.js';
 import { fsckFat, mkfsFat } from '../netbsd-compat/dosfstools.js';
 import type { FsDriver } from './driver.js';
 import { NodeDriver, type User } from './node_driver.js';
@@ -411,3 +413,87 @@ function emptyFat(): Uint8Array {
   madeFat ??= mkfsFat(4 << 20, '-F', '16', '-s', '1', '-r', '16384');
   return madeFat;
 }
+
+const NO_DIRECTORIES = 'BFS has one directory';
+const NO_SYMLINKS = 'BFS has no symbolic links';
+
+/** BFS behind p2k; each case ends with a check of the volume. */
+export const sysvbfsRow: Row = {
+  name: 'sysvbfs',
+  limits: {
+    nameBytesMax: 14,
+    symlinkBytesMax: 0,
+    timeGranularityNsec: 1e9,
+    timeSecMin: 0,
+    timeSecMax: 2 ** 32 - 1,
+    fileBytesMax: 2 ** 32 - 512,
+    linksMax: 2 ** 32 - 1,
+    rootLinks: 2,
+  },
+  lacks: {
+    ...NO_EXTATTR,
+    devices: 'BFS has no special files',
+    sockets: 'BFS has no special files',
+  },
+  without: {
+    't_vnops: lookup_complex': NO_DIRECTORIES,
+    't_vnops: dir_simple': NO_DIRECTORIES,
+    't_vnops: dir_notempty': NO_DIRECTORIES,
+    't_vnops: rename_dir': NO_DIRECTORIES,
+    't_vnops: rename_dotdot': NO_DIRECTORIES,
+    't_vnops: create_many': NO_DIRECTORIES,
+    't_vnops: symlink_long': NO_SYMLINKS,
+    't_vnops: symlink_root': NO_DIRECTORIES,
+    't_vnops: symlink_loop': NO_SYMLINKS,
+    't_vnops: read_directory': NO_DIRECTORIES,
+    't_vnops: lstat_symlink': NO_SYMLINKS,
+    't_truncate: grows with zeros, shrinks, refuses': NO_DIRECTORIES,
+    't_mknod, t_pipes: pipe': 'BFS has no special files',
+    't_dots: topdir, nesteddir': NO_DIRECTORIES,
+    't_link: basic, subdirs': NO_DIRECTORIES,
+    't_mkdir: single, many, nested, attrs': NO_DIRECTORIES,
+    't_readdir: types': NO_DIRECTORIES,
+    't_readdir: many': 'names are 14 bytes',
+    't_remove: single, dot, and made again': NO_DIRECTORIES,
+    't_rename: dir_to_emptydir, dir_to_fulldir, dir_to_file, file_to_dir': NO_DIRECTORIES,
+    't_rmdir: non_existent, single, nested, dots, non_empty, links': NO_DIRECTORIES,
+    't_rmdir: curdir: a removed directory that is open is empty and stays so': NO_DIRECTORIES,
+    't_setattr: chown, chgrp, chowngrp, chmod, chtimes': NO_DIRECTORIES,
+    't_setattr: chown takes set-id bits from a file, not from a directory': NO_DIRECTORIES,
+    't_setattr: lchown of a symbolic link': NO_SYMLINKS,
+    't_symlink: file, dir, exec': NO_DIRECTORIES,
+    't_times: empty, non_empty, link, rename': NO_DIRECTORIES,
+    't_trail_slash: main': NO_DIRECTORIES,
+    't_vnode_leak: main': NO_DIRECTORIES,
+    't_ro: create': NO_DIRECTORIES,
+    't_ro: rmfile': NO_DIRECTORIES,
+    't_ro: createdir': NO_DIRECTORIES,
+    't_ro: rmdir': NO_DIRECTORIES,
+    't_ro: createfifo': NO_DIRECTORIES,
+    't_ro: createsymlink': NO_DIRECTORIES,
+    't_ro: createlink': NO_DIRECTORIES,
+    't_ro: rename': NO_DIRECTORIES,
+    't_ro: fileio: write-only': NO_DIRECTORIES,
+    't_ro: fileio: read-write': NO_DIRECTORIES,
+    't_ro: truncate': NO_DIRECTORIES,
+    't_ro: attrs: chmod': NO_DIRECTORIES,
+    't_ro: attrs: chown': NO_DIRECTORIES,
+    't_ro: attrs: utimes': NO_DIRECTORIES,
+    't_ro: what exists is EEXIST all the same, and back': NO_DIRECTORIES,
+    't_unpriv: owner': NO_DIRECTORIES,
+    't_unpriv: dirperms': NO_DIRECTORIES,
+    't_link: hardlink_sameuser': NO_DIRECTORIES,
+    't_link: hardlink_rootuser': NO_DIRECTORIES,
+    't_link: hardlink_otheruser': NO_DIRECTORIES,
+    'permissions: the sticky bit': NO_DIRECTORIES,
+    'permissions: set-group-id directories hand their group on': NO_DIRECTORIES,
+    'permissions: a directory that moves must be writeable itself': NO_DIRECTORIES,
+    't_renamerace: renamerace_dirs (seeds 4–6)': NO_DIRECTORIES,
+    't_renamerace: renamerace_cycle (seeds 7–9)': NO_DIRECTORIES,
+    't_rmdirrace: race (seeds 10–12)': NO_DIRECTORIES,
+    'puffs: ".." of the root and of others; lookup in a file': NO_DIRECTORIES,
+    'puffs: t_readdir dots: "." and ".." come first, with the right numbers': NO_DIRECTORIES,
+    'puffs: t_readdir caching: offsets survive removals and additions': NO_DIRECTORIES,
+  },
+  mount: () => mountImage(SYSVBFS, mkfsBfs(2 << 20, '-N', '512'), checkBfs),
+};

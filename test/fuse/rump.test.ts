@@ -1,4 +1,4 @@
-/** The programs that mount NetBSD's file systems: rump_tmpfs, rump_ext2fs, rump_msdos. */
+/** The programs that mount NetBSD's file systems: rump_tmpfs, rump_ext2fs, … */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   mkdirSync,
@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { checkBfs, mkfsBfs, NO_MKFS_BFS } from '../netbsd-compat/bfs.js';
 import { fsckFat, mkfsFat, mtool, NO_DOSFSTOOLS } from '../netbsd-compat/dosfstools.js';
 import { e2fsck, mke2fs, NO_E2FSPROGS } from '../netbsd-compat/e2fsprogs.js';
 import { mountInBackground, NO_MOUNTS, rumpCommand, umount, Workspace } from './server.js';
@@ -101,6 +102,25 @@ describe('rump_* programs', function () {
     fsckFat(readFileSync(image));
     const listing = mtool(readFileSync(image), 'mdir', '-b', '-/', '::').stdout.toString();
     expect(listing).to.include('::/Photos/Another Name.jpeg\n');
+  });
+
+  it('rump_sysvbfs mounts and writes', function () {
+    if (NO_MKFS_BFS !== undefined) {
+      console.log(`        (skipped: ${NO_MKFS_BFS})`);
+      this.skip();
+    }
+    const image = workspace.path('stand.img');
+    writeFileSync(image, mkfsBfs(1 << 20));
+    mountInBackground(rumpCommand('sysvbfs', image, mnt));
+    writeFileSync(join(mnt, 'unix'), new Uint8Array(300_000).fill(42));
+    renameSync(join(mnt, 'unix'), join(mnt, 'unix.old'));
+    expect(() => mkdirSync(join(mnt, 'dir'))).to.throw(/ENOTSUP|EPERM/);
+    expect(() => writeFileSync(join(mnt, 'a name of more'), '')).to.not.throw();
+    expect(() => writeFileSync(join(mnt, 'a name of more.'), '')).to.throw(/ENAMETOOLONG/);
+    expect(readdirSync(mnt).sort()).to.deep.equal(['a name of more', 'unix.old']);
+    umount(mnt);
+    execFileSync('flock', [image, 'true']);
+    checkBfs(new Uint8Array(readFileSync(image)));
   });
 
   it('rump_ext2fs says what is wrong', () => {

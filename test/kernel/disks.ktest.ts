@@ -1,6 +1,6 @@
 /**
- * Disk images between NetBSD's drivers and Linux's ext4 and vfat: what ours wrote the kernel reads,
- * what the kernel then wrote into it, ours read; and what it left in a journal is replayed.
+ * Disk images between NetBSD's drivers and Linux's ext4, vfat and bfs: what ours wrote the kernel
+ * reads, what the kernel then wrote into it, ours read; what it left in a journal is replayed.
  */
 import { expect } from 'chai';
 import { SimulatedHost } from '../../src/rumpuser/simulated.js';
@@ -8,9 +8,11 @@ import { Ukfs } from '../../src/ukfs/index.js';
 import { mountDisk, type DiskFileSystem } from '../../src/ukfs/mount_disk.js';
 import { EXT2FS } from '../../src/ukfs/mount_ext2fs.js';
 import { MSDOS } from '../../src/ukfs/mount_msdos.js';
+import { SYSVBFS } from '../../src/ukfs/mount_sysvbfs.js';
 import { noise, text } from '../images/material.js';
 import { assertSameTree, type CompareOptions, type Tree } from '../images/tree.js';
 import { ukfsTree } from '../images/ukfs_tree.js';
+import { checkBfs, mkfsBfs, NO_MKFS_BFS } from '../netbsd-compat/bfs.js';
 import { fsckFat, mkfsFat, NO_DOSFSTOOLS } from '../netbsd-compat/dosfstools.js';
 import { e2fsck, mke2fs, NO_E2FSPROGS } from '../netbsd-compat/e2fsprogs.js';
 import { parseListing } from './listing.js';
@@ -70,16 +72,45 @@ const CHANGES = `
   sync
 `;
 
-const script = (type: string, options: string): string => `
-  for module in loop crc32c_generic ext4 vfat nls_cp437 nls_utf8; do
+/** One directory, names of 14 bytes; files in one piece, which have had to move. */
+function populateBfs(fs: Ukfs): void {
+  for (const size of [0, 1, 511, 512, 4097, 200_000]) {
+    fs.writeFile(`/text ${size}`, text(size, size));
+    fs.writeFile(`/noise.${size}`, noise(size, size));
+  }
+  for (let i = 0; i < 100; i++) fs.writeFile(`/one of many ${i % 100}`, text(3000, i));
+  for (let i = 0; i < 100; i += 2) fs.unlink(`/one of many ${i}`);
+  // Only where the others are pushed together there is room for it.
+  fs.writeFile('/wide', noise(350_000, 3));
+  fs.rename('/noise.4097', '/text 1');
+  fs.link('/text 512', '/linked');
+  fs.chown('/text 511', 70_000, 80_000);
+  fs.chmod('/text 511', 0o4751);
+  fs.truncate('/text 200000', 12_345);
+  fs.truncate('/text 4097', 9000);
+  fs.utimes('/linked', 1_000_000_000, 4_000_000_000);
+}
+
+const CHANGES_BFS = `
+  cp /mnt/noise.512 "/mnt/copy of one"
+  rm /mnt/text* /mnt/wide
+  mv /mnt/noise.1 "/mnt/Name of Linux"
+  ln /mnt/noise.511 /mnt/link
+  chmod 4711 /mnt/link
+  dd if=/dev/zero of=/mnt/zeros bs=1000 count=50 2>/dev/null
+  sync
+`;
+
+const script = (type: string, options: string, changes: string): string => `
+  for module in loop crc32c_generic ext4 vfat nls_cp437 nls_utf8 bfs; do
     insmod /modules/$module.ko 2>/dev/null
   done
   cp "$IN/disk.img" /tmp/disk.img
-  mount -t ${type} -o loop,ro,${options} /tmp/disk.img /mnt || die "mount"
+  mount -t ${type} -o loop,ro${options} /tmp/disk.img /mnt || die "mount"
   list_tree /mnt ours
   umount /mnt
-  mount -t ${type} -o loop,${options} /tmp/disk.img /mnt || die "mount for writing"
-  ${CHANGES}
+  mount -t ${type} -o loop${options} /tmp/disk.img /mnt || die "mount for writing"
+  ${changes}
   list_tree /mnt theirs
   cp /tmp/disk.img "$OUT/crashed.img"
   umount /mnt
@@ -89,11 +120,13 @@ const script = (type: string, options: string): string => `
 interface Disk {
   readonly name: string;
   readonly kind: DiskFileSystem;
-  /** Linux's name of it, and its options. */
+  /** Linux's name of it, and its options, each behind a comma. */
   readonly type: string;
   readonly options: string;
   readonly blank: () => Uint8Array;
   readonly populate: (fs: Ukfs) => void;
+  /** What Linux does to it: commands of its shell. */
+  readonly changes: string;
   readonly check: (image: Uint8Array) => void;
 }
 
@@ -101,9 +134,10 @@ const ext = (type: string, ...args: readonly string[]): Disk => ({
   name: `${type} ${args.join(' ')}`,
   kind: EXT2FS,
   type,
-  options: 'errors=panic',
+  options: ',errors=panic',
   blank: () => mke2fs('8M', '-t', type, ...args),
   populate: populateUnix,
+  changes: CHANGES,
   check: e2fsck,
 });
 
@@ -111,9 +145,10 @@ const fat = (bits: number, sizeBytes: number, ...args: readonly string[]): Disk 
   name: `FAT${bits}`,
   kind: MSDOS,
   type: 'vfat',
-  options: 'umask=0022,tz=UTC,utf8=1,iocharset=utf8,codepage=437',
+  options: ',umask=0022,tz=UTC,utf8=1,iocharset=utf8,codepage=437',
   blank: () => mkfsFat(sizeBytes, '-F', `${bits}`, ...args),
   populate,
+  changes: CHANGES,
   check: fsckFat,
 });
 
@@ -124,6 +159,16 @@ const DISKS: readonly Disk[] = [
   fat(12, 8 << 20),
   fat(16, 8 << 20, '-s', '1'),
   fat(32, 40 << 20, '-s', '1'),
+  {
+    name: 'bfs',
+    kind: SYSVBFS,
+    type: 'bfs',
+    options: '',
+    blank: () => mkfsBfs(1 << 20, '-N', '128'),
+    populate: populateBfs,
+    changes: CHANGES_BFS,
+    check: checkBfs,
+  },
 ];
 
 const COMPARE: CompareOptions = {
@@ -138,19 +183,19 @@ describe('disk images, between NetBSD’s drivers and Linux', function () {
 
   before(async function () {
     needsJudge(this);
-    const missing = NO_E2FSPROGS ?? NO_DOSFSTOOLS;
+    const missing = NO_E2FSPROGS ?? NO_DOSFSTOOLS ?? NO_MKFS_BFS;
     if (missing !== undefined) {
       console.log(`      skipped: ${missing}`);
       this.skip();
     }
-    const jobs = DISKS.map(({ name, kind, type, options, blank, populate: fill, check }) => {
+    const jobs = DISKS.map(({ name, kind, type, options, blank, populate: fill, ...disk }) => {
       const { result, image } = mounted(kind, blank(), false, (fs) => {
         fill(fs);
         return ukfsTree(fs);
       });
-      check(image);
+      disk.check(image);
       trees.set(name, result);
-      return { name, script: script(type, options), files: { 'disk.img': image } };
+      return { name, script: script(type, options, disk.changes), files: { 'disk.img': image } };
     });
     results = await runBatch(jobs);
   });
@@ -159,7 +204,7 @@ describe('disk images, between NetBSD’s drivers and Linux', function () {
     it(name, () => {
       const { outputs, dmesg, status, log } = results.get(name)!;
       expect(status, log + dmesg).to.equal(0);
-      expect(dmesg).to.not.match(/EXT4-fs error|FAT-fs.*error|corrupt/i);
+      expect(dmesg).to.not.match(/EXT4-fs error|FAT-fs.*error|BFS-fs|corrupt/i);
       assertSameTree('read by Linux', trees.get(name)!, parseListing('ours', outputs), COMPARE);
       const theirs = parseListing('theirs', outputs);
       const disk = new Uint8Array(outputs.get('disk.img')!);

@@ -31,6 +31,7 @@ const SCRIPT_MODULES = [
   'vfat',
   'nls_cp437',
   'nls_utf8',
+  'bfs',
 ] as const;
 /** GNU and mtd-utils programs that BusyBox has no equal of. */
 const PROGRAMS = [

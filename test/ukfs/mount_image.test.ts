@@ -106,7 +106,7 @@ describe('ukfs: mount', () => {
     const unknown = refusal(() => mount('/flash.bin', { type: 'ffs' }, hostWith(image)));
     expect(unknown).to.include({ code: 'ENODEV' });
     expect(unknown.message).to.equal(
-      'type ffs is not known; there are: cd9660, ext2fs, msdos, jffs2',
+      'type ffs is not known; there are: cd9660, ext2fs, msdos, sysvbfs, jffs2',
     );
     expect(refusal(() => mount('/none', {}, hostWith(image))).code).to.equal('ENOENT');
   });
