@@ -89,6 +89,7 @@ import { extattr_to_xattr, xattr_to_extattr } from './xattr.js';
 const PATH_BYTES_MAX = 1024;
 /** What Linux's own pathconf assumes of a file system that sets no limit. */
 const LINK_MAX = 127;
+const KERNEL_CRED = puffs_to_linux_cred(PUFFS_CRED_KERNEL);
 
 export class l2p implements puffs_ops {
   readonly fsname: string;
@@ -98,7 +99,7 @@ export class l2p implements puffs_ops {
   private readonly nodes: l2p_nodes;
   private readonly kstat = new_kstat();
   private last_puffs_cred: puffs_cred = PUFFS_CRED_KERNEL;
-  private last_cred: cred = puffs_to_linux_cred(PUFFS_CRED_KERNEL);
+  private last_cred: cred = KERNEL_CRED;
 
   /**
    * Takes a mount over; it ends with fs_unmount().
@@ -646,11 +647,11 @@ export class l2p implements puffs_ops {
 
   /** The rest of the operation runs in this credential's name. */
   private enter(cred: puffs_cred): void {
-    if (cred !== this.last_puffs_cred) {
+    if (cred !== this.last_puffs_cred && cred !== PUFFS_CRED_KERNEL) {
       this.last_puffs_cred = cred;
       this.last_cred = puffs_to_linux_cred(cred);
     }
-    this.sb.s_lump.current_cred = this.last_cred;
+    this.sb.s_lump.current_cred = cred === PUFFS_CRED_KERNEL ? KERNEL_CRED : this.last_cred;
   }
 
   /** Answers a name that was found or made; eats the dentry's reference. */

@@ -56,6 +56,7 @@ export abstract class UkfsNodes {
   /** Whose calls these are. May be replaced at any time. */
   cred: puffs_cred;
   #directory: NodeReference;
+  #idleWalk: Walk | null = null;
 
   constructor(fs: puffs_ops, cred: puffs_cred = PUFFS_CRED_ROOT) {
     this.fs = fs;
@@ -66,11 +67,11 @@ export abstract class UkfsNodes {
   // ---- names ------------------------------------------------------------------------------------
 
   stat(path: PathLike): UkfsStats {
-    return this.onNode(path, 'follow', 'stat', (node) => this.getattr(node, 'stat', path));
+    return this.onNode(path, 'follow', 'stat', statsOf);
   }
 
   lstat(path: PathLike): UkfsStats {
-    return this.onNode(path, 'nofollow', 'lstat', (node) => this.getattr(node, 'lstat', path));
+    return this.onNode(path, 'nofollow', 'lstat', statsOf);
   }
 
   exists(path: PathLike): boolean {
@@ -394,12 +395,16 @@ export abstract class UkfsNodes {
     use: (walk: Walk) => T,
     named: Named = [path],
   ): T {
-    const walk = new Walk(this.fs, this.cred, this.#directory);
+    // `use` may walk as well.
+    const walk = this.#idleWalk ?? new Walk(this.fs, this.cred, this.#directory);
+    this.#idleWalk = null;
     try {
-      check(walk.walk(toName(path), mode), syscall, ...named);
+      const error = walk.reset(this.cred, this.#directory).walk(toName(path), mode);
+      if (error !== 0) check(error, syscall, ...named);
       return use(walk);
     } finally {
       walk.release();
+      this.#idleWalk = walk;
     }
   }
 
@@ -460,6 +465,8 @@ export abstract class UkfsNodes {
     check(this.fs.node_setattr(node, va, this.cred), syscall, path);
   }
 }
+
+const statsOf = (_node: Cookie, walk: Walk): UkfsStats => new UkfsStats(walk.va);
 
 export const followMode = (follow: boolean): WalkMode => (follow ? 'follow' : 'nofollow');
 

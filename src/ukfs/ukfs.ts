@@ -51,13 +51,26 @@ import { NodeReference, type Walk } from './walk.js';
 /** As on a host, where the first three belong to the terminal: some callers take 0 for "none". */
 const FIRST_FD = 3;
 
-export interface UkfsDirent {
+export class UkfsDirent {
+  readonly #name: ByteName;
+  #bytes: Uint8Array | null = null;
   /** Text of the name; `bytes` where the name is no UTF-8. */
   readonly name: string;
-  readonly bytes: Uint8Array;
   readonly ino: number;
   /** DT_ number; 0 when the file system does not say. */
   readonly type: number;
+
+  constructor(name: ByteName, ino: number, type: number) {
+    this.#name = name;
+    this.name = nameToText(name);
+    this.ino = ino;
+    this.type = type;
+  }
+
+  get bytes(): Uint8Array {
+    this.#bytes ??= nameToBytes(this.#name);
+    return this.#bytes;
+  }
 }
 
 export interface UkfsEntries {
@@ -157,7 +170,7 @@ export class Ukfs extends UkfsNodes {
     const emit = (name: ByteName, ino: number, type: number, after: number): boolean => {
       if (name !== '.' && name !== '..') {
         if (entries.length >= countMax) return false;
-        entries.push({ name: nameToText(name), bytes: nameToBytes(name), ino, type });
+        entries.push(new UkfsDirent(name, ino, type));
       }
       next = after;
       return true;

@@ -61,14 +61,27 @@ export class NodeReference {
   }
 }
 
+const SLASH = 0x2f;
+
+/** Is there nothing but slashes from `at` on? */
+function endsAt(path: ByteName, at: number): boolean {
+  let end = at;
+  while (end < path.length && path.charCodeAt(end) === SLASH) end++;
+  return end === path.length;
+}
+
 export class Walk {
   readonly #fs: puffs_ops;
-  readonly #cred: puffs_cred;
+  /** The first `#heldCount` are references of this walk. (An emptied array would grow anew.) */
   readonly #held: Cookie[] = [];
+  #heldCount = 0;
   readonly #info: puffs_newinfo = { cookie: 0, generation: 0, va: vattr_new() };
   readonly #cn: puffs_cn;
-  readonly #start: NodeReference;
+  #start: NodeReference;
   #symlinks = 0;
+  /** What is walked, and how far: a link's target takes the place of what was walked so far. */
+  #path: ByteName = '';
+  #at = 0;
 
   /** Directory of the last component. */
   parent: Cookie;
@@ -82,16 +95,28 @@ export class Walk {
   /** The path ended in a slash, which only a directory may. */
   trailingSlash = false;
 
-  /** @param start the directory where relative paths start */
   constructor(fs: puffs_ops, cred: puffs_cred, start: NodeReference) {
     this.#fs = fs;
-    this.#cred = cred;
     this.#cn = { nameiop: NAMEI_LOOKUP, name: '', cred };
     this.#start = start;
     this.parent = this.node = fs.rootCookie;
   }
 
-  /** Attributes of `node` at the time of the walk. */
+  /**
+   * Makes a released walk ready for another.
+   * @param start the directory where relative paths start
+   */
+  reset(cred: puffs_cred, start: NodeReference): this {
+    this.#cn.cred = cred;
+    this.#start = start;
+    this.#symlinks = 0;
+    this.name = '';
+    this.kind = 'root';
+    this.lastError = 0;
+    return this;
+  }
+
+  /** Attributes of `node` at the time of the walk, whole. */
   get va(): Readonly<vattr> {
     return this.#info.va;
   }
@@ -100,25 +125,25 @@ export class Walk {
   walk(path: ByteName, mode: WalkMode): number {
     if (path === '') return E.ENOENT;
     if (path.length > PATH_BYTES_MAX) return E.ENAMETOOLONG;
-    const isAbsolute = path.startsWith('/');
-    this.parent = this.node = isAbsolute ? this.#fs.rootCookie : this.#start.cookie;
-    const unreachable = this.#fs.node_getattr(this.node, this.#info.va, this.#cred);
+    this.parent = this.node =
+      path.charCodeAt(0) === SLASH ? this.#fs.rootCookie : this.#start.cookie;
+    const unreachable = this.#fs.node_getattr(this.node, this.#info.va, this.#cn.cred);
     if (unreachable !== 0) return unreachable;
-    const rest = path.split('/').reverse();
-    this.trailingSlash = rest[0] === '';
-    while (rest.length > 0) {
-      const component = rest.pop()!;
-      if (component === '') continue;
-      const isLast = rest.every((later) => later === '');
-      if (mode === 'create' && isLast && this.trailingSlash && !/^\.\.?$/.test(component)) {
-        return this.#search() || E.EISDIR;
-      }
+    this.#path = path;
+    this.#at = 0;
+    this.trailingSlash = path.charCodeAt(path.length - 1) === SLASH;
+    for (;;) {
+      const component = this.#next();
+      if (component === '') break;
+      const isLast = endsAt(this.#path, this.#at);
+      const mayBeMade = mode === 'create' && isLast && this.trailingSlash;
+      if (mayBeMade && component !== '.' && component !== '..') return this.#search() || E.EISDIR;
       const follow =
         !isLast ||
         mode === 'follow' ||
         mode === 'create' ||
         (mode === 'nofollow' && this.trailingSlash);
-      const error = this.#step(component, rest, follow);
+      const error = this.#step(component, follow);
       if (error === 0) continue;
       const isOfTheName = isLast && this.node === null;
       if (!isOfTheName || (error !== E.ENOENT && mode !== 'parent')) return error;
@@ -128,29 +153,40 @@ export class Walk {
     return mode !== 'parent' && this.trailingSlash && isNoDirectory ? E.ENOTDIR : 0;
   }
 
+  /** The next component; '' when there is none. */
+  #next(): ByteName {
+    const path = this.#path;
+    let start = this.#at;
+    while (start < path.length && path.charCodeAt(start) === SLASH) start++;
+    let end = path.indexOf('/', start);
+    if (end < 0) end = path.length;
+    this.#at = end;
+    return path.slice(start, end);
+  }
+
   /** Hands the reference on `node` to the caller, who releases it. */
   takeNode(): NodeReference {
     const node = this.node!;
-    const at = this.#held.lastIndexOf(node);
+    let at = this.#heldCount - 1;
+    while (at >= 0 && this.#held[at] !== node) at--;
     // The walk may have begun there and gone nowhere.
     if (at < 0 && node === this.#start.cookie) return this.#start.share();
-    if (at >= 0) this.#held.splice(at, 1);
+    if (at >= 0) this.#held[at] = this.#held[--this.#heldCount]!;
     return new NodeReference(this.#fs, node);
   }
 
   /** Gives every other reference back. */
   release(): void {
-    for (const cookie of this.#held) this.#fs.node_reclaim(cookie, 1);
-    this.#held.length = 0;
+    while (this.#heldCount > 0) this.#fs.node_reclaim(this.#held[--this.#heldCount]!, 1);
   }
 
   /** May names be looked up in the node that was reached? */
   #search(): number {
     if (this.va.va_type !== VDIR) return E.ENOTDIR;
-    return this.#fs.node_access(this.node!, PUFFS_VEXEC, this.#cred);
+    return this.#fs.node_access(this.node!, PUFFS_VEXEC, this.#cn.cred);
   }
 
-  #step(component: ByteName, rest: string[], follow: boolean): number {
+  #step(component: ByteName, follow: boolean): number {
     if (this.va.va_type !== VDIR) return E.ENOTDIR;
     const directory = this.node!;
     this.parent = directory;
@@ -169,28 +205,31 @@ export class Walk {
       return error;
     }
     const { cookie, va } = this.#info;
-    if (cookie !== this.#fs.rootCookie) this.#held.push(cookie);
+    if (cookie !== this.#fs.rootCookie) this.#held[this.#heldCount++] = cookie;
     this.node = cookie;
     if (va.va_type !== VLNK || !follow) return 0;
-    return this.#enterSymlink(cookie, directory, rest);
+    return this.#enterSymlink(cookie, directory);
   }
 
-  /** Puts the target's components before the rest of the path. */
-  #enterSymlink(link: Cookie, directory: Cookie, rest: string[]): number {
+  /** Puts the target before the rest of the path. */
+  #enterSymlink(link: Cookie, directory: Cookie): number {
     if (++this.#symlinks > SYMLINKS_MAX) return E.ELOOP;
     const target = { value: '' };
-    const error = this.#fs.node_readlink(link, this.#cred, target);
+    const error = this.#fs.node_readlink(link, this.#cn.cred, target);
     if (error !== 0) return error;
     if (target.value === '') return E.ENOENT;
-    const isAbsolute = target.value.startsWith('/');
-    const components = target.value.split('/').reverse();
-    if (rest.every((later) => later === '')) this.trailingSlash ||= components[0] === '';
-    rest.push(...components);
+    const isAbsolute = target.value.charCodeAt(0) === SLASH;
+    if (endsAt(this.#path, this.#at)) {
+      this.trailingSlash ||= target.value.charCodeAt(target.value.length - 1) === SLASH;
+    }
+    // What is left begins with a slash, or is nothing.
+    this.#path = target.value + this.#path.slice(this.#at);
+    this.#at = 0;
     this.node = isAbsolute ? this.#fs.rootCookie : directory;
     if (isAbsolute) {
       this.parent = this.node;
       this.kind = 'root';
     }
-    return this.#fs.node_getattr(this.node, this.#info.va, this.#cred);
+    return this.#fs.node_getattr(this.node, this.#info.va, this.#cn.cred);
   }
 }
