@@ -1,0 +1,98 @@
+/**
+ * Reads what runs have told: files of JSON lines, each with one run or, put together with cat(1),
+ * with many.
+ */
+import { RESULT_VERSION } from './result.js';
+import type { EndRecord, HeaderRecord, ResultRecord, SampleRecord } from './result.js';
+
+/** A run as far as it came. */
+export interface Run {
+  readonly header: HeaderRecord;
+  /** In the order in which they were taken; the end's figures are not among them. */
+  readonly samples: readonly SampleRecord[];
+  /** Null: it was cut off. */
+  readonly end: EndRecord | null;
+}
+
+/** A file that is none of ours, or damaged; the message names the file and the line. */
+export class ResultError extends Error {
+  override readonly name = 'ResultError';
+}
+
+/**
+ * A last line that is cut off is what an interrupted run leaves, and is passed over.
+ * @param name of the file, for messages
+ * @throws ResultError
+ */
+export function parseResults(text: string, name: string): Run[] {
+  const runs: { header: HeaderRecord; samples: SampleRecord[]; end: EndRecord | null }[] = [];
+  const lines = text.split('\n');
+  for (const [n, line] of lines.entries()) {
+    if (line.trim() === '') continue;
+    const fail = (why: string): never => {
+      throw new ResultError(`${name}: line ${n + 1}: ${why}`);
+    };
+    let record: ResultRecord;
+    try {
+      record = JSON.parse(line) as ResultRecord;
+    } catch {
+      if (n === lines.length - 1) break;
+      return fail('is no JSON; results of wear_lab are lines of JSON');
+    }
+    if (record?.type === 'header') {
+      checkHeader(record, fail);
+      runs.push({ header: record, samples: [], end: null });
+      continue;
+    }
+    if (record?.type !== 'sample' && record?.type !== 'end') {
+      return fail('is no record of a run (header, sample or end)');
+    }
+    const run = runs.at(-1);
+    if (run === undefined) return fail(`a record "${record.type}" before any header`);
+    if (run.end !== null) return fail(`a record "${record.type}" behind the end of its run`);
+    if (record.erases?.length !== run.header.blocks) {
+      return fail(`erases of ${record.erases?.length} blocks; the flash has ${run.header.blocks}`);
+    }
+    if (record.type === 'sample') run.samples.push(record);
+    else run.end = record;
+  }
+  if (runs.length === 0) throw new ResultError(`${name}: has no run in it`);
+  return runs;
+}
+
+function checkHeader(header: HeaderRecord, fail: (why: string) => never): void {
+  if (header.format !== 'lump-wear') fail('is no header of a run of wear_lab');
+  if (header.version !== RESULT_VERSION) {
+    fail(`version ${header.version} of the format; this program reads ${RESULT_VERSION}`);
+  }
+}
+
+/** The same experiment with the same seed; what is only text for people does not count. */
+export function runKey({ experiment, seed, fidelity }: HeaderRecord): string {
+  const { name: _, title: __, description: ___, seeds: ____, sweep: _____, ...rest } = experiment;
+  return JSON.stringify([rest, seed, fidelity]);
+}
+
+/**
+ * Puts the results of several files, or machines, together: each run once.
+ * @throws ResultError two whole runs of the same experiment and seed disagree, which they cannot
+ *   unless one was made by another version of the program or was changed.
+ */
+export function mergeRuns(runs: readonly Run[]): Run[] {
+  const merged = new Map<string, Run>();
+  for (const run of runs) {
+    const key = runKey(run.header);
+    const before = merged.get(key);
+    if (before === undefined || before.end === null) {
+      const keepsBefore = run.end === null && (before?.samples.length ?? 0) > run.samples.length;
+      merged.set(key, keepsBefore ? before! : run);
+    } else if (run.end !== null && JSON.stringify(run.end) !== JSON.stringify(before.end)) {
+      const { experiment, seed, program } = run.header;
+      throw new ResultError(
+        `${experiment.name}, seed ${seed}: two results differ that must be the same; they were ` +
+          `made by ${before.header.program} and ${program}`,
+      );
+    }
+  }
+  return [...merged.values()];
+}
