@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 
 /** Program → package. The kernel judge's parts are its own affair, see kernel-setup.ts. */
 const WANTED: Readonly<Record<string, string>> = {
+  chromium: 'chromium',
   fio: 'fio',
   fish: 'fish',
   fusermount3: 'fuse3',
@@ -19,6 +20,7 @@ const WANTED: Readonly<Record<string, string>> = {
   lzop: 'lzop',
   man: 'man-db',
   mandoc: 'mandoc',
+  parallel: 'parallel',
   patch: 'patch',
   python3: 'python3',
   mactime: 'sleuthkit',

@@ -6,7 +6,7 @@
  * since dist/ may be there already. In an installed package there is nothing to compile.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -22,6 +22,12 @@ if (existsSync(`${root}tsconfig.json`)) {
     console.log('lump: TypeScript is not installed, dist/ stays as it is');
   } else {
     process.exitCode = status ?? 1;
+    // What the reports of wear_lab draw with; users of the package need none of the rest of it.
+    const library = `${root}node_modules/echarts/dist/echarts.min.js`;
+    if (status === 0 && existsSync(library)) {
+      mkdirSync(`${root}dist/src/wearlab`, { recursive: true });
+      copyFileSync(library, `${root}dist/src/wearlab/echarts.min.js`);
+    }
     // Manual pages and completions, from the programs as compiled.
     if (status === 0) await import(new URL('../dist/scripts/docs.js', import.meta.url).href);
   }

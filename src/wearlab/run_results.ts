@@ -2,6 +2,7 @@
  * Reads what runs have told: files of JSON lines, each with one run or, put together with cat(1),
  * with many.
  */
+import type { Experiment } from './experiment.js';
 import { RESULT_VERSION } from './result.js';
 import type { EndRecord, HeaderRecord, ResultRecord, SampleRecord } from './result.js';
 
@@ -67,10 +68,27 @@ function checkHeader(header: HeaderRecord, fail: (why: string) => never): void {
   }
 }
 
-/** The same experiment with the same seed; what is only text for people does not count. */
+/** Texts for people, and what a sweep takes apart: no part of what a run does. */
+const IGNORED = new Set(['name', 'title', 'description', 'seeds', 'sweep', 'samples', 'fidelity']);
+
+/** Dotted path → value, of all that decides what a run does beside seed and fidelity. */
+export function experimentFields(experiment: Experiment): Map<string, unknown> {
+  const fields = new Map<string, unknown>();
+  const visit = (value: object, prefix: string): void => {
+    for (const [key, field] of Object.entries(value)) {
+      if (prefix === '' && IGNORED.has(key)) continue;
+      if (typeof field === 'object' && field !== null) visit(field as object, `${prefix}${key}.`);
+      else fields.set(prefix + key, field);
+    }
+  };
+  visit(experiment, '');
+  return fields;
+}
+
+/** The same for the same experiment and seed, however they were written. */
 export function runKey({ experiment, seed, fidelity }: HeaderRecord): string {
-  const { name: _, title: __, description: ___, seeds: ____, sweep: _____, ...rest } = experiment;
-  return JSON.stringify([rest, seed, fidelity]);
+  const fields = [...experimentFields(experiment)].sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([fields, experiment.samples, seed, fidelity]);
 }
 
 /**

@@ -68,8 +68,7 @@ function middleOf(run: Run, last: SampleRecord | EndRecord): SampleRecord | unde
   let best: SampleRecord | undefined;
   for (const sample of run.samples) {
     const isNearer =
-      best === undefined ||
-      Math.abs(sample.hostBytes - half) < Math.abs(best.hostBytes - half);
+      best === undefined || Math.abs(sample.hostBytes - half) < Math.abs(best.hostBytes - half);
     if (isNearer && sample.hostBytes < last.hostBytes) best = sample;
   }
   return best;
@@ -109,9 +108,7 @@ export function summarizeRun(run: Run): RunSummary | null {
     collectedClean: collected === 0 ? null : (last.collected.clean ?? 0) / collected,
     badBlocks: last.badBlocks,
     firstBadBlock:
-      first === undefined
-        ? null
-        : { hostBytes: first.hostBytes, days: first.deviceUs / US_A_DAY },
+      first === undefined ? null : { hostBytes: first.hostBytes, days: first.deviceUs / US_A_DAY },
     lifetime:
       middle === undefined || left === undefined
         ? null

@@ -166,8 +166,8 @@ export interface LifetimeProjection {
  * rate that they had between the moments: `atLeast` is when the first block is at its limit if each
  * block keeps its own rate, `atMost` if from then on all blocks wear alike. The first takes chance
  * for habit, since blocks that were lucky so far need not stay so, and the second forgets that cold
- * data protect blocks; the truth lies between. The later the first moment (behind the filling of the
- * flash) and the longer the time between them, the closer the two.
+ * data protect blocks; the truth lies between. The later the first moment (behind the filling of
+ * the flash) and the longer the time between them, the closer the two.
  * @param limits erases that each block stands, or one number for all
  * @returns null when nothing was erased in between
  */

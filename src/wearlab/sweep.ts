@@ -26,7 +26,9 @@ export function sweepJobs(experiment: Experiment): Job[] {
   const { name, seeds } = experiment;
   const count = axes.reduce((product, [, values]) => product * values.length, seeds.length);
   if (count > JOBS_MAX) {
-    throw new ExperimentError(`${name}: sweep: ${count} runs; at most ${JOBS_MAX} are made at once`);
+    throw new ExperimentError(
+      `${name}: sweep: ${count} runs; at most ${JOBS_MAX} are made at once`,
+    );
   }
   const jobs: Job[] = [];
   const ids = new Set<string>();
@@ -79,7 +81,9 @@ const own = (value: unknown, key: string): unknown =>
 /** "0.6", "cost-benefit", "64KiB"; of an object its name, or nothing. */
 function slug(value: unknown): string {
   const text =
-    typeof value === 'object' && value !== null ? String((value as Tree).name ?? '') : String(value);
+    typeof value === 'object' && value !== null
+      ? String((value as Tree).name ?? '')
+      : String(value);
   return text.replace(/[^\w.+-]+/g, '');
 }
 

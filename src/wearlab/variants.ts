@@ -1,6 +1,5 @@
 /** Runs that differ in their seed alone are one variant; what it is called says how it differs. */
-import type { Experiment } from './experiment.js';
-import type { Run } from './run_results.js';
+import { experimentFields, type Run } from './run_results.js';
 
 export interface Variant {
   /** Unique among the variants of one call. */
@@ -12,21 +11,6 @@ export interface Variant {
 export interface Variants {
   readonly variants: readonly Variant[];
   readonly labels: ReadonlyMap<Run, string>;
-}
-
-/** What does not make a variant: texts for people, and what a sweep takes apart. */
-const IGNORED = new Set(['name', 'title', 'description', 'seeds', 'sweep', 'samples', 'fidelity']);
-
-/** Dotted path → value. */
-function flatten(value: unknown, path: string, into: Map<string, unknown>): Map<string, unknown> {
-  if (typeof value === 'object' && value !== null) {
-    for (const [key, field] of Object.entries(value)) {
-      if (path !== '' || !IGNORED.has(key)) flatten(field, path === '' ? key : `${path}.${key}`, into);
-    }
-  } else {
-    into.set(path, value);
-  }
-  return into;
 }
 
 const percent = (value: unknown): string => `${Math.round(Number(value) * 1000) / 10} %`;
@@ -74,18 +58,19 @@ function groupBy<T>(items: readonly T[], key: (item: T) => string): T[][] {
   return [...groups.values()];
 }
 
-const fieldsOf = (experiment: Experiment): Map<string, unknown> =>
-  flatten(experiment, '', new Map<string, unknown>());
+/** The policy first, then by the alphabet. */
+const byImportance = (a: string, b: string): number =>
+  Number(b.startsWith('policy.')) - Number(a.startsWith('policy.')) || (a < b ? -1 : 1);
 
 /** In the order of the runs. */
 export function variantsOf(runs: readonly Run[]): Variants {
-  const fields = new Map(runs.map((run) => [run, fieldsOf(run.header.experiment)]));
+  const fields = new Map(runs.map((run) => [run, experimentFields(run.header.experiment)]));
   const families = groupBy(runs, ({ header }) => header.experiment.name);
   const variants: Variant[] = [];
   const labels = new Map<Run, string>();
   for (const family of families) {
     const all = family.map((run) => fields.get(run)!);
-    const paths = [...new Set(all.flatMap((of) => [...of.keys()]))];
+    const paths = [...new Set(all.flatMap((of) => [...of.keys()]))].sort(byImportance);
     const differing = paths.filter((path) => new Set(all.map((of) => of.get(path))).size > 1);
     const fidelities = new Set(family.map(({ header }) => header.fidelity)).size;
     const groups = groupBy(family, (run) =>

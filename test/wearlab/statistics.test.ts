@@ -70,8 +70,8 @@ describe('wearlab: statistics', () => {
     const bins = histogram(MANY, 25);
     expect(bins[0]).to.include({ from: 0, to: 50 });
     expect(bins.map(({ blocks }) => blocks)).to.deep.equal([
-      23, 15, 40, 33, 59, 42, 56, 40, 54, 48, 51, 42, 61, 43, 45, 51, 46, 57, 47, 49, 46, 40, 16, 16,
-      4,
+      23, 15, 40, 33, 59, 42, 56, 40, 54, 48, 51, 42, 61, 43, 45, 51, 46, 57, 47, 49, 46, 40, 16,
+      16, 4,
     ]);
     for (const [counts, binsMax] of [
       [PI, 3],
