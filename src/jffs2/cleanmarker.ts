@@ -133,10 +133,13 @@ export function jffs2_write_cleanmarker(c: jffs2_sb_info, jeb: jffs2_eraseblock)
     const ops = oobOps(MTD_OPS_AUTO_OOB, c.oob_cleanmarker);
     ops.oobbuf.set(marker.subarray(0, c.oob_cleanmarker));
     c.mtd.write_oob(jeb.offset, ops);
+    c.accounts?.cleanmarker(c.oob_cleanmarker);
   } else if (c.cleanmarker_size > 0) {
     // Media that are programmed by the page have the rest of its page blank.
     const whole = new Uint8Array(c.wbuf === null ? HEADER_SIZE : c.cleanmarker_size).fill(0xff);
     whole.set(marker);
     c.mtd.write(jeb.offset, whole.length, whole, 0);
+    c.thin?.put_node(jeb.offset, whole.length, whole, 0);
+    c.accounts?.cleanmarker(whole.length);
   }
 }

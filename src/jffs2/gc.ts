@@ -13,6 +13,7 @@ import { mutex } from '../lump/locks.js';
 import { type ByteName, bytesToName, putName } from '../lump/types.js';
 import { jffs2_erase_pending_blocks } from './erase.js';
 import { jffs2_encode_dev, jffs2_gc_fetch_inode, JFFS2_INODE_INFO } from './fs.js';
+import { jffs2_find_gc_block } from './gc_block.js';
 import {
   DIRENT_SIZE,
   D_INO,
@@ -48,7 +49,6 @@ import {
   jffs2_inode_info,
   jffs2_next_version,
   jffs2_raw_ref_to_owner,
-  list_del,
   ref_block,
   ref_flags,
   ref_obsolete,
@@ -57,7 +57,6 @@ import {
   REF_NORMAL,
   REF_OBSOLETE,
   REF_PRISTINE,
-  type EraseblockList,
   type jffs2_eraseblock,
   type jffs2_full_dirent,
   type jffs2_full_dnode,
@@ -82,7 +81,7 @@ import {
   nodeFileOffset,
 } from './readinode.js';
 import { JFFS2_SUMMARY_NOSUM_SIZE, jffs2_sum_entry_size } from './summary_node.js';
-import { jffs2_flash_write, jffs2_flush_wbuf_pad } from './wbuf.js';
+import { jffs2_flash_write } from './wbuf.js';
 import {
   compressToNode,
   dropMetadata,
@@ -100,66 +99,6 @@ import {
 
 /** How a pass ended. 'nothing yet': no block can be collected before some erase is done. */
 export type GcOutcome = 'done' | 'nothing yet';
-
-/**
- * Which block to collect next. Mostly the dirtiest kinds, but a clean one now and then, so that
- * data which never changes does not spare its blocks from wear. The clock decides, as in Linux; but
- * where no tick has passed since the last choice, the next one counts as passed: a fast machine
- * would collect clean blocks for a whole tick, and gain nothing.
- */
-function jffs2_find_gc_block(c: jffs2_sb_info): jffs2_eraseblock | null {
-  const { jiffies } = c.lump;
-  c.gc_tick = jiffies > c.gc_tick ? jiffies : c.gc_tick + 1;
-  const n = c.gc_tick % 128;
-  // Somebody waits for space: what needs no copying comes first.
-  const isShort = c.nr_free_blocks + c.nr_erasing_blocks < c.resv_blocks_write;
-  let list: EraseblockList;
-  const badFirst = !c.bad_used_list.empty && c.nr_free_blocks > c.resv_blocks_gcbad;
-  if (!badFirst && c.nr_free_blocks + c.nr_erasing_blocks <= 1) {
-    const least = leastUsedBlock(c);
-    if (least) return startCollecting(c, least);
-  }
-  if (badFirst) list = c.bad_used_list;
-  else if ((n < 50 || isShort) && !c.erasable_list.empty) list = c.erasable_list;
-  else if (n < 110 && !c.very_dirty_list.empty) list = c.very_dirty_list;
-  else if (n < 126 && !c.dirty_list.empty) list = c.dirty_list;
-  else if (!c.clean_list.empty) list = c.clean_list;
-  else if (!c.dirty_list.empty) list = c.dirty_list;
-  else if (!c.very_dirty_list.empty) list = c.very_dirty_list;
-  else if (!c.erasable_list.empty) list = c.erasable_list;
-  else if (!c.erasable_pending_wbuf_list.empty) {
-    // Flushing makes them erasable.
-    jffs2_flush_wbuf_pad(c);
-    return jffs2_find_gc_block(c);
-  } else return null;
-
-  return startCollecting(c, list.first!);
-}
-
-/**
- * The block that is emptied soonest: when the last one is being written to, nothing else would do.
- * A cut of the power may have cost the block that was kept for it.
- */
-function leastUsedBlock(c: jffs2_sb_info): jffs2_eraseblock | null {
-  let least: jffs2_eraseblock | null = null;
-  for (const list of [c.erasable_list, c.very_dirty_list, c.dirty_list]) {
-    for (const jeb of list) if (!least || jeb.used_size < least.used_size) least = jeb;
-  }
-  return least;
-}
-
-function startCollecting(c: jffs2_sb_info, jeb: jffs2_eraseblock): jffs2_eraseblock {
-  list_del(jeb);
-  c.gcblock = jeb;
-  jeb.gc_node = jeb.first_node;
-  if (jeb.wasted_size > 0) {
-    jeb.dirty_size += jeb.wasted_size;
-    c.dirty_size += jeb.wasted_size;
-    c.wasted_size -= jeb.wasted_size;
-    jeb.wasted_size = 0;
-  }
-  return jeb;
-}
 
 /** Checks the nodes of the next inode that was never read. alloc_sem is held. */
 function checkNextInode(c: jffs2_sb_info): void {
@@ -212,6 +151,7 @@ export function jffs2_has_room(c: jffs2_sb_info): boolean {
  */
 export function jffs2_garbage_collect_pass(c: jffs2_sb_info): GcOutcome {
   c.alloc_sem.lock();
+  c.accounts?.pass_begins();
   try {
     if (c.unchecked_size > 0) {
       checkNextInode(c);
@@ -235,6 +175,7 @@ export function jffs2_garbage_collect_pass(c: jffs2_sb_info): GcOutcome {
     }
     return 'done';
   } finally {
+    c.accounts?.pass_ends();
     c.alloc_sem.unlock();
   }
 }
@@ -463,7 +404,7 @@ function jffs2_garbage_collect_pristine(
       if (ic) return refuse('unknown node of an inode');
   }
   try {
-    return programCopy(c, ic, raw, node, REF_PRISTINE);
+    return programCopy(c, ic, raw, node, length, REF_PRISTINE);
   } catch (error) {
     // Once more, at another place, as a rewrite where that is possible.
     if (ic && error instanceof Errno) return 0;
@@ -482,7 +423,7 @@ function copyVerbatim(c: jffs2_sb_info, ic: jffs2_inode_cache, raw: Ref): Ref {
   const view = c.view(ref_offset(c, raw), length);
   const node = view.buf.slice(view.off, view.off + length);
   if (c.e.u32(node, H_CRC) !== crc32_le(0, node, 0, H_CRC)) return 0;
-  return programCopy(c, ic, raw, node, REF_NORMAL);
+  return programCopy(c, ic, raw, node, length, REF_NORMAL);
 }
 
 /** Programs the copy of a node at the reserved place. @returns its reference. @throws EIO */
@@ -491,9 +432,9 @@ function programCopy(
   ic: jffs2_inode_cache | null,
   raw: Ref,
   node: Uint8Array,
+  length: number,
   state: number,
 ): Ref {
-  const { length } = node;
   const at = write_ofs(c);
   try {
     jffs2_flash_write(c, at, length, node, 0, 0);
@@ -511,6 +452,7 @@ function programCopy(
 
 /** Bytes of a node's summary entry. (Linux reserves the node's length here, by mistake.) */
 function summarySize(c: jffs2_sb_info, raw: Ref, ic: jffs2_inode_cache | null): number {
+  if (c.linux_summary_quirk) return ref_totlen(c, raw);
   if (!ic) return JFFS2_SUMMARY_NOSUM_SIZE;
   const { buf, off } = c.view(ref_offset(c, raw), DIRENT_SIZE);
   return jffs2_sum_entry_size(c.e, buf, off);

@@ -21,6 +21,7 @@ import { Errno } from '../lump/errno.js';
 import type { compr_lengths, jffs2_compressors } from './compr.js';
 import type { Damage } from './damage.js';
 import type { jffs2_geometry } from './geometry.js';
+import type { jffs2_accounts, jffs2_policy, jffs2_thin } from './instruments.js';
 import type { Endian } from './medium.js';
 import type { jffs2_summary } from './summary_node.js';
 import type { jffs2_wbuf } from './wbuf.js';
@@ -434,6 +435,13 @@ export class jffs2_sb_info {
 
   summary!: jffs2_summary;
 
+  /** Of experiments; null otherwise. See instruments.ts. */
+  policy: jffs2_policy | null = null;
+  accounts: jffs2_accounts | null = null;
+  thin: jffs2_thin | null = null;
+  /** Collecting reserves a node's length where its summary entry's is meant, as Linux 6.1 does. */
+  linux_summary_quirk = false;
+
   readonly xattr_sem: rw_semaphore;
   highest_xid = 0;
   highest_xseqno = 0;
@@ -503,7 +511,7 @@ export class jffs2_sb_info {
    */
   view(ofs: number, len: number): mtd_point {
     const pt = this.pt;
-    if (this.wbuf?.covers(ofs, len)) {
+    if (this.thin === null && this.wbuf?.covers(ofs, len)) {
       this.read_once(ofs, len);
       this.wbuf.overlay(ofs, len, this.bounce);
       return pt;
@@ -543,6 +551,7 @@ export class jffs2_sb_info {
 
   /** The medium's CRC (initial value 0, no final inversion) of a range of any length. */
   crc(buf: Uint8Array, off: number, len: number): number {
+    if (this.thin !== null) return 0;
     return this.lump.crc32_le(0, buf, off, len);
   }
 

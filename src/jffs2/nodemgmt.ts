@@ -194,7 +194,9 @@ function jffs2_find_nextblock(c: jffs2_sb_info): boolean {
   if (c.nr_free_blocks < c.resv_blocks_write) {
     jffs2_erase_pending_blocks(c, c.resv_blocks_write - c.nr_free_blocks);
   }
-  const jeb = c.free_list.shift();
+  const chosen = c.policy?.find_free_block?.(c);
+  if (chosen) list_del(chosen);
+  const jeb = chosen ?? c.free_list.shift();
   if (jeb === null) {
     if (c.erase_pending_list.empty && !c.erasable_list.empty) {
       list_move_tail(c.erasable_list.first!, c.erase_pending_list);

@@ -57,6 +57,10 @@ export function jffs2_read_dnode(
     buf.fill(0, at, at + len);
     return;
   }
+  if (c.thin !== null) {
+    c.thin.fill(flash, off, ofs, buf, at, len);
+    return;
+  }
   const data = off + INODE_SIZE;
   if (INODE_SIZE + csize > ref_totlen(c, fn.raw) || ofs + len > dsize) {
     c.damage.report('bad node', offset, 'lengths that do not agree');

@@ -129,11 +129,13 @@ export function jffs2_flash_write(
   off: number,
   ino: number,
 ): void {
-  const { wbuf: w } = c;
+  const { wbuf: w, accounts } = c;
   c.retlen = 0;
   if (w === null) {
     try {
       c.mtd.write(to, len, buf, off);
+      c.thin?.put_node(to, len, buf, off);
+      accounts?.programmed(buf, off, 0, len, len, ino);
     } catch (error) {
       c.retlen = c.mtd.lastRetlen;
       throw error;
@@ -142,6 +144,7 @@ export function jffs2_flash_write(
   }
   c.alloc_sem.assert_held();
   if (w.failed) throw wbufLost();
+  c.thin?.put_node(to, len, buf, off);
   const size = w.page.length;
   if (w.len === 0) w.ofs = to;
   BUG_ON(
@@ -154,12 +157,16 @@ export function jffs2_flash_write(
     if (w.len === 0 && len - done >= size) {
       const whole = len - done - ((len - done) % size);
       programPages(c, w, whole, buf, off + done);
+      accounts?.programmed(buf, off, done, done + whole, len, ino);
       w.ofs += whole;
       done += whole;
       continue;
     }
     const piece = Math.min(total - done, size - w.len);
-    w.page.set(buf.subarray(off + done, off + Math.min(len, done + piece)), w.len);
+    if (c.thin === null) {
+      w.page.set(buf.subarray(off + done, off + Math.min(len, done + piece)), w.len);
+    }
+    accounts?.buffered(buf, off, done, done + piece, len, ino);
     w.len += piece;
     done += piece;
     if (w.len === size && !programBuffer(c, w)) {
@@ -205,6 +212,7 @@ function programBuffer(c: jffs2_sb_info, w: jffs2_wbuf): boolean {
     jffs2_wbuf_recover(c, w, error.message);
     return false;
   }
+  c.accounts?.page_programmed();
   w.failures = 0;
   w.ofs += w.page.length;
   w.len = 0;
@@ -249,6 +257,7 @@ function jffs2_wbuf_recover(c: jffs2_sb_info, w: jffs2_wbuf, why: string): void 
   c.damage.report('write failed', ofs, why);
   const page: stranded_page = { ofs, bytes: w.page.slice() };
   w.stranded.push(page);
+  c.accounts?.page_lost();
   w.failures++;
   w.len = 0;
   w.page.fill(0xff);
@@ -313,6 +322,7 @@ export function jffs2_flush_wbuf_pad(c: jffs2_sb_info): void {
       write_ofs(c) !== w.ofs + len,
       `the write buffer at 0x${w.ofs.toString(16)} is not at the write position`,
     );
+    c.accounts?.padded(padding);
     page.fill(0, len);
     if (padding > HEADER_SIZE) {
       const { e } = c;

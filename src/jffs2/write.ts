@@ -284,7 +284,7 @@ export function compressToNode(
   out.srclen = datalen;
   out.dstlen = Math.min(room - INODE_SIZE, datalen);
   const compr = c.compressors.compress(data, at, out, c.nodebuf, INODE_SIZE);
-  if (compr === JFFS2_COMPR_NONE) {
+  if (compr === JFFS2_COMPR_NONE && c.thin === null) {
     c.nodebuf.set(data.subarray(at, at + out.srclen), INODE_SIZE);
   }
   return compr;

@@ -40,6 +40,8 @@ export interface LumpOptions {
   readonly host: Rumpuser;
   /** Chooses the interleaving of kernel threads; 0 (default): first come, first served. */
   readonly seed?: number;
+  /** Ticks per second; 0: none ever. Default: {@link HZ}. */
+  readonly hz?: number;
   /** Limit of the page cache in bytes, see filemap.ts. */
   readonly pageCacheBytes?: number;
   /** Characters of messages that dmesg() keeps. */
@@ -61,6 +63,7 @@ export class Lump {
   readonly host: Rumpuser;
   /** host.monotonicMs() when this kernel was booted; jiffies 0. */
   readonly boot_ms: number;
+  readonly hz: number;
   readonly page_cache: page_cache;
   readonly log: printk_ring;
   readonly lockdep: lockdep;
@@ -87,6 +90,7 @@ export class Lump {
     }
     this.host = host;
     this.boot_ms = host.monotonicMs();
+    this.hz = options.hz ?? HZ;
     this.page_cache = new page_cache(options.pageCacheBytes);
     this.log = new printk_ring(host, this.boot_ms, options.logChars ?? 128 << 10);
     this.lockdep = new lockdep();
@@ -99,9 +103,9 @@ export class Lump {
 
   // ---- time and chance ----
 
-  /** Ticks since boot, {@link HZ} per second. */
+  /** Ticks since boot, {@link Lump.hz} per second. */
   get jiffies(): number {
-    return Math.floor(((this.host.monotonicMs() - this.boot_ms) * HZ) / 1000);
+    return Math.floor(((this.host.monotonicMs() - this.boot_ms) * this.hz) / 1000);
   }
 
   /** Whole seconds since 1970. */

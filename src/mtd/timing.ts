@@ -152,12 +152,12 @@ export class mtd_timing extends mtd_shim {
   /** Of each unit its part, since each has a maximum. `more`: OOB bytes, in the same programs. */
   #spendProgram(to: number, len: number, more = 0): void {
     const { unitBytes, programUnitUs, programByteUs, programUnitMaxUs } = this.#timing;
-    let us = more * programByteUs;
-    for (let done = 0; done < len; ) {
-      const piece = Math.min(len - done, unitBytes - ((to + done) % unitBytes));
-      us += Math.min(programUnitUs + piece * programByteUs, programUnitMaxUs);
-      done += piece;
-    }
+    const partUs = (bytes: number): number =>
+      bytes === 0 ? 0 : Math.min(programUnitUs + bytes * programByteUs, programUnitMaxUs);
+    const head = Math.min(len, (unitBytes - (to % unitBytes)) % unitBytes);
+    const tail = (len - head) % unitBytes;
+    const wholeUnits = (len - head - tail) / unitBytes;
+    const us = more * programByteUs + partUs(head) + wholeUnits * partUs(unitBytes) + partUs(tail);
     this.#spend('programUs', us);
   }
 

@@ -2,4 +2,6 @@
 export * from './experiment.js';
 export { EXPERIMENT_SCHEMA } from './schema.js';
 export * from './result.js';
-export type { RunExperiment, RunOptions } from './run.js';
+export { runExperiment, type RunOptions } from './run.js';
+export { POLICIES, type PolicyContext, type PolicyFactory, type jffs2_policy } from './policies.js';
+export type { TraceOperation } from './workload.js';

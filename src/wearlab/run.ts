@@ -1,8 +1,27 @@
 /** One run: an experiment, a seed, and what came of it. */
-import type { Experiment } from './experiment.js';
-import type { EndRecord, HeaderRecord, SampleRecord } from './result.js';
+import type { jffs2_eraseblock } from '../jffs2/nodelist.js';
+import { BUG_ON } from '../lump/bug.js';
+import { Errno } from '../lump/errno.js';
+import { Prng } from '../rumpuser/prng.js';
+import { TimeHistogram } from './accounts.js';
+import { Device } from './device.js';
+import { type Experiment, ExperimentError, type StopSpec } from './experiment.js';
+import { makePolicy } from './policies.js';
+import {
+  type BadBlockEvent,
+  type EndRecord,
+  type HeaderRecord,
+  PROGRAM_CAUSES,
+  type ProgrammedBytes,
+  RESULT_VERSION,
+  type SampleRecord,
+  type StopReason,
+} from './result.js';
+import { makeWorkload, type TraceOperation, type Workload } from './workload.js';
 
 export interface RunOptions {
+  /** Of the program, for the header. */
+  readonly program?: string;
   /** Called once, before the workload begins. */
   readonly onHeader?: (header: HeaderRecord) => void;
   readonly onSample?: (sample: SampleRecord) => void;
@@ -12,17 +31,311 @@ export interface RunOptions {
   readonly signal?: { readonly aborted: boolean };
   /** What the experiment's `policy.module` exports as default; loading it is the caller's. */
   readonly policyModule?: unknown;
-  /** Text of the experiment's trace files, by the name that the workload gives. */
-  readonly traces?: ReadonlyMap<string, string>;
+  /** The experiment's traces, by the name that the workload gives. */
+  readonly traces?: ReadonlyMap<string, readonly TraceOperation[]>;
 }
+
+const DAY_US = 86_400_000_000;
+/** Operations between two looks at progress and signal. */
+const LOOK_EVERY = 1024;
+/** Operations in a row that the file system refuses, after which it is worn out. */
+const REFUSALS_MAX = 64;
+/** Blocks that writes and collecting need in any case; see jffs2_flash_setup(). */
+const COLD_PREFIX = 'cold';
 
 /**
  * Runs to the end; synchronous, so a worker of its own is the place to call it.
  * @throws ExperimentError what only running shows: static data that does not fit, no such policy.
  * @throws KernelPanic the accounts do not agree: a mistake of ours, and no result is to be trusted.
  */
-export type RunExperiment = (
+export function runExperiment(
   experiment: Experiment,
   seed: number,
-  options?: RunOptions,
-) => EndRecord;
+  options: RunOptions = {},
+): EndRecord {
+  return new Run(experiment, seed, options).run();
+}
+
+/** Workloads take turns by weight. */
+interface Turn {
+  readonly workload: Workload;
+  readonly weight: number;
+  readonly pauseMs: number;
+}
+
+class Run {
+  readonly #experiment: Experiment;
+  readonly #seed: number;
+  readonly #options: RunOptions;
+  readonly #device: Device;
+  readonly #collected: Record<string, number> = {};
+  readonly #turns: Turn[];
+  readonly #latency = new TimeHistogram();
+  readonly #badBlockEvents: BadBlockEvent[] = [];
+  #operations = 0;
+  /** As it was when the workload began. */
+  #baseUs = 0;
+  #baseBytes = 0;
+  #baseHost = 0;
+  #baseErases: readonly number[] = [];
+  #baseProgrammed: ProgrammedBytes;
+  #badBlocks = 0;
+
+  constructor(experiment: Experiment, seed: number, options: RunOptions) {
+    this.#experiment = experiment;
+    this.#seed = seed;
+    this.#options = options;
+    try {
+      this.#device = new Device(experiment, seed);
+    } catch (error) {
+      if (error instanceof Errno) throw new ExperimentError(`${experiment.name}: ${error.message}`);
+      throw error;
+    }
+    const { c, chip } = this.#device;
+    const { erasesize } = chip;
+    const lists = [c.erasable_list, c.very_dirty_list, c.dirty_list, c.clean_list];
+    c.policy = makePolicy(
+      experiment.policy,
+      options.policyModule,
+      {
+        c,
+        seed,
+        options: {},
+        nowMs: () => this.#device.deviceUs / 1000,
+        indexOf: (jeb) => jeb.offset / erasesize,
+        erases: (jeb) => chip.wear.eraseCount[jeb.offset / erasesize]!,
+        *collectable(): Iterable<jffs2_eraseblock> {
+          for (const list of lists) yield* list;
+        },
+      },
+      this.#collected,
+    );
+    const prng = new Prng(seed);
+    this.#turns = experiment.workload.map((spec, n) => ({
+      workload: makeWorkload(
+        this.#device,
+        spec,
+        `${spec.type}${n}`,
+        prng.u32(),
+        options.traces ?? new Map(),
+      ),
+      weight: spec.weight,
+      pauseMs: spec.pause_ms,
+    }));
+    this.#baseProgrammed = { ...this.#device.accounts.total };
+  }
+
+  run(): EndRecord {
+    const { onHeader } = this.#options;
+    this.#prepare();
+    onHeader?.(this.#header());
+    const { reason, message } = this.#loop();
+    this.#settle();
+    const sample = this.#sample(1);
+    const { hostBytes, chipBytes } = sample;
+    return {
+      ...sample,
+      type: 'end',
+      reason,
+      message,
+      badBlockEvents: this.#badBlockEvents,
+      writeAmplification: hostBytes === 0 ? null : chipBytes / hostBytes,
+    };
+  }
+
+  /** Static data, and the files that the workloads expect. */
+  #prepare(): void {
+    const device = this.#device;
+    const { fill, chip, name } = this.#experiment;
+    try {
+      const bytes = Math.floor(fill.static * chip.size);
+      for (let done = 0, n = 0; done < bytes; done += fill.filesize, n++) {
+        const file = device.create(`${COLD_PREFIX}-${n}`);
+        device.write(file, 0, Math.min(fill.filesize, bytes - done));
+        device.close(file);
+        device.runDue();
+      }
+      for (const { workload } of this.#turns) {
+        workload.setup();
+        device.runDue();
+      }
+      device.sync();
+    } catch (error) {
+      if (!(error instanceof Errno)) throw error;
+      throw new ExperimentError(
+        `${name}: static data and the workload's files do not fit the chip (${error.message})`,
+      );
+    }
+    device.settle();
+    this.#baseUs = device.deviceUs;
+    this.#baseBytes = device.chip.wear.bytesProgrammed;
+    this.#baseHost = device.hostBytes;
+    this.#baseErases = Array.from(device.chip.wear.eraseCount);
+    this.#baseProgrammed = { ...device.accounts.total };
+    for (const list of Object.keys(this.#collected)) delete this.#collected[list];
+  }
+
+  #header(): HeaderRecord {
+    const { chip, endurance } = this.#device;
+    const { fidelity, clock, policy } = this.#experiment;
+    return {
+      type: 'header',
+      format: 'lump-wear',
+      version: RESULT_VERSION,
+      program: this.#options.program ?? 'lump',
+      experiment: this.#experiment,
+      seed: this.#seed,
+      fidelity,
+      clock: { model: clock.model, hz: clock.hz },
+      policy: policy.name === 'module' ? policy.module : policy.name,
+      blocks: chip.size / chip.erasesize,
+      limits: endurance ? Array.from(endurance.limits) : null,
+      erasesBefore: this.#baseErases,
+    };
+  }
+
+  #loop(): { reason: StopReason; message: string } {
+    const device = this.#device;
+    const { onProgress, onSample, signal } = this.#options;
+    const { samples } = this.#experiment;
+    const next = this.#scheduler();
+    let taken = 0;
+    let refusals = 0;
+    for (;;) {
+      const turn = next();
+      const startUs = device.deviceUs;
+      try {
+        if (!turn.workload.step()) return { reason: 'trace_end', message: '' };
+        refusals = 0;
+      } catch (error) {
+        if (!(error instanceof Errno)) throw error;
+        if (++refusals === REFUSALS_MAX) return { reason: 'worn_out', message: error.message };
+      }
+      this.#latency.add(device.deviceUs - startUs);
+      this.#operations++;
+      device.runDue();
+      if (turn.pauseMs > 0) device.pause(turn.pauseMs);
+      this.#noteBadBlocks();
+
+      const progress = this.#progress();
+      if (progress >= 1) return { reason: this.#reached(), message: '' };
+      if (progress * samples >= taken + 1) {
+        taken = Math.floor(progress * samples);
+        onSample?.(this.#sample(progress));
+      }
+      if (this.#operations % LOOK_EVERY === 0) {
+        onProgress?.(progress, this.#erases);
+        if (signal?.aborted) return { reason: 'interrupted', message: '' };
+      }
+    }
+  }
+
+  /** Which workload is next: drawn by weight, or the only one. */
+  #scheduler(): () => Turn {
+    const turns = this.#turns;
+    if (turns.length === 1) return () => turns[0]!;
+    const prng = new Prng(this.#seed ^ 0x7475726e);
+    const sum = turns.reduce((total, { weight }) => total + weight, 0);
+    return () => {
+      let at = (prng.u32() / 2 ** 32) * sum;
+      for (const turn of turns) {
+        at -= turn.weight;
+        if (at < 0) return turn;
+      }
+      return turns[turns.length - 1]!;
+    };
+  }
+
+  get #erases(): number {
+    let sum = 0;
+    for (const count of this.#device.chip.wear.eraseCount) sum += count;
+    return sum - this.#baseErases.reduce((total, count) => total + count, 0);
+  }
+
+  #noteBadBlocks(): void {
+    const { c, chip, hostBytes } = this.#device;
+    if (c.bad_list.length === this.#badBlocks) return;
+    const known = new Set(this.#badBlockEvents.map(({ block }) => block));
+    for (const jeb of c.bad_list) {
+      const block = jeb.offset / chip.erasesize;
+      if (known.has(block)) continue;
+      this.#badBlockEvents.push({
+        block,
+        erases: chip.wear.eraseCount[block]!,
+        deviceUs: Math.round(this.#device.deviceUs - this.#baseUs),
+        hostBytes: hostBytes - this.#baseHost,
+      });
+    }
+    this.#badBlocks = c.bad_list.length;
+  }
+
+  /** How much of each limit is used up. */
+  #used(): Record<keyof StopSpec, number> {
+    const { stop } = this.#experiment;
+    const { hostBytes, deviceUs, c } = this.#device;
+    const part = (value: number, limit: number | null): number =>
+      limit === null ? 0 : value / Math.max(limit, Number.MIN_VALUE);
+    return {
+      host_bytes: part(hostBytes - this.#baseHost, stop.host_bytes),
+      operations: part(this.#operations, stop.operations),
+      erases: stop.erases === null ? 0 : part(this.#erases, stop.erases),
+      device_days: part((deviceUs - this.#baseUs) / DAY_US, stop.device_days),
+      bad_blocks: part(this.#badBlocks, stop.bad_blocks),
+      bad_share: part(this.#badBlocks / c.nr_blocks, stop.bad_share),
+    };
+  }
+
+  #progress(): number {
+    let most = 0;
+    for (const share of Object.values(this.#used())) most = Math.max(most, share);
+    return most;
+  }
+
+  #reached(): StopReason {
+    const used = Object.entries(this.#used()) as [keyof StopSpec, number][];
+    return used.find(([, share]) => share >= 1)![0];
+  }
+
+  /** What is in the write buffer goes to the chip, so that all that was written is counted. */
+  #settle(): void {
+    try {
+      this.#device.sync();
+    } catch (error) {
+      // A chip that is worn out; what it did not take is not counted either.
+      if (!(error instanceof Errno)) throw error;
+    }
+  }
+
+  /** @throws KernelPanic the sums do not agree. */
+  #sample(progress: number): SampleRecord {
+    const device = this.#device;
+    const { chip, c, accounts, endurance } = device;
+    const erases = this.#baseErases.map((before, eb) => chip.wear.eraseCount[eb]! - before);
+    const programmed = { ...accounts.total };
+    for (const cause of PROGRAM_CAUSES) programmed[cause] -= this.#baseProgrammed[cause];
+    const chipBytes = chip.wear.bytesProgrammed - this.#baseBytes;
+    const sum = PROGRAM_CAUSES.reduce((total, cause) => total + programmed[cause], 0);
+    BUG_ON(sum !== chipBytes, `${sum} bytes by cause, but the chip programmed ${chipBytes}`);
+    const chipErases = this.#erases;
+    const erased = erases.reduce((total, count) => total + count, 0);
+    BUG_ON(erased !== chipErases, `${erased} erases of blocks, but ${chipErases} of the chip`);
+    return {
+      type: 'sample',
+      progress: Math.min(1, progress),
+      deviceUs: Math.round(device.deviceUs - this.#baseUs),
+      operations: this.#operations,
+      hostBytes: device.hostBytes - this.#baseHost,
+      erases,
+      chipErases,
+      chipBytes,
+      programmed,
+      gcForeground: accounts.foreground.toArray(),
+      gcBackground: accounts.background.toArray(),
+      operationLatency: this.#latency.toArray(),
+      collected: { ...this.#collected },
+      badBlocks: this.#badBlocks,
+      fill: c.used_size / c.flash_size,
+      uncorrectable: endurance?.uncorrectable ?? 0,
+    };
+  }
+}

@@ -1,0 +1,117 @@
+/** Who programmed what, and how long collecting took: jffs2's own account of a run. */
+import type { jffs2_accounts } from '../jffs2/instruments.js';
+import { INODE_SIZE, JFFS2_NODETYPE_INODE, JFFS2_NODETYPE_SUMMARY } from '../jffs2/medium.js';
+import type { jffs2_sb_info } from '../jffs2/nodelist.js';
+import type { ProgrammedBytes } from './result.js';
+
+/** Times in powers of two of a microsecond; see Histogram in result.ts. */
+export class TimeHistogram {
+  readonly #counts: number[] = [];
+
+  add(us: number): void {
+    const bucket = us < 2 ? 0 : 31 - Math.clz32(Math.min(us, 0x7fffffff));
+    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
+  }
+
+  toArray(): number[] {
+    return Array.from(this.#counts, (count) => count ?? 0);
+  }
+}
+
+const nothing = (): ProgrammedBytes => ({
+  data: 0,
+  metadata: 0,
+  gc: 0,
+  padding: 0,
+  cleanmarker: 0,
+  summary: 0,
+});
+
+export class Accounts implements jffs2_accounts {
+  readonly total: ProgrammedBytes = nothing();
+  readonly foreground = new TimeHistogram();
+  readonly background = new TimeHistogram();
+  /** In the write buffer. */
+  readonly #pending: ProgrammedBytes = nothing();
+  readonly #c: jffs2_sb_info;
+  readonly #nowUs: () => number;
+  #passBeganUs = 0;
+
+  constructor(c: jffs2_sb_info, nowUs: () => number) {
+    this.#c = c;
+    this.#nowUs = nowUs;
+  }
+
+  programmed(
+    buf: Uint8Array,
+    off: number,
+    from: number,
+    to: number,
+    len: number,
+    ino: number,
+  ): void {
+    account(this.total, buf, off, from, to, len, ino);
+  }
+
+  buffered(buf: Uint8Array, off: number, from: number, to: number, len: number, ino: number): void {
+    account(this.#pending, buf, off, from, to, len, ino);
+  }
+
+  padded(bytes: number): void {
+    this.#pending.padding += bytes;
+  }
+
+  page_programmed(): void {
+    const { total } = this;
+    const pending = this.#pending;
+    total.data += pending.data;
+    total.metadata += pending.metadata;
+    total.gc += pending.gc;
+    total.padding += pending.padding;
+    total.summary += pending.summary;
+    this.page_lost();
+  }
+
+  page_lost(): void {
+    const pending = this.#pending;
+    pending.data = pending.metadata = pending.gc = pending.padding = pending.summary = 0;
+  }
+
+  cleanmarker(bytes: number): void {
+    this.total.cleanmarker += bytes;
+  }
+
+  pass_begins(): void {
+    this.#passBeganUs = this.#nowUs();
+  }
+
+  pass_ends(): void {
+    const us = this.#nowUs() - this.#passBeganUs;
+    const c = this.#c;
+    (c.lump.sched.current === c.gc_task ? this.background : this.foreground).add(us);
+  }
+}
+
+function account(
+  into: ProgrammedBytes,
+  buf: Uint8Array,
+  off: number,
+  from: number,
+  to: number,
+  len: number,
+  ino: number,
+): void {
+  const end = Math.min(to, len);
+  into.padding += to - end;
+  const type = buf[off + 2]! | (buf[off + 3]! << 8);
+  if (ino === 0) {
+    if (type === JFFS2_NODETYPE_SUMMARY) into.summary += end - from;
+    else into.gc += end - from;
+  } else if (type === JFFS2_NODETYPE_INODE) {
+    const header = Math.max(0, Math.min(end, INODE_SIZE) - from);
+    into.metadata += header;
+    into.data += end - from - header;
+  } else {
+    into.metadata += end - from;
+  }
+}

@@ -1,0 +1,274 @@
+/**
+ * Which block is collected next, and which is written to next: Linux's rule and others. A policy is
+ * a function that makes a {@link jffs2_policy}; `policy: {name: module, module: mine.mjs}` takes a
+ * user's, the module's default export.
+ *
+ * Sources: cost-benefit, Rosenblum and Ousterhout 1991 (LFS) and Kawaguchi et al. 1995; dual-pool,
+ * Chang and Du 2007; static wear levelling by threshold, Chang, Hsieh and Kuo 2007.
+ */
+import { jffs2_choose_gc_block, jffs2_gc_block_by_tick } from '../jffs2/gc_block.js';
+import type { jffs2_policy } from '../jffs2/instruments.js';
+import type { jffs2_eraseblock, jffs2_sb_info } from '../jffs2/nodelist.js';
+import { Prng } from '../rumpuser/prng.js';
+import { ExperimentError, type PolicySpec } from './experiment.js';
+
+export type { jffs2_policy } from '../jffs2/instruments.js';
+
+/** What a policy may know. */
+export interface PolicyContext {
+  readonly c: jffs2_sb_info;
+  /** Of the run; a policy that wants chance takes it from here. */
+  readonly seed: number;
+  /** The experiment's `policy.options`. */
+  readonly options: Readonly<Record<string, number>>;
+  /** Modelled time, ms. */
+  nowMs(): number;
+  /** Erases of a block so far. */
+  erases(jeb: jffs2_eraseblock): number;
+  /** Number of a block, from 0. */
+  indexOf(jeb: jffs2_eraseblock): number;
+  /** Blocks that can be collected now: clean, dirty, very dirty, erasable. */
+  collectable(): Iterable<jffs2_eraseblock>;
+}
+
+export type PolicyFactory = (context: PolicyContext) => jffs2_policy;
+
+interface KnownPolicy {
+  readonly description: string;
+  /** Its options with their defaults. */
+  readonly options: Readonly<Record<string, number>>;
+  readonly make: PolicyFactory;
+}
+
+/** The block of a sequence with the least cost; the first of several. */
+function least(
+  blocks: Iterable<jffs2_eraseblock>,
+  cost: (jeb: jffs2_eraseblock) => number,
+): jffs2_eraseblock | null {
+  let best: jffs2_eraseblock | null = null;
+  let bestCost = Number.POSITIVE_INFINITY;
+  for (const jeb of blocks) {
+    const value = cost(jeb);
+    if (value < bestCost) {
+      best = jeb;
+      bestCost = value;
+    }
+  }
+  return best;
+}
+
+/** Blocks whose programs failed, as soon as there is room: the same for all policies. */
+const badUsed = (c: jffs2_sb_info): jffs2_eraseblock | null =>
+  c.nr_free_blocks > c.resv_blocks_gcbad ? c.bad_used_list.first : null;
+
+const usedOf = (jeb: jffs2_eraseblock): number => jeb.used_size;
+/** A block in which everything is needed gives no room: collecting it gets nowhere. */
+const dirtOf = (jeb: jffs2_eraseblock): number => jeb.dirty_size + jeb.wasted_size;
+
+function greedy(context: PolicyContext): jffs2_policy {
+  return { find_gc_block: (c) => badUsed(c) ?? least(context.collectable(), usedOf) };
+}
+
+/** (1 - u) · age / 2u is the gain; age is the time since the block was begun to be written. */
+function costBenefit(context: PolicyContext): jffs2_policy {
+  const { c } = context;
+  const begunMs = new Float64Array(c.nr_blocks);
+  return {
+    find_gc_block: () =>
+      badUsed(c) ??
+      least(context.collectable(), (jeb) => {
+        const u = jeb.used_size / c.sector_size;
+        const age = 1 + context.nowMs() - begunMs[context.indexOf(jeb)]!;
+        return u === 0 ? -Number.MAX_VALUE : -((1 - u) * age) / (2 * u);
+      }),
+    find_free_block() {
+      const jeb = c.free_list.first;
+      if (jeb) begunMs[context.indexOf(jeb)] = context.nowMs();
+      return jeb;
+    },
+  };
+}
+
+function random(context: PolicyContext): jffs2_policy {
+  const prng = new Prng(context.seed ^ 0x72616e64);
+  return {
+    find_gc_block(c) {
+      const bad = badUsed(c);
+      if (bad) return bad;
+      const all = [...context.collectable()];
+      const dirty = all.filter((jeb) => dirtOf(jeb) > 0);
+      const from = dirty.length > 0 ? dirty : all;
+      return from.length === 0 ? null : from[prng.below(from.length)]!;
+    },
+  };
+}
+
+/**
+ * Greedy, until the most worn block has been erased `threshold` times more than the least worn one
+ * that holds data: then that one is collected, and what it held goes to the most worn free block.
+ */
+function threshold(context: PolicyContext): jffs2_policy {
+  const limit = context.options.threshold!;
+  const { c } = context;
+  const worn = (jeb: jffs2_eraseblock): number => -context.erases(jeb);
+  let levelling = false;
+  let most = 0;
+  return {
+    find_gc_block() {
+      const bad = badUsed(c);
+      if (bad) return bad;
+      const young = least(context.collectable(), context.erases);
+      levelling = young !== null && most - context.erases(young) > limit;
+      return levelling ? young : least(context.collectable(), usedOf);
+    },
+    find_free_block() {
+      for (const jeb of c.free_list) most = Math.max(most, context.erases(jeb));
+      return least(c.free_list, levelling ? worn : context.erases);
+    },
+  };
+}
+
+/**
+ * Two pools of blocks, hot and cold. When the most worn hot block has been erased `threshold` times
+ * more than the least worn cold one, they change pools, and the cold one's data goes into the hot
+ * one, to stay there. When the cold pool's most worn block is less worn than the hot pool's least
+ * worn one, those change pools too, so that neither pool starves. Otherwise greedy.
+ */
+function dualPool(context: PolicyContext): jffs2_policy {
+  const limit = context.options.threshold!;
+  const { c } = context;
+  const isCold = new Uint8Array(c.nr_blocks).fill(1, c.nr_blocks >> 1);
+  /** Where the cold data that is being moved goes. */
+  let target: jffs2_eraseblock | null = null;
+  const among = function* (pool: number): Iterable<jffs2_eraseblock> {
+    for (const jeb of c.blocks) {
+      const usable = jeb.list !== c.bad_list && jeb.list !== c.bad_used_list;
+      if (usable && isCold[context.indexOf(jeb)] === pool) yield jeb;
+    }
+  };
+  const youngest = (pool: number): jffs2_eraseblock | null => least(among(pool), context.erases);
+  const oldest = (pool: number): jffs2_eraseblock | null =>
+    least(among(pool), (jeb) => -context.erases(jeb));
+  const move = (jeb: jffs2_eraseblock, pool: number): void => {
+    isCold[context.indexOf(jeb)] = pool;
+  };
+  return {
+    find_gc_block() {
+      const bad = badUsed(c);
+      if (bad) return bad;
+      const hot = oldest(0);
+      const cold = least(
+        [...context.collectable()].filter((jeb) => isCold[context.indexOf(jeb)] === 1),
+        context.erases,
+      );
+      if (hot && cold && context.erases(hot) - context.erases(cold) > limit) {
+        move(hot, 1);
+        move(cold, 0);
+        target = hot;
+        return cold;
+      }
+      const coldOld = oldest(1);
+      const hotYoung = youngest(0);
+      if (coldOld && hotYoung && context.erases(coldOld) < context.erases(hotYoung) - limit) {
+        move(coldOld, 0);
+        move(hotYoung, 1);
+      }
+      return least(context.collectable(), usedOf);
+    },
+    find_free_block() {
+      if (target === null) return null;
+      const jeb = target.list === c.free_list ? target : null;
+      if (jeb) target = null;
+      return jeb;
+    },
+  };
+}
+
+export const POLICIES: Readonly<Record<string, KnownPolicy>> = {
+  linux: {
+    description: "Linux's rule: the tick decides which list, its first block is taken",
+    options: {},
+    make: () => ({ find_gc_block: (c) => jffs2_gc_block_by_tick(c, c.lump.jiffies) }),
+  },
+  lump: {
+    description: "this jffs2's own: Linux's, with care for a flash that is almost full",
+    options: {},
+    make: () => ({ find_gc_block: jffs2_choose_gc_block }),
+  },
+  greedy: {
+    description: 'the block with the fewest bytes to move',
+    options: {},
+    make: greedy,
+  },
+  'cost-benefit': {
+    description: 'room gained by bytes moved, times the age of the block (LFS)',
+    options: {},
+    make: costBenefit,
+  },
+  'dual-pool': {
+    description: 'hot and cold blocks; data and blocks change pools when wear differs',
+    options: { threshold: 16 },
+    make: dualPool,
+  },
+  threshold: {
+    description: 'greedy; static data moves when wear differs by more than a threshold',
+    options: { threshold: 16 },
+    make: threshold,
+  },
+  random: {
+    description: 'any block that has something to gain',
+    options: {},
+    make: random,
+  },
+};
+
+/**
+ * The policy of an experiment, counting what it chooses.
+ * @param collected blocks chosen so far, by the list that they were on.
+ * @throws ExperimentError there is no such policy, or it has no such option.
+ */
+export function makePolicy(
+  spec: PolicySpec,
+  module: unknown,
+  context: PolicyContext,
+  collected: Record<string, number>,
+): jffs2_policy {
+  const inner = factoryOf(
+    spec,
+    module,
+  )({
+    ...context,
+    options: { ...POLICIES[spec.name]?.options, ...spec.options },
+  });
+  const policy: jffs2_policy = {
+    find_gc_block(c) {
+      const jeb = inner.find_gc_block(c);
+      if (jeb?.list) {
+        const name = jeb.list.name.replace(/_list$/, '');
+        collected[name] = (collected[name] ?? 0) + 1;
+      }
+      return jeb;
+    },
+  };
+  if (inner.find_free_block) policy.find_free_block = (c) => inner.find_free_block!(c);
+  return policy;
+}
+
+function factoryOf({ name, options }: PolicySpec, module: unknown): PolicyFactory {
+  if (name === 'module') {
+    if (typeof module !== 'function') {
+      throw new ExperimentError('policy.module: its default export is no function');
+    }
+    return module as PolicyFactory;
+  }
+  const known = POLICIES[name];
+  if (!known) {
+    const names = Object.keys(POLICIES).join(', ');
+    throw new ExperimentError(`policy.name: there is no "${name}"; there are ${names}, module`);
+  }
+  for (const option of Object.keys(options)) {
+    if (option in known.options) continue;
+    throw new ExperimentError(`policy.options: ${name} has no option "${option}"`);
+  }
+  return known.make;
+}
