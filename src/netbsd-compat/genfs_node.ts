@@ -49,6 +49,14 @@ export interface genfs_new {
   readonly now: genfs_time;
 }
 
+/** Where a file system keeps extended attributes, by Linux's full names ("user.x"). */
+export interface genfs_extattr<N extends genfs_node> {
+  names(node: N): ByteName[];
+  get(node: N, name: ByteName): Uint8Array | undefined;
+  /** undefined takes it away. @throws ENOSPC no room for it; EOPNOTSUPP no such names. */
+  set(node: N, name: ByteName, value: Uint8Array | undefined): void;
+}
+
 export interface genfs_limits {
   readonly nameBytes: number;
   readonly links: number;
@@ -67,6 +75,8 @@ export interface genfs_limits {
  */
 export interface genfs_medium<N extends genfs_node> {
   readonly limits: genfs_limits;
+  /** undefined: it has none. */
+  readonly extattr?: genfs_extattr<N>;
   /** @returns the number of the node; 0: no such name. ".." is asked for, "." is not. */
   lookup(dir: N, name: ByteName): number;
   /** Adds a name that is not there. @throws ENOSPC, EFBIG. */

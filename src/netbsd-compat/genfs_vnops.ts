@@ -35,11 +35,20 @@ import {
   VREG,
   type ByteName,
   type puffs_nextdent,
+  type puffs_size,
   type puffs_uio,
   type vattr,
 } from '../puffs/puffs.js';
+import { Extattrs } from '../puffs/extattr.js';
 import { vattr_has_atime, vattr_has_mtime } from '../puffs/vattr.js';
 import { NetbsdErrno } from './errno.js';
+import {
+  acl_access,
+  acl_chmod,
+  acl_inherit,
+  extattr_view,
+  has_default_acl,
+} from './genfs_extattr.js';
 import type { genfs_medium, genfs_node, genfs_time } from './genfs_node.js';
 import type { kauth_cred } from './kauth.js';
 import type { mount } from './mount.js';
@@ -53,6 +62,13 @@ const S_IXGRP = 0o010;
 
 export class genfs_vnops<N extends genfs_node> extends vnodeops {
   protected readonly medium: genfs_medium<N>;
+  private readonly extattrs = new Extattrs<extattr_view<N>>({
+    access: ({ vp }, wanted, cred) => {
+      this.access(vp, wanted, cred);
+      return 0;
+    },
+    changed: ({ vp }) => this.change_links(vp, 0),
+  });
 
   constructor(medium: genfs_medium<N>) {
     super();
@@ -203,8 +219,12 @@ export class genfs_vnops<N extends genfs_node> extends vnodeops {
   access(vp: vnode, mode: number, cred: kauth_cred): void {
     const isOfMedium = vp.v_type === VREG || vp.v_type === VDIR || vp.v_type === VLNK;
     if ((mode & PUFFS_VWRITE) !== 0 && isOfMedium) this.check_writable(vp.v_mount);
-    const { i_type, i_mode, i_uid, i_gid } = this.node(vp);
-    const error = puffs_access(i_type, i_mode, i_uid, i_gid, mode, cred);
+    const node = this.node(vp);
+    const { i_type, i_mode, i_uid, i_gid } = node;
+    const { extattr } = this.medium;
+    const error =
+      (extattr && acl_access(extattr, node, mode, cred)) ??
+      puffs_access(i_type, i_mode, i_uid, i_gid, mode, cred);
     const refusal = error === 0 ? null : new NetbsdErrno('EACCES');
     const { kauth } = vp.v_mount.mnt_rump;
     kauth.kauth_authorize_vnode(cred, 'access', vp, mode, i_mode, refusal);
@@ -255,6 +275,7 @@ export class genfs_vnops<N extends genfs_node> extends vnodeops {
     }
     if (va.va_mode !== VNOVAL) {
       node.i_mode = va.va_mode & (may_keep_group(node, cred) ? 0o7777 : 0o7777 & ~S_ISGID);
+      if (this.medium.extattr) acl_chmod(this.medium.extattr, node);
     }
     const isNow = (va.va_vaflags & VA_UTIMES_NULL) !== 0;
     if (vattr_has_atime(va)) {
@@ -297,6 +318,55 @@ export class genfs_vnops<N extends genfs_node> extends vnodeops {
     if ((ioflag & IO_SYNC) !== 0) this.medium.sync(node);
     if (done < wanted) throw new NetbsdErrno('ENOSPC');
     if (uio.resid > 0) throw new NetbsdErrno('EFBIG');
+  }
+
+  override getextattr(
+    vp: vnode,
+    ns: number,
+    name: ByteName,
+    size: puffs_size,
+    buf: Uint8Array | null,
+    cred: kauth_cred,
+  ): number {
+    const view = this.extattr_view(vp);
+    if (view === null) return super.getextattr(vp, ns, name, size, buf, cred);
+    return this.extattrs.get(view, ns, name, size, buf, cred);
+  }
+
+  override setextattr(
+    vp: vnode,
+    ns: number,
+    name: ByteName,
+    value: Uint8Array,
+    flags: number,
+    cred: kauth_cred,
+  ): number {
+    const view = this.extattr_view(vp);
+    if (view === null) return super.setextattr(vp, ns, name, value, flags, cred);
+    this.check_writable(vp.v_mount);
+    return this.extattrs.set(view, ns, name, value, flags, cred);
+  }
+
+  override listextattr(vp: vnode, ns: number, cred: kauth_cred): ByteName[] {
+    const view = this.extattr_view(vp);
+    return view === null ? [] : this.extattrs.list(view, ns, cred);
+  }
+
+  override deleteextattr(vp: vnode, ns: number, name: ByteName, cred: kauth_cred): number {
+    const view = this.extattr_view(vp);
+    if (view === null) return super.deleteextattr(vp, ns, name, cred);
+    this.check_writable(vp.v_mount);
+    return this.extattrs.delete(view, ns, name, cred);
+  }
+
+  override umask(dvp: vnode, cred: kauth_cred): number {
+    const { extattr } = this.medium;
+    return extattr && has_default_acl(extattr, this.node(dvp)) ? 0 : cred.umask;
+  }
+
+  private extattr_view(vp: vnode): extattr_view<N> | null {
+    const { extattr } = this.medium;
+    return extattr ? new extattr_view(vp, this.node(vp), extattr) : null;
   }
 
   override fsync(vp: vnode): void {
@@ -370,7 +440,10 @@ export class genfs_vnops<N extends genfs_node> extends vnodeops {
     const number = this.medium.make(dir, begin);
     const vp = vcache_get(dvp.v_mount, number);
     try {
-      if (type === VLNK) this.medium.symlink(this.node(vp), target);
+      const node = this.node(vp);
+      if (type === VLNK) this.medium.symlink(node, target);
+      const { extattr } = this.medium;
+      if (extattr && acl_inherit(extattr, dir, node)) this.medium.update(node);
       this.medium.enter(dir, cnp.cn_name, number, type);
     } catch (error) {
       this.node(vp).i_nlink = 0;

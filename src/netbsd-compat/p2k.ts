@@ -221,7 +221,7 @@ export class p2k implements puffs_ops {
   node_create(dir: Cookie, out: puffs_newinfo, cn: puffs_cn, va: vattr): number {
     try {
       const dvp = this.new_name_in(dir, cn);
-      this.answer(VOP_CREATE(dvp, makecn(cn), with_umask(va, VREG, cn)), out);
+      this.answer(VOP_CREATE(dvp, makecn(cn), with_umask(dvp, va, VREG, cn)), out);
       return 0;
     } catch (error) {
       return p2k_errno(error);
@@ -232,7 +232,7 @@ export class p2k implements puffs_ops {
     try {
       if (![VREG, VBLK, VCHR, VFIFO, VSOCK].includes(va.va_type)) throw new NetbsdErrno('EINVAL');
       const dvp = this.new_name_in(dir, cn);
-      this.answer(VOP_MKNOD(dvp, makecn(cn), with_umask(va, va.va_type, cn)), out);
+      this.answer(VOP_MKNOD(dvp, makecn(cn), with_umask(dvp, va, va.va_type, cn)), out);
       return 0;
     } catch (error) {
       return p2k_errno(error);
@@ -242,7 +242,7 @@ export class p2k implements puffs_ops {
   node_mkdir(dir: Cookie, out: puffs_newinfo, cn: puffs_cn, va: vattr): number {
     try {
       const dvp = this.new_name_in(dir, cn);
-      this.answer(VOP_MKDIR(dvp, makecn(cn), with_umask(va, VDIR, cn)), out);
+      this.answer(VOP_MKDIR(dvp, makecn(cn), with_umask(dvp, va, VDIR, cn)), out);
       return 0;
     } catch (error) {
       return p2k_errno(error);
@@ -560,26 +560,58 @@ export class p2k implements puffs_ops {
     return p2k_errno(new NetbsdErrno('EOPNOTSUPP'));
   }
 
-  // ---- extended attributes: no driver here has any ----------------------------------------------
+  // ---- extended attributes ----------------------------------------------------------------------
 
-  node_getextattr(): number {
-    return p2k_errno(new NetbsdErrno('EOPNOTSUPP'));
+  node_getextattr(
+    cookie: Cookie,
+    ns: number,
+    name: ByteName,
+    size: puffs_size,
+    buf: Uint8Array | null,
+    cred: puffs_cred,
+  ): number {
+    return this.on_node(cookie, cred, (vp) => vp.v_op.getextattr(vp, ns, name, size, buf, cred));
   }
 
-  node_setextattr(): number {
-    return p2k_errno(new NetbsdErrno('EOPNOTSUPP'));
+  node_setextattr(
+    cookie: Cookie,
+    ns: number,
+    name: ByteName,
+    value: Uint8Array,
+    flags: number,
+    cred: puffs_cred,
+  ): number {
+    return this.on_node(cookie, cred, (vp) => vp.v_op.setextattr(vp, ns, name, value, flags, cred));
   }
 
-  node_listextattr(_cookie: Cookie, _ns: number, out: { names: ByteName[] }): number {
-    out.names = [];
-    return 0;
+  node_listextattr(
+    cookie: Cookie,
+    ns: number,
+    out: { names: ByteName[] },
+    cred: puffs_cred,
+  ): number {
+    return this.on_node(cookie, cred, (vp) => {
+      out.names = vp.v_op.listextattr(vp, ns, cred);
+      return 0;
+    });
   }
 
-  node_deleteextattr(): number {
-    return p2k_errno(new NetbsdErrno('EOPNOTSUPP'));
+  node_deleteextattr(cookie: Cookie, ns: number, name: ByteName, cred: puffs_cred): number {
+    return this.on_node(cookie, cred, (vp) => vp.v_op.deleteextattr(vp, ns, name, cred));
   }
 
   // ---- inside -----------------------------------------------------------------------------------
+
+  /** An operation on one node, locked. */
+  private on_node(cookie: Cookie, cred: puffs_cred, use: (vp: vnode) => number): number {
+    try {
+      const { p2n_vp } = this.nodes.get(cookie);
+      this.enter(cred);
+      return with_vnode_lock(p2n_vp, LK_EXCLUSIVE, () => use(p2n_vp));
+    } catch (error) {
+      return p2k_errno(error);
+    }
+  }
 
   /** The rest of the operation runs in this credential's name. */
   private enter(cred: puffs_cred): void {
@@ -704,8 +736,8 @@ const makecn = ({ nameiop, name, cred }: puffs_cn): componentname => ({
 });
 
 /** The attributes of a new node, less what the caller's umask takes. */
-function with_umask(va: vattr, type: number, { cred }: puffs_cn): vattr {
-  return { ...va, va_type: type, va_mode: va.va_mode & ~cred.umask };
+function with_umask(dvp: vnode, va: vattr, type: number, { cred }: puffs_cn): vattr {
+  return { ...va, va_type: type, va_mode: va.va_mode & ~dvp.v_op.umask(dvp, cred) };
 }
 
 function is_removed({ p2n_vp }: p2k_node): boolean {

@@ -27,6 +27,7 @@ import {
   VDIR,
   type ByteName,
   type puffs_nextdent,
+  type puffs_size,
   type puffs_uio,
   type vattr,
 } from '../puffs/puffs.js';
@@ -125,6 +126,37 @@ export abstract class vnodeops {
   seekhole(_vp: vnode, offset: number, hole: boolean, size: number): number {
     if (offset < 0 || offset >= size) throw new NetbsdErrno('ENXIO');
     return hole ? size : offset;
+  }
+  /** Of `ns` and `name`, see node_getextattr. @returns 0 or an errno, as the next three. */
+  getextattr(
+    _vp: vnode,
+    _ns: number,
+    _name: ByteName,
+    _size: puffs_size,
+    _buf: Uint8Array | null,
+    _cred: kauth_cred,
+  ): number {
+    throw new NetbsdErrno('EOPNOTSUPP', 'extended attributes');
+  }
+  setextattr(
+    _vp: vnode,
+    _ns: number,
+    _name: ByteName,
+    _value: Uint8Array,
+    _flags: number,
+    _cred: kauth_cred,
+  ): number {
+    throw new NetbsdErrno('EOPNOTSUPP', 'extended attributes');
+  }
+  listextattr(_vp: vnode, _ns: number, _cred: kauth_cred): ByteName[] {
+    return [];
+  }
+  deleteextattr(_vp: vnode, _ns: number, _name: ByteName, _cred: kauth_cred): number {
+    throw new NetbsdErrno('EOPNOTSUPP', 'extended attributes');
+  }
+  /** What is taken from the mode of a new node in the directory: a default access list takes it. */
+  umask(_dvp: vnode, cred: kauth_cred): number {
+    return cred.umask;
   }
   fallocate(_vp: vnode, _offset: number, _length: number): void {
     throw new NetbsdErrno('EOPNOTSUPP', 'fallocate');

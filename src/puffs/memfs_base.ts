@@ -11,18 +11,10 @@ import {
   puffs_cred_isuid,
 } from './cred.js';
 import { NETBSD_ERRNO as E } from './errno.js';
-import {
-  aclAccess,
-  aclChmod,
-  aclEncode,
-  aclInherit,
-  aclIsMinimal,
-  aclMode,
-  aclOf,
-} from './memfs_acl.js';
+import { aclAccess, aclChmod, aclEncode, aclInherit, aclIsMinimal, aclMode, aclOf } from './acl.js';
 import { MEMFS_PAGE_BYTES, type MemfsSpace } from './memfs_data.js';
 import { MemfsNode, type Timespec } from './memfs_node.js';
-import { ACL_ACCESS, ACL_DEFAULT, MemfsXattrs } from './memfs_xattr.js';
+import { ACL_ACCESS, ACL_DEFAULT, Extattrs } from './extattr.js';
 import {
   PUFFS_VEXEC,
   PUFFS_VWRITE,
@@ -68,7 +60,7 @@ export abstract class MemfsBase {
 
   protected readonly nodes = new Map<Cookie, MemfsNode>();
   protected readonly space: MemfsSpace;
-  protected readonly xattrs: MemfsXattrs;
+  protected readonly xattrs: Extattrs<MemfsNode>;
   protected readonly wallClockMs: () => number;
   protected readonly nodesMax: number;
   protected readonly nameBytesMax: number;
@@ -89,9 +81,11 @@ export abstract class MemfsBase {
     this.linksMax = options.linksMax ?? 65000;
     this.fileBytesMax = options.fileBytesMax ?? Number.MAX_SAFE_INTEGER;
     this.readOnly = options.readOnly ?? false;
-    this.xattrs = new MemfsXattrs({
+    this.xattrs = new Extattrs({
       access: (node, wanted, cred) => this.access(node, wanted, cred),
-      now: () => this.now(),
+      changed: (node) => {
+        node.ctime = this.now();
+      },
     });
     const root = this.newNode(VDIR, null, 0o755, 0, 0, this.now());
     root.nlink = 2;

@@ -28,7 +28,7 @@ export interface DiskFileSystem {
   probe(disk: disk): boolean;
   /** It can be written to. */
   readonly writes: boolean;
-  readonly timeGranularityNs: number;
+  readonly timeGranularityNs: number | ((mp: mount) => number);
 }
 
 export interface MountDiskOptions {
@@ -215,5 +215,7 @@ export function openDisk(
 ): { fs: p2k; report: readonly string[]; readOnly: boolean; timeGranularityNs: number } {
   const host = new NodeHost({ console: (level, line) => hooks.console(level, line) });
   const { fs, report, readOnly } = mountDisk(kind, options as MountDiskOptions, host);
-  return { fs, report, readOnly, timeGranularityNs: kind.timeGranularityNs };
+  const { timeGranularityNs: unit } = kind;
+  const timeGranularityNs = typeof unit === 'number' ? unit : unit(fs.mp);
+  return { fs, report, readOnly, timeGranularityNs };
 }

@@ -34,6 +34,7 @@ const POSIX_LIMITS: Limits = {
   timeSecMax: 2 ** 31 - 1,
   fileBytesMax: Number.MAX_SAFE_INTEGER,
   linksMax: 65000,
+  xattrBytesMax: 65_536,
   rootLinks: 2,
 };
 
@@ -45,6 +46,7 @@ export const JFFS2_LIMITS: Limits = {
   timeSecMax: 2 ** 32 - 1,
   fileBytesMax: 2 ** 32 - 1,
   linksMax: Number.MAX_SAFE_INTEGER,
+  xattrBytesMax: 3000,
   rootLinks: 3,
 };
 
@@ -340,11 +342,13 @@ export function mountImage(kind: DiskFileSystem, image: Uint8Array, check: Check
 export const EXT2_LIMITS: Limits = {
   nameBytesMax: 255,
   symlinkBytesMax: 1023,
-  timeGranularityNsec: 1e9,
+  timeGranularityNsec: 1,
   timeSecMin: -(2 ** 31),
-  timeSecMax: 2 ** 31 - 1,
+  timeSecMax: 2 ** 31 - 1 + 3 * 2 ** 32,
   fileBytesMax: (12 + 256 + 256 ** 2 + 256 ** 3) * 1024,
   linksMax: 32000,
+  // What is not in the inode shares a block.
+  xattrBytesMax: 400,
   rootLinks: 2,
 };
 
@@ -352,7 +356,7 @@ export const EXT2_LIMITS: Limits = {
 export const ext2Row: Row = {
   name: 'ext2fs',
   limits: EXT2_LIMITS,
-  lacks: NO_EXTATTR,
+  lacks: {},
   mount: () => mountImage(EXT2FS, emptyExt2(), e2fsck),
 };
 
@@ -370,6 +374,7 @@ export const msdosRow: Row = {
     timeSecMax: 4_354_819_198,
     fileBytesMax: 2 ** 32 - 1,
     linksMax: 65535,
+    xattrBytesMax: 0,
     rootLinks: 2,
   },
   lacks: {

@@ -4,12 +4,14 @@ import { expect } from 'chai';
 import { ImageTree } from '../../src/fs-utils/index.js';
 import { traverse } from '../../src/fs-utils/traverse.js';
 import type { Ukfs } from '../../src/ukfs/index.js';
+import { aclText } from '../conformance/acl.js';
 import { noise, text } from '../images/material.js';
 import { fsckFat, mkfsFat, NO_DOSFSTOOLS } from '../netbsd-compat/dosfstools.js';
 import { debugfs, e2fsck, mke2fs, NO_E2FSPROGS } from '../netbsd-compat/e2fsprogs.js';
 import { Rig } from './rig.js';
 import { ODD_NAMES } from './trees.js';
 
+const LIST = 'u::rwx,u:1001:rw-,g::r-x';
 const FLASH_BYTES = 16 << 20;
 const MTIME = 1_600_000_000;
 
@@ -45,6 +47,12 @@ function populate(image: Ukfs): void {
   image.chmod('/empty', 0o1777);
   image.chown('/empty', 65_535, 65_534);
   image.chmod('/etc/deep', 0o2750);
+  image.setxattr('/etc/text1023', 'user.empty', '');
+  image.setxattr('/etc/text1023', 'user.long', 'x'.repeat(300));
+  image.setxattr('/etc/text1023', 'security.label', new Uint8Array([0, 255, 10]));
+  image.setxattr('/etc/link', 'trusted.link', 'of the link', 0, false);
+  image.setxattr('/etc/deep', 'system.posix_acl_default', aclText(`${LIST},m::rwx,o::---`));
+  image.setxattr('/etc/text4096', 'system.posix_acl_access', aclText(`${LIST},m::r-x,o::r--`));
   const tree = new ImageTree(image);
   let i = 0;
   for (const { kind, path } of traverse(tree, '/')) {
@@ -94,6 +102,7 @@ describe('fs-utils: from one image to another', () => {
     expect(await rig.output('diff', [...same, '--to', disk])).to.equal('');
     e2fsck(bytes('disk.img'));
     expect(debugfs(bytes('disk.img'), 'stat /block')).to.match(/291:70001/);
+    expect(debugfs(bytes('disk.img'), 'ea_list /etc/link')).to.include('"of the link"');
     expect(debugfs(bytes('disk.img'), 'stat /etc/long')).to.match(/Type: symlink/);
     // And diff would have found something.
     rig.ukfs.chmod('/etc/text1', 0o611);
@@ -124,6 +133,7 @@ describe('fs-utils: from one image to another', () => {
     expect(told.get('symbolic link (Operation not supported)')).to.equal(3);
     expect(told.get('hard link (Operation not supported)')).to.equal(2);
     expect(told.get('owner (Operation not permitted)')).to.equal(3);
+    expect(told.get('extended attribute (Operation not supported)')).to.equal(5);
     expect(told.get('holes (the target has none)')).to.equal(1);
     expect(told.get('name (Invalid argument)')).to.be.greaterThan(5);
     expect(told.get('name (another file of the target goes by it)')).to.equal(1);

@@ -70,10 +70,10 @@ export function debugfsWrite(image: Uint8Array, requests: readonly string[]): Ui
 
 let empty: Uint8Array | null = null;
 
-/** 4 MiB with 4096 inodes, blocks of 1 KiB and nothing in the root. */
+/** 4 MiB with 4096 inodes of 256 bytes, blocks of 1 KiB and nothing in the root. */
 export function emptyExt2(): Uint8Array {
   if (empty !== null) return empty;
-  const made = mke2fs('4M', '-t', 'ext2', '-b', '1024', '-I', '128', '-N', '4096');
+  const made = mke2fs('4M', '-t', 'ext2', '-b', '1024', '-I', '256', '-N', '4096');
   empty = debugfsWrite(made, ['rmdir lost+found']);
   return empty;
 }

@@ -67,6 +67,9 @@ function readEverything(fs: Ukfs): { files: string[]; directories: string[] } {
         continue;
       }
       files.push(child);
+      for (const name of allow(() => fs.listxattr(child, false)) ?? []) {
+        allow(() => fs.getxattr(child, name, false));
+      }
       if (stat.isSymbolicLink()) allow(() => fs.readlink(child));
       if (stat.isFile()) allow(() => readSome(fs, child, stat.size));
     }
@@ -96,6 +99,8 @@ function changeEverything(fs: Ukfs): void {
   }
   for (const file of files) {
     allow(() => fs.truncate(file, 1500));
+    allow(() => fs.setxattr(file, 'trusted.new', 'n'.repeat(200), 0, false));
+    allow(() => fs.removexattr(file, 'user.short', false));
     allow(() => fs.link(file, '/newdir/link'));
     allow(() => fs.rename('/newdir/link', '/newdir/other'));
     allow(() => fs.unlink(file));

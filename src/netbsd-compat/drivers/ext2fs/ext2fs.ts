@@ -1,6 +1,6 @@
 /** ext2: the medium as {@link genfs_medium} wants it, and the operations on the whole. */
 import { NetbsdErrno } from '../../errno.js';
-import type { genfs_limits, genfs_medium, genfs_new } from '../../genfs_node.js';
+import type { genfs_limits, genfs_medium, genfs_new, genfs_time } from '../../genfs_node.js';
 import { genfs_vnops } from '../../genfs_vnops.js';
 import { vfs_module } from '../../module.js';
 import { MNT_UPDATE, type mount, type vfsops } from '../../mount.js';
@@ -25,16 +25,18 @@ import { ext2_inode } from './ext2fs_inode.js';
 import { ext2fs_recover } from './ext2fs_journal.js';
 import { ext2fs_directory } from './ext2fs_lookup.js';
 import { ext2fs_super } from './ext2fs_super.js';
+import { ext2fs_xattr } from './ext2fs_xattr.js';
+import type { field } from '../../structure.js';
 import {
   e2di,
-  e2ea,
   e2fs,
   E2FS_ERRORS,
   E2FS_ISCLEAN,
+  EXT2_EXTRA_ISIZE,
+  EXT2_INODE_BYTES,
   EXT2_LINK_MAX,
   EXT2_NAME_MAX,
   EXT2_ROOTINO,
-  EXT2_XATTR_MAGIC,
   EXT2F_ROCOMPAT_LARGEFILE,
   NDADDR,
   NIADDR,
@@ -48,7 +50,10 @@ const S_IFMT = 0o170000;
 export class ext2fs implements genfs_medium<ext2_inode> {
   readonly super: ext2fs_super;
   readonly limits: genfs_limits;
+  /** In the old revision there is no place for the feature's bit. */
+  readonly extattr?: ext2fs_xattr;
   readonly vnops = new genfs_vnops<ext2_inode>(this);
+  private readonly xattrs: ext2fs_xattr;
   private readonly bmap: ext2fs_bmap;
   private readonly dirs: ext2fs_directory;
   /** s_state when it was mounted for writing; null: it is not. */
@@ -58,7 +63,10 @@ export class ext2fs implements genfs_medium<ext2_inode> {
     this.super = new ext2fs_super(lump, disk);
     this.bmap = new ext2fs_bmap(this.super);
     this.dirs = new ext2fs_directory(this.super, this.bmap);
-    const { bsize } = this.super;
+    this.xattrs = new ext2fs_xattr(this.super);
+    if (this.super.sb_get(e2fs.rev) > 0) this.extattr = this.xattrs;
+    const { bsize, inode_size } = this.super;
+    const hasExtra = inode_size >= EXT2_INODE_BYTES + EXT2_EXTRA_ISIZE;
     this.limits = {
       nameBytes: EXT2_NAME_MAX,
       links: EXT2_LINK_MAX,
@@ -66,8 +74,8 @@ export class ext2fs implements genfs_medium<ext2_inode> {
       // i_blocks counts in 512 bytes, up to 2^32, pointer blocks included.
       fileBytes: Math.min(this.bmap.blocks_max * bsize, 2 ** 32 * 512 - 2 ** 32),
       timeSecMin: -INT32_MAX - 1,
-      timeSecMax: INT32_MAX,
-      timeGranularityNsec: 1e9,
+      timeSecMax: hasExtra ? INT32_MAX + 3 * 2 ** 32 : INT32_MAX,
+      timeGranularityNsec: hasExtra ? 1 : 1e9,
       blockBytes: bsize,
     };
   }
@@ -137,9 +145,15 @@ export class ext2fs implements genfs_medium<ext2_inode> {
     node.i_gid = e2di.gid.get(b, off) + e2di.gid_high.get(b, off) * 0x10000;
     node.i_size = e2di.size.get(b, off);
     if (type === VREG) node.i_size += e2di.size_high.get(b, off) * 2 ** 32;
-    node.i_atime = { sec: e2di.atime.get(b, off) | 0, nsec: 0 };
-    node.i_mtime = { sec: e2di.mtime.get(b, off) | 0, nsec: 0 };
-    node.i_ctime = { sec: e2di.ctime.get(b, off) | 0, nsec: 0 };
+    const end = this.fields_end(b, off);
+    node.i_atime = get_time(b, off, end, e2di.atime, e2di.atime_extra);
+    node.i_mtime = get_time(b, off, end, e2di.mtime, e2di.mtime_extra);
+    node.i_ctime = get_time(b, off, end, e2di.ctime, e2di.ctime_extra);
+    if (has_field(end, e2di.crtime_extra)) {
+      const birth = get_time(b, off, end, e2di.crtime, e2di.crtime_extra);
+      // Who does not keep it leaves zeros.
+      node.i_birthtime = birth.sec === 0 ? null : birth;
+    }
     node.i_gen = e2di.gen.get(b, off);
     node.e2di_flags = e2di.flags.get(b, off);
     node.e2di_facl = e2di.facl.get(b, off);
@@ -171,9 +185,10 @@ export class ext2fs implements genfs_medium<ext2_inode> {
       e2di.size_high.put(b, off, Math.floor(node.i_size / 2 ** 32));
       if (node.i_size > INT32_MAX) this.need_large_file();
     }
-    this.put_time(b, off, e2di.atime, e2di.atime_extra, node.i_atime.sec);
-    this.put_time(b, off, e2di.mtime, e2di.mtime_extra, node.i_mtime.sec);
-    this.put_time(b, off, e2di.ctime, e2di.ctime_extra, node.i_ctime.sec);
+    const end = this.fields_end(b, off);
+    node.i_atime = put_time(b, off, end, e2di.atime, e2di.atime_extra, node.i_atime);
+    node.i_mtime = put_time(b, off, end, e2di.mtime, e2di.mtime_extra, node.i_mtime);
+    node.i_ctime = put_time(b, off, end, e2di.ctime, e2di.ctime_extra, node.i_ctime);
     e2di.flags.put(b, off, node.e2di_flags);
     e2di.facl.put(b, off, node.e2di_facl);
     e2di.nblock.put(b, off, node.e2di_nblock);
@@ -184,20 +199,11 @@ export class ext2fs implements genfs_medium<ext2_inode> {
     sb.cache.balance();
   }
 
-  /** A new time has no nanoseconds: those of the old one go, where there is a place for them. */
-  private put_time(
-    b: Uint8Array,
-    off: number,
-    field: typeof e2di.atime,
-    extra: typeof e2di.atime_extra,
-    sec: number,
-  ): void {
-    if ((field.get(b, off) | 0) === sec) return;
-    field.put(b, off, sec);
-    const { extra_isize } = e2di;
-    if (this.super.inode_size <= extra_isize.at + 4) return;
-    const used = extra_isize.at + extra_isize.get(b, off);
-    if (extra.at + 4 <= Math.min(used, this.super.inode_size)) extra.put(b, off, 0);
+  /** Where the fields of an inode end that are in use: what is behind them is something else. */
+  private fields_end(b: Uint8Array, off: number): number {
+    const { inode_size } = this.super;
+    if (inode_size === EXT2_INODE_BYTES) return inode_size;
+    return Math.min(inode_size, EXT2_INODE_BYTES + e2di.extra_isize.get(b, off));
   }
 
   private need_large_file(): void {
@@ -217,8 +223,14 @@ export class ext2fs implements genfs_medium<ext2_inode> {
     const gen = (e2di.gen.get(bp.b_data, off) + 1) >>> 0;
     bp.b_data.fill(0, off, off + sb.inode_size);
     e2di.gen.put(bp.b_data, off, gen);
-    sb.cache.bdwrite(bp);
     const node = new ext2_inode(ino, begin.type);
+    if (sb.inode_size >= EXT2_INODE_BYTES + EXT2_EXTRA_ISIZE) {
+      e2di.extra_isize.put(bp.b_data, off, EXT2_EXTRA_ISIZE);
+      const end = EXT2_INODE_BYTES + EXT2_EXTRA_ISIZE;
+      node.i_birthtime = begin.now;
+      put_time(bp.b_data, off, end, e2di.crtime, e2di.crtime_extra, begin.now);
+    }
+    sb.cache.bdwrite(bp);
     node.i_mode = begin.mode;
     node.i_nlink = begin.nlink;
     node.i_uid = begin.uid;
@@ -241,7 +253,7 @@ export class ext2fs implements genfs_medium<ext2_inode> {
   free(node: ext2_inode): void {
     const { super: sb } = this;
     if (has_blocks(node)) this.bmap.free_from(node, 0);
-    if (node.e2di_facl !== 0) this.free_attributes(node);
+    if (node.e2di_facl !== 0) this.xattrs.release_block(node);
     node.i_size = 0;
     node.i_nlink = 0;
     this.update(node);
@@ -251,23 +263,6 @@ export class ext2fs implements genfs_medium<ext2_inode> {
     sb.cache.bdwrite(bp);
     sb.free_inode(node.i_number, node.i_type === VDIR);
     sb.cache.balance();
-  }
-
-  /** A block of attributes may be shared. */
-  private free_attributes(node: ext2_inode): void {
-    const { super: sb } = this;
-    const blkno = node.e2di_facl;
-    node.e2di_facl = 0;
-    if (!sb.is_block(blkno)) return;
-    const bp = sb.cache.bread(blkno);
-    const refcount = e2ea.refcount.get(bp.b_data, 0);
-    if (e2ea.magic.get(bp.b_data, 0) === EXT2_XATTR_MAGIC && refcount > 1) {
-      e2ea.refcount.put(bp.b_data, 0, refcount - 1);
-      sb.cache.bdwrite(bp);
-    } else {
-      sb.free_block(blkno);
-    }
-    node.e2di_nblock = Math.max(0, node.e2di_nblock - sb.bsize / 512);
   }
 
   forget(node: ext2_inode): void {
@@ -432,6 +427,36 @@ function has_blocks({ i_type, i_size, e2di_nblock, e2di_facl }: ext2_inode): boo
   if (i_type === VREG || i_type === VDIR) return true;
   if (i_type !== VLNK) return false;
   return i_size > FAST_SYMLINK_MAX || (e2di_facl === 0 && e2di_nblock > 0);
+}
+
+/** Is the field among those in use? */
+const has_field = (end: number, field: field): boolean => field.at + field.bytes <= end;
+
+function get_time(b: Uint8Array, off: number, end: number, low: field, extra: field): genfs_time {
+  const sec = low.get(b, off) | 0;
+  if (!has_field(end, extra)) return { sec, nsec: 0 };
+  const more = extra.get(b, off);
+  const nsec = more >>> 2;
+  return { sec: sec + (more & 3) * 2 ** 32, nsec: nsec < 1e9 ? nsec : 0 };
+}
+
+/** @returns what of it is kept. */
+function put_time(
+  b: Uint8Array,
+  off: number,
+  end: number,
+  low: field,
+  extra: field,
+  { sec, nsec }: genfs_time,
+): genfs_time {
+  if (!has_field(end, extra)) {
+    const kept = Math.min(sec, INT32_MAX);
+    low.put(b, off, kept);
+    return { sec: kept, nsec: 0 };
+  }
+  low.put(b, off, sec);
+  extra.put(b, off, (nsec << 2) | ((sec - (sec | 0)) / 2 ** 32));
+  return { sec, nsec };
 }
 
 export interface ext2fs_args {

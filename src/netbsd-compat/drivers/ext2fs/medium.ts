@@ -25,6 +25,7 @@ export const E2FS_ISCLEAN = 1;
 export const E2FS_ERRORS = 2;
 
 export const EXT2F_COMPAT_HASJOURNAL = 0x4;
+export const EXT2F_COMPAT_EXT_ATTR = 0x8;
 
 export const EXT2F_INCOMPAT_FTYPE = 0x2;
 export const EXT2F_INCOMPAT_RECOVER = 0x4;
@@ -120,10 +121,14 @@ export const e2di = {
   uid_high: le16(120, ''),
   gid_high: le16(122, ''),
   extra_isize: le16(128, 'bytes behind the first 128 that are in use'),
-  ctime_extra: le32(132, 'nanoseconds and more'),
+  ctime_extra: le32(132, 'two high bits of the seconds, then 30 of nanoseconds'),
   mtime_extra: le32(136, ''),
   atime_extra: le32(140, ''),
+  crtime: le32(144, 'birth'),
+  crtime_extra: le32(148, ''),
 } as const;
+/** What a new inode uses behind its first 128 bytes. */
+export const EXT2_EXTRA_ISIZE = 32;
 /** The directory has a hash index, which whoever changes it without must take away. */
 export const EXT2_INDEX_FL = 0x1000;
 export const EXT2_IMMUTABLE_FL = 0x10;
@@ -145,12 +150,30 @@ export const EXT2_DIRSIZ = (namlen: number): number => (EXT2_DIRENT_BYTES + naml
 export const E2D_TYPE_OF_VTYPE = [0, 1, 2, 4, 3, 7, 6, 5, 0] as const;
 export const VTYPE_OF_E2D_TYPE = [0, 1, 2, 4, 3, 7, 6, 5] as const;
 
-/** Block of extended attributes, as far as its sharing goes. */
+/**
+ * Extended attributes: a block of them begins with this header; in an inode, behind its fields,
+ * they begin with the magic number alone.
+ */
 export const EXT2_XATTR_MAGIC = 0xea020000;
+export const EXT2_XATTR_HEADER_BYTES = 32;
 export const e2ea = {
   magic: le32(0, ''),
   refcount: le32(4, 'inodes that share it'),
+  blocks: le32(8, '1'),
+  hash: le32(12, 'of all entries; 0 where one has none'),
 } as const;
+
+/** One attribute; its name follows, and padding to a multiple of 4. Four zeros end the list. */
+export const EXT2_XATTR_ENTRY_BYTES = 16;
+export const e2eae = {
+  namlen: u8(0, ''),
+  index: u8(1, 'stands for the prefix'),
+  value_offs: le16(2, 'from the block’s start, or from the first entry in an inode'),
+  value_block: le32(4, '0: here'),
+  value_size: le32(8, ''),
+  hash: le32(12, 'of name and value; 0 in an inode'),
+} as const;
+export const EXT2_ACL_VERSION = 1;
 
 // ---- the journal of ext3 (JBD), big-endian ----------------------------------------------------
 

@@ -1,11 +1,11 @@
 /**
- * Extended attributes of memfs: Linux's rules for the prefixes, and the access list that stands
- * behind "system.posix_acl_access". A node keeps its attributes under Linux's full names.
+ * Extended attributes as Linux's file systems have them: who may use which prefix, and the access
+ * list that stands behind "system.posix_acl_access". A node keeps its attributes under Linux's full
+ * names; where, is its file system's affair.
  */
 import { puffs_cred_hasgroup, puffs_cred_isjuggernaut, puffs_cred_isuid } from './cred.js';
 import { NETBSD_ERRNO as E } from './errno.js';
-import { aclDecode, aclEncode, aclIsMinimal, aclIsValid, aclMode } from './memfs_acl.js';
-import type { MemfsNode, Timespec } from './memfs_node.js';
+import { aclDecode, aclEncode, aclIsMinimal, aclIsValid, aclMode } from './acl.js';
 import {
   EXTATTR_NAMESPACE_SYSTEM,
   EXTATTR_NAMESPACE_USER,
@@ -30,20 +30,32 @@ const VALUE_BYTES_MAX = 65536;
 const S_ISGID = 0o2000;
 const S_ISVTX = 0o1000;
 
-export class MemfsXattrs {
-  readonly #access: (node: MemfsNode, wanted: number, cred: puffs_cred) => number;
-  readonly #now: () => Timespec;
+export interface ExtattrNode {
+  /** VREG… */
+  readonly type: number;
+  /** Permission bits. */
+  mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly xattrs: Pick<Map<ByteName, Uint8Array>, 'get' | 'has' | 'set' | 'delete' | 'keys'>;
+}
 
+/** What answers a number answers 0 or a NetBSD errno; what the store throws comes through. */
+export class Extattrs<N extends ExtattrNode> {
+  readonly #access: (node: N, wanted: number, cred: puffs_cred) => number;
+  readonly #changed: (node: N) => void;
+
+  /** @param fs `changed`: the node is given a new ctime. */
   constructor(fs: {
-    access: (node: MemfsNode, wanted: number, cred: puffs_cred) => number;
-    now: () => Timespec;
+    access: (node: N, wanted: number, cred: puffs_cred) => number;
+    changed: (node: N) => void;
   }) {
     this.#access = fs.access;
-    this.#now = fs.now;
+    this.#changed = fs.changed;
   }
 
   get(
-    node: MemfsNode,
+    node: N,
     ns: number,
     name: ByteName,
     size: puffs_size,
@@ -63,7 +75,7 @@ export class MemfsXattrs {
   }
 
   set(
-    node: MemfsNode,
+    node: N,
     ns: number,
     name: ByteName,
     value: Uint8Array,
@@ -79,11 +91,11 @@ export class MemfsXattrs {
     if (exists && (flags & CREATE_ONLY) !== 0) return E.EEXIST;
     if (!exists && (flags & REPLACE_ONLY) !== 0) return E.ENOATTR;
     node.xattrs.set(full, value.slice());
-    node.ctime = this.#now();
+    this.#changed(node);
     return 0;
   }
 
-  list(node: MemfsNode, ns: number, cred: puffs_cred): ByteName[] {
+  list(node: N, ns: number, cred: puffs_cred): ByteName[] {
     const names: ByteName[] = [];
     for (const full of node.xattrs.keys()) {
       if (full.startsWith('trusted.') && !isPrivileged(cred)) continue;
@@ -94,7 +106,7 @@ export class MemfsXattrs {
     return names;
   }
 
-  delete(node: MemfsNode, ns: number, name: ByteName, cred: puffs_cred): number {
+  delete(node: N, ns: number, name: ByteName, cred: puffs_cred): number {
     const full = fullName(ns, name);
     const refused = this.#mayUse(node, full, PUFFS_VWRITE, cred);
     if (refused !== 0) return refused;
@@ -102,12 +114,12 @@ export class MemfsXattrs {
       return this.#setAcl(node, full, null, cred);
     }
     if (!node.xattrs.delete(full)) return E.ENOATTR;
-    node.ctime = this.#now();
+    this.#changed(node);
     return 0;
   }
 
   /** Linux's xattr_permission() and the handlers' own conditions. */
-  #mayUse(node: MemfsNode, full: ByteName, wanted: number, cred: puffs_cred): number {
+  #mayUse(node: N, full: ByteName, wanted: number, cred: puffs_cred): number {
     if (full.length > NAME_BYTES_MAX) return E.ERANGE;
     if (full === ACL_ACCESS || full === ACL_DEFAULT) {
       return node.type === VLNK ? E.EOPNOTSUPP : 0;
@@ -120,7 +132,7 @@ export class MemfsXattrs {
     return full.length === prefix.length ? E.EINVAL : 0;
   }
 
-  #mayUsePrefix(node: MemfsNode, prefix: string, wanted: number, cred: puffs_cred): number {
+  #mayUsePrefix(node: N, prefix: string, wanted: number, cred: puffs_cred): number {
     const isWrite = wanted === PUFFS_VWRITE;
     if (prefix === 'security.') return isWrite && !isPrivileged(cred) ? E.EPERM : 0;
     if (prefix === 'trusted.') {
@@ -134,26 +146,20 @@ export class MemfsXattrs {
   }
 
   /** The access list also is the mode; one that says no more than the mode is not kept. */
-  #setAcl(node: MemfsNode, full: ByteName, value: Uint8Array | null, cred: puffs_cred): number {
+  #setAcl(node: N, full: ByteName, value: Uint8Array | null, cred: puffs_cred): number {
     const acl = value === null ? null : aclDecode(value);
     if (typeof acl === 'number') return acl;
     if (full === ACL_DEFAULT && node.type !== VDIR) return acl === null ? 0 : E.EACCES;
     if (!isPrivileged(cred) && !puffs_cred_isuid(cred, node.uid)) return E.EPERM;
     if (acl !== null && !aclIsValid(acl)) return E.EINVAL;
-    node.ctime = this.#now();
-    if (acl === null) {
-      node.xattrs.delete(full);
-      return 0;
-    }
-    if (full === ACL_ACCESS) {
+    // What is stored first may fail for want of space.
+    if (acl === null || (full === ACL_ACCESS && aclIsMinimal(acl))) node.xattrs.delete(full);
+    else node.xattrs.set(full, aclEncode(acl));
+    if (acl !== null && full === ACL_ACCESS) {
       node.mode = (node.mode & ~0o777) | aclMode(acl);
       if (!isPrivileged(cred) && !puffs_cred_hasgroup(cred, node.gid)) node.mode &= ~S_ISGID;
-      if (aclIsMinimal(acl)) {
-        node.xattrs.delete(full);
-        return 0;
-      }
     }
-    node.xattrs.set(full, aclEncode(acl));
+    this.#changed(node);
     return 0;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * POSIX access control lists as memfs understands them: written independently of src/lump, whose
- * implementation memfs judges. They arrive and are kept as the value of "system.posix_acl_access"
+ * POSIX access control lists, for memfs and NetBSD's file systems: written independently of
+ * src/lump, whose implementation memfs judges. They arrive and are kept as the value of "system.posix_acl_access"
  * and "system.posix_acl_default": u32 version 2, then entries of u16 tag, u16 permissions, u32 id,
  * little-endian.
  */
@@ -19,24 +19,24 @@ const OTHER = 32;
 const TAGS = [USER_OBJ, USER, GROUP_OBJ, GROUP, MASK, OTHER];
 const ID_NONE = 0xffffffff;
 
-interface Entry {
+export interface AclEntry {
   readonly tag: number;
   readonly perm: number;
   readonly id: number;
 }
 
-export type MemfsAcl = readonly Entry[];
+export type Acl = readonly AclEntry[];
 
 /**
  * Takes a value apart; whether the list makes sense, {@link aclIsValid} says.
  * @returns null for the empty list (= none); EINVAL no list, EOPNOTSUPP another version.
  */
-export function aclDecode(value: Uint8Array): MemfsAcl | null | number {
+export function aclDecode(value: Uint8Array): Acl | null | number {
   if (value.length < 4) return E.EINVAL;
   const view = new DataView(value.buffer, value.byteOffset, value.length);
   if (view.getUint32(0, true) !== ACL_VERSION) return E.EOPNOTSUPP;
   if ((value.length - 4) % 8 !== 0) return E.EINVAL;
-  const acl: Entry[] = [];
+  const acl: AclEntry[] = [];
   for (let at = 4; at < value.length; at += 8) {
     const tag = view.getUint16(at, true);
     if (!TAGS.includes(tag)) return E.EINVAL;
@@ -50,24 +50,28 @@ export function aclDecode(value: Uint8Array): MemfsAcl | null | number {
 }
 
 /** What a node keeps is a list. */
-export function aclOf(kept: Uint8Array): MemfsAcl {
-  return aclDecode(kept) as MemfsAcl;
+export function aclOf(kept: Uint8Array): Acl {
+  return aclDecode(kept) as Acl;
 }
 
-export function aclEncode(acl: MemfsAcl): Uint8Array {
+export function aclEncode(acl: Acl): Uint8Array {
   const value = new Uint8Array(4 + acl.length * 8);
   const view = new DataView(value.buffer);
   view.setUint32(0, ACL_VERSION, true);
   acl.forEach((entry, i) => {
     view.setUint16(4 + i * 8, entry.tag, true);
     view.setUint16(6 + i * 8, entry.perm, true);
-    view.setUint32(8 + i * 8, entry.tag === USER || entry.tag === GROUP ? entry.id : ID_NONE, true);
+    view.setUint32(8 + i * 8, aclIsNamed(entry) ? entry.id : ID_NONE, true);
   });
   return value;
 }
 
+/** Only then its id means somebody. */
+export const aclIsNamed = ({ tag }: Pick<AclEntry, 'tag'>): boolean =>
+  tag === USER || tag === GROUP;
+
 /** Owner, users, group, groups, mask, others in this order; a mask where somebody is named. */
-export function aclIsValid(acl: MemfsAcl): boolean {
+export function aclIsValid(acl: Acl): boolean {
   let stage = -1;
   let named = false;
   for (const { tag, perm } of acl) {
@@ -82,24 +86,24 @@ export function aclIsValid(acl: MemfsAcl): boolean {
   return has(USER_OBJ) && has(GROUP_OBJ) && has(OTHER) && (!named || has(MASK));
 }
 
-const permOf = (acl: MemfsAcl, tag: number): number | undefined =>
+const permOf = (acl: Acl, tag: number): number | undefined =>
   acl.find((entry) => entry.tag === tag)?.perm;
 
 /** The group class of the mode is the mask where there is one. */
-const groupClass = (acl: MemfsAcl): number => (permOf(acl, MASK) === undefined ? GROUP_OBJ : MASK);
+const groupClass = (acl: Acl): number => (permOf(acl, MASK) === undefined ? GROUP_OBJ : MASK);
 
 /** Permission bits that a list stands for. */
-export function aclMode(acl: MemfsAcl): number {
+export function aclMode(acl: Acl): number {
   return (permOf(acl, USER_OBJ)! << 6) | (permOf(acl, groupClass(acl))! << 3) | permOf(acl, OTHER)!;
 }
 
 /** Says the list no more than the mode does? */
-export function aclIsMinimal(acl: MemfsAcl): boolean {
+export function aclIsMinimal(acl: Acl): boolean {
   return acl.length === 3;
 }
 
 /** The list after chmod. */
-export function aclChmod(acl: MemfsAcl, mode: number): MemfsAcl {
+export function aclChmod(acl: Acl, mode: number): Acl {
   const group = groupClass(acl);
   return acl.map((entry) => {
     if (entry.tag === USER_OBJ) return { ...entry, perm: (mode >> 6) & 7 };
@@ -110,7 +114,7 @@ export function aclChmod(acl: MemfsAcl, mode: number): MemfsAcl {
 }
 
 /** The access list of a node created with `mode` in a directory with this default list. */
-export function aclInherit(defaults: MemfsAcl, mode: number): MemfsAcl {
+export function aclInherit(defaults: Acl, mode: number): Acl {
   return aclChmod(defaults, aclMode(defaults) & mode);
 }
 
@@ -118,7 +122,7 @@ export function aclInherit(defaults: MemfsAcl, mode: number): MemfsAcl {
  * Linux's posix_acl_permission(), to be asked for users that are neither the owner nor privileged.
  * @returns 0 or EACCES.
  */
-export function aclAccess(acl: MemfsAcl, group: number, wanted: number, cred: puffs_cred): number {
+export function aclAccess(acl: Acl, group: number, wanted: number, cred: puffs_cred): number {
   const mask = permOf(acl, MASK) ?? 7;
   const grants = (perm: number): boolean => (perm & wanted) === wanted;
   for (const entry of acl) {
