@@ -1,8 +1,8 @@
 /**
  * POSIX access control lists, for memfs and NetBSD's file systems: written independently of
- * src/lump, whose implementation memfs judges. They arrive and are kept as the value of "system.posix_acl_access"
- * and "system.posix_acl_default": u32 version 2, then entries of u16 tag, u16 permissions, u32 id,
- * little-endian.
+ * src/lump, whose implementation memfs judges. They arrive and are kept as the value of
+ * "system.posix_acl_access" and "system.posix_acl_default": u32 version 2, then entries of u16 tag,
+ * u16 permissions, u32 id, little-endian.
  */
 import { NETBSD_ERRNO as E } from './errno.js';
 import type { puffs_cred } from './puffs.js';

@@ -53,8 +53,8 @@ export interface Limits {
   readonly timeSecMax: number;
   readonly fileBytesMax: number;
   readonly linksMax: number;
-  /** Of one extended attribute; two such and some small ones fit together. */
-  readonly xattrBytesMax: number;
+  /** Of one extended attribute, if few are possible: two such and some small ones fit together. */
+  readonly xattrBytesMax?: number;
   /** Link count of an empty root directory. */
   readonly rootLinks: number;
 }

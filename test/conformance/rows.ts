@@ -34,7 +34,6 @@ const POSIX_LIMITS: Limits = {
   timeSecMax: 2 ** 31 - 1,
   fileBytesMax: Number.MAX_SAFE_INTEGER,
   linksMax: 65000,
-  xattrBytesMax: 65_536,
   rootLinks: 2,
 };
 
@@ -46,7 +45,6 @@ export const JFFS2_LIMITS: Limits = {
   timeSecMax: 2 ** 32 - 1,
   fileBytesMax: 2 ** 32 - 1,
   linksMax: Number.MAX_SAFE_INTEGER,
-  xattrBytesMax: 3000,
   rootLinks: 3,
 };
 
@@ -374,7 +372,6 @@ export const msdosRow: Row = {
     timeSecMax: 4_354_819_198,
     fileBytesMax: 2 ** 32 - 1,
     linksMax: 65535,
-    xattrBytesMax: 0,
     rootLinks: 2,
   },
   lacks: {

@@ -23,7 +23,7 @@ export const xattr: readonly Case[] = [
     name: 't_extattr: extattr_simple',
     needs: ['puffs', 'extattr'],
     run({ m, limits }) {
-      const long = (bytes: number): number => Math.min(bytes, limits.xattrBytesMax);
+      const long = (bytes: number): number => Math.min(bytes, limits.xattrBytesMax ?? bytes);
       as(m).writeFile('file', '');
       as(m).mkdir('dir');
       as(m).symlink('file', 'link');
