@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeApiReference } from './api_reference.js';
 import { installWanted } from './debian.js';
 import { longRuns, runLong } from './long_runs.js';
 import { appendResults, readResults, resultsLine, totalOf } from './results.js';
@@ -64,6 +65,10 @@ async function main(): Promise<number> {
       console.log(`lint: ${program} ${isClean ? 'found nothing' : 'FAILED'}`);
       appendResults(results, { passed: Number(isClean), failed: Number(!isClean), skipped: 0 });
     }
+    console.log('\nthe API reference: every export is documented');
+    const isDocumented = makeApiReference(join(folder, 'api'));
+    const counts = { passed: Number(isDocumented), failed: Number(!isDocumented), skipped: 0 };
+    appendResults(results, counts);
     const env = { ...COUNTS, ...process.env, LUMP_TEST_RESULTS: results };
     const long = longRuns();
     const others = long.flatMap(({ file }) => ['--ignore', file]);
@@ -71,9 +76,9 @@ async function main(): Promise<number> {
     const ended = runPackaged('mocha', ['--timeout', '600000', ...tests], env);
     console.log('\nhostile images, power cuts and failing calls, two processes at a time');
     const longEnded = await runLong(long, { ...process.env, LUMP_TEST_RESULTS: results });
-    const runs = LINTERS.length + 1 + long.length;
+    const runs = LINTERS.length + 2 + long.length;
     const total = totalOf(readResults(results).slice(before), runs);
-    console.log(`Lint counts as ${LINTERS.length} tests here.`);
+    console.log(`Lint and API reference count as ${LINTERS.length + 1} tests here.`);
     console.log(resultsLine(total));
     return ended && longEnded && total.failed === 0 ? 0 : 1;
   } finally {

@@ -1,4 +1,7 @@
-/** lump as a library: mount an image of flash, then use paths and descriptors as with node:fs. */
+/**
+ * lump as a library: mount an image of flash, then use paths and descriptors as with node:fs.
+ * @module lump
+ */
 export {
   type MountedJffs2,
   MountError,

@@ -34,6 +34,7 @@ import { jffs2_detect, nodeLength } from '../jffs2/detect.js';
 import { crc32_le } from '../lump/crc32.js';
 import { bytesToName } from '../lump/types.js';
 
+/** A stretch of a dump that is one file system. Bytes. */
 export interface CarvedFileSystem {
   /** In the dump: where erase block 0 begins, as far as it is there. */
   readonly offset: number;
@@ -69,7 +70,11 @@ interface Region {
 /** So many repeated entries in a row begin another file system. */
 const REPEATED_MAX = 3;
 
-/** @param progress is told the bytes done, now and then. */
+/**
+ * File systems in a dump of anything: behind headers, in the middle of a block, several of them.
+ * @param progress is told the bytes done, now and then.
+ * @returns in the order of the dump; time is linear in its size.
+ */
 export function carve(
   dump: Uint8Array,
   progress?: (done: number, of: number) => void,

@@ -41,6 +41,7 @@ export const FSCK = {
   CANCELLED: 32,
 } as const;
 
+/** One finding. An error is what a mount would stumble over or lose data by. */
 export interface Problem {
   readonly severity: 'error' | 'note';
   /** As in src/jffs2/damage.ts, where a mount has a word for it. */
@@ -54,6 +55,7 @@ export interface Problem {
   readonly repair?: Repair;
 }
 
+/** How a finding can be put right in place: bits are only cleared, as on NOR flash. */
 export type Repair =
   /** Marks the node at `at` obsolete. */
   | { readonly clear: 'node'; readonly at: number }
@@ -62,6 +64,7 @@ export type Repair =
   /** The summary of an erase block is taken back: the block is scanned instead. */
   | { readonly clear: 'summary'; readonly block: number };
 
+/** What {@link check} found. */
 export interface CheckResult {
   readonly problems: readonly Problem[];
   readonly errors: number;
@@ -71,6 +74,7 @@ export interface CheckResult {
   readonly inodesChecked: number;
 }
 
+/** Looks at everything: node by node, and the tree. Bounded by the size of the image. */
 export function check(state: State): CheckResult {
   const steps = checkSteps(state);
   for (;;) {
@@ -365,6 +369,7 @@ function isErased(bytes: Uint8Array, from: number, end: number): boolean {
 /** What was cleared can lay bare what was behind it; it ends long before this. */
 const ROUNDS_MAX = 16;
 
+/** What {@link repair} did. */
 export interface Repaired {
   readonly repaired: readonly Problem[];
   /** The state of things afterwards. */

@@ -61,12 +61,14 @@ import { S_IFBLK, S_IFCHR, S_IFMT } from './inode.js';
 import type { State } from './state.js';
 import { nodesInForce } from './usage.js';
 
+/** What shall be otherwise; what is left out stays. */
 export interface ConvertOptions {
   readonly endian?: 'little' | 'big' | undefined;
   /** Bytes. */
   readonly erasesize?: number | undefined;
 }
 
+/** The flash in its other form. */
 export interface Converted {
   readonly bytes: Uint8Array;
   /** What was done, and what was left behind. */

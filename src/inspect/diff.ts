@@ -4,6 +4,7 @@ import { filePieces, type InodeState } from './inode.js';
 import type { State, TreeEntry } from './state.js';
 import { hexOf, isoTime, modeText, shown } from './text.js';
 
+/** One name of which two images tell differently. */
 export interface Difference {
   readonly path: ByteName;
   readonly change: 'added' | 'removed' | 'changed';

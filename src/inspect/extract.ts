@@ -26,15 +26,22 @@ export interface TargetAttributes {
 export interface TreeTarget {
   /** Makes a directory and opens it; {@link leave} goes back and gives it its attributes. */
   enter(name: ByteName): string | null;
+  /** Back to the directory above. */
   leave(attributes: TargetAttributes): string | null;
-  /** @param pieces ascending; what is between them is zero. */
+  /**
+   * A regular file, written whole.
+   * @param size in bytes
+   * @param pieces ascending; what is between them is zero.
+   */
   file(
     name: ByteName,
     size: number,
     pieces: Iterable<{ readonly from: number; readonly bytes: Uint8Array }>,
     attributes: TargetAttributes,
   ): string | null;
+  /** A symbolic link; its target is kept, and never followed. */
   symlink(name: ByteName, target: ByteName, attributes: TargetAttributes): string | null;
+  /** A node without content. */
   special(
     name: ByteName,
     type: 'char' | 'block' | 'fifo' | 'socket',
@@ -45,6 +52,7 @@ export interface TreeTarget {
   link(name: ByteName, existing: readonly ByteName[]): string | null;
 }
 
+/** One name that was brought out, in the order of the tree. */
 export interface Extracted {
   readonly path: ByteName;
   readonly type: InodeState['type'];

@@ -21,6 +21,7 @@ export interface InspectHost {
   readonly codecs?: jffs2_compressors_options['zlib'];
 }
 
+/** What is known already; the rest is detected. Bytes. */
 export interface FlashOptions {
   /** Instead of what is detected. Bytes. */
   readonly erasesize?: number | undefined;
@@ -45,6 +46,7 @@ const FLASH_BYTES_MAX = 2 ** 32 - 1;
 /** Below this, calling the host costs more than it saves. */
 const HOST_CRC_BYTES_MIN = 256;
 
+/** A flash in memory: where its erase blocks are, in which byte order, and how we know. */
 export class Flash {
   /** The flash itself: file from `offset` on. The last erase block may be cut short. */
   readonly bytes: Uint8Array;
@@ -124,10 +126,12 @@ export class Flash {
     return ~crc32(this.bytes, at, length, 0xffffffff) >>> 0;
   }
 
+  /** Two bytes at an offset on the flash, in its byte order. */
   u16(at: number): number {
     return this.endian.u16(this.bytes, at);
   }
 
+  /** Four bytes at an offset on the flash, in its byte order. */
   u32(at: number): number {
     return this.endian.u32(this.bytes, at);
   }

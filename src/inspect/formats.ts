@@ -13,6 +13,7 @@ function cell(value: string | number): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
+/** A timeline as lines of RFC 4180, the first with the names of the columns. */
 export function* historyCsv({ events }: History): Generator<string> {
   yield 'time,kind,path,inode,versions of,version,last version,offset,in force,inferred,text';
   for (const event of events) {

@@ -14,6 +14,7 @@ import { Paths } from './paths.js';
 import type { State } from './state.js';
 import { isoTime, modeText, shown } from './text.js';
 
+/** What happened. `gap`: versions are missing, something happened that nobody knows. */
 export type EventKind =
   | 'create'
   | 'name'
@@ -27,6 +28,7 @@ export type EventKind =
   | 'copy'
   | 'gap';
 
+/** One thing that happened to a file or a name. */
 export interface HistoryEvent {
   /** Seconds since 1970 by the writer's clock; 0: not told. */
   readonly time: number;
@@ -52,6 +54,7 @@ export interface HistoryEvent {
   readonly isClockBack?: true;
 }
 
+/** A timeline, oldest first, and what cannot be known from this flash, in sentences. */
 export interface History {
   readonly events: readonly HistoryEvent[];
   readonly limits: readonly string[];
@@ -60,7 +63,10 @@ export interface History {
 /** An event in the making, with the bytes of data that it has so far. */
 type Draft = { -readonly [K in keyof HistoryEvent]: HistoryEvent[K] } & { length?: number };
 
-/** @param inForce as nodesInForce() gives it. */
+/**
+ * Every version of every file and name that is still on the flash.
+ * @param inForce as nodesInForce() gives it.
+ */
 export function history(state: State, inForce: Uint8Array, paths = new Paths(state)): History {
   const streams: Draft[][] = [];
   const notes = { gaps: 0, lost: 0, clock: 0, noTime: 0, copies: 0, twice: 0 };

@@ -1,4 +1,7 @@
-/** The inspector as a library; see README.md. All of it runs in a browser. */
+/**
+ * The inspector as a library; see README.md. All of it runs in a browser.
+ * @module inspect
+ */
 export { carve, type CarvedFileSystem } from './carve.js';
 export {
   check,
@@ -16,9 +19,26 @@ export { extract, type Extracted, type TargetAttributes, type TreeTarget } from 
 export { Flash, InspectError, type FlashOptions, type InspectHost } from './flash.js';
 export { bodyFile, historyCsv } from './formats.js';
 export { history, type EventKind, type History, type HistoryEvent } from './history.js';
-export { filePieces, type FilePiece, type FileType, type InodeState } from './inode.js';
+export {
+  filePieces,
+  type DirentNode,
+  type FilePiece,
+  type FileType,
+  type InodeNode,
+  type InodeState,
+} from './inode.js';
 export * from './json.js';
-export { oobBlocks, readNand, withOob, type NandDump, type NandOption } from './oob.js';
+export {
+  oobBlocks,
+  readNand,
+  withOob,
+  type NandDump,
+  type NandOption,
+  type NandPage,
+  type OobBlock,
+} from './oob.js';
+export { LOST, Paths } from './paths.js';
+export { VERDICTS, type BlockScan, type Pieces, type Verdict, type Walk } from './pieces.js';
 export {
   recoverable,
   type DeletedName,
@@ -29,7 +49,8 @@ export {
   type Remains,
 } from './recover.js';
 export { REPORT_SCHEMA } from './schema.js';
-export { State, type TreeEntry } from './state.js';
+export { State, type InodeNodes, type TreeEntry } from './state.js';
+export type { Run } from './sweep.js';
 export {
   blockUse,
   info,
@@ -38,3 +59,4 @@ export {
   type BlockUse,
   type Info,
 } from './usage.js';
+export type { Xattr } from './xattrs.js';

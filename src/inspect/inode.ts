@@ -46,6 +46,7 @@ export const S_IFDIR = 0o040000;
 export const S_IFCHR = 0o020000;
 const S_IFIFO = 0o010000;
 
+/** Kind of an inode, by its mode; or what its nodes suggest. */
 export type FileType =
   | 'file'
   | 'dir'

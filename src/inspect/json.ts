@@ -25,6 +25,7 @@ export const REPORT_FORMAT = 'flash_inspect';
 /** Grows when a field goes away or changes its meaning; new fields may come at any time. */
 export const REPORT_VERSION = 1;
 
+/** What --json prints: the envelope of every command. Its schema is {@link REPORT_SCHEMA}. */
 export interface Report {
   readonly format: typeof REPORT_FORMAT;
   readonly version: typeof REPORT_VERSION;
@@ -37,6 +38,7 @@ export interface Report {
   readonly result: unknown;
 }
 
+/** Puts an answer into the envelope. @param problems what could not be read, kept or done */
 export function report(
   command: string,
   image: string,
@@ -124,6 +126,10 @@ export function pieceJson(state: State, n: number, inForce: Uint8Array) {
   }
 }
 
+/**
+ * A timeline for {@link report}: names twice, as text and, where they are no UTF-8, in
+ * hexadecimal.
+ */
 export function historyJson({ events, limits }: History) {
   return {
     events: events.map(({ path, oldPath, ...event }) => ({
@@ -135,6 +141,7 @@ export function historyJson({ events, limits }: History) {
   };
 }
 
+/** One of {@link recoverable}, for {@link report}. */
 export function recoverableJson(item: Recoverable) {
   switch (item.kind) {
     case 'deleted name': {
@@ -154,6 +161,7 @@ export function recoverableJson(item: Recoverable) {
   }
 }
 
+/** One finding of {@link check}, for {@link report}. */
 export function problemJson({ severity, kind, at, text, isFatal, repair }: Problem) {
   return {
     severity,
@@ -165,6 +173,7 @@ export function problemJson({ severity, kind, at, text, isFatal, repair }: Probl
   };
 }
 
+/** An answer of {@link check} or {@link repair}, for {@link report}. */
 export function checkJson(result: CheckResult, repaired: readonly Problem[] = []) {
   const { problems, errors, notes, isMountable, inodesChecked } = result;
   return {
@@ -177,6 +186,7 @@ export function checkJson(result: CheckResult, repaired: readonly Problem[] = []
   };
 }
 
+/** One of {@link diff}, for {@link report}. */
 export const differenceJson = ({ path, change, details }: Difference) => ({
   ...jsonName('path', path),
   change,

@@ -29,6 +29,7 @@ export interface NandPage {
 /** Told, instead of detected. */
 export type NandOption = Partial<NandPage> & Pick<NandPage, 'writesize' | 'oobsize'>;
 
+/** A dump of NAND pages with OOB, taken apart. */
 export interface NandDump extends NandPage {
   /** The pages' data in a row, corrected. */
   readonly data: Uint8Array;
@@ -115,6 +116,7 @@ function correctPage(
   return bits;
 }
 
+/** What the OOB of an erase block tells. */
 export interface OobBlock {
   readonly block: number;
   /** Marked by the maker or by a driver. */

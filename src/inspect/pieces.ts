@@ -79,6 +79,7 @@ export const VERDICTS = [
   'zeroed',
   'erased',
 ] as const;
+/** A word of {@link VERDICTS}. */
 export type Verdict = (typeof VERDICTS)[number];
 const V = Object.fromEntries(VERDICTS.map((word, n) => [word, n])) as Record<Verdict, number>;
 
@@ -97,6 +98,7 @@ const FLAG_NODE = 8;
 /** Bytes at the start of a block that a mount looks at to call it blank. */
 const EMPTY_SCAN_SIZE = 256;
 
+/** All pieces of a flash by index, in the order of the walk. */
 export class Pieces {
   count = 0;
   #at = new Uint32Array(1024);
@@ -105,6 +107,7 @@ export class Pieces {
   #verdict = new Uint8Array(1024);
   #flags = new Uint8Array(1024);
 
+  /** For who walks. @returns the index of the new piece */
   add(at: number, length: number, type: number, verdict: number, flags: number): number {
     const n = this.count++;
     if (n === this.#at.length) this.#grow();
@@ -128,15 +131,19 @@ export class Pieces {
   type(n: number): number {
     return this.#type[n]!;
   }
+  /** Or erased flash, or dirt. */
   isNode(n: number): boolean {
     return (this.#flags[n]! & FLAG_NODE) !== 0;
   }
+  /** What is right or wrong about it. */
   verdict(n: number): Verdict {
     return VERDICTS[this.#verdict[n]!]!;
   }
+  /** ACCURATE was cleared in place. */
   isObsolete(n: number): boolean {
     return (this.#flags[n]! & FLAG_OBSOLETE) !== 0;
   }
+  /** A mount passes it over: it lies in another node, or its block's summary leaves it out. */
   isHidden(n: number): boolean {
     return (this.#flags[n]! & FLAG_HIDDEN) !== 0;
   }
@@ -166,6 +173,7 @@ export class Pieces {
     this.#length[n] = this.#length[n]! + length;
     return true;
   }
+  /** For who walks: a mount passes it over. */
   hide(n: number): void {
     this.#flags[n] = (this.#flags[n]! | FLAG_HIDDEN) & ~FLAG_SCANNED;
   }
@@ -197,6 +205,7 @@ export interface BlockScan {
   readonly falselyBlank: boolean;
 }
 
+/** What a walk over a flash found: pieces that tile it, and the erase blocks they lie in. */
 export interface Walk {
   readonly pieces: Pieces;
   readonly blocks: readonly BlockScan[];

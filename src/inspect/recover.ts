@@ -23,6 +23,7 @@ import { isoTime, shown } from './text.js';
  */
 export type Remains = 'intact' | 'doubtful' | 'partial' | 'none';
 
+/** What is left of the bytes. */
 export interface RecoverableContent {
   readonly ino: number;
   /** The version that is meant: the state that the nodes up to it make. */
@@ -34,6 +35,7 @@ export interface RecoverableContent {
   readonly missing: readonly string[];
 }
 
+/** A name that was taken away, while its file may be there. */
 export interface DeletedName {
   readonly kind: 'deleted name';
   readonly path: ByteName;
@@ -50,6 +52,7 @@ export interface DeletedName {
   readonly content: RecoverableContent;
 }
 
+/** An earlier state of a file that has a name. */
 export interface OldVersion {
   readonly kind: 'old version';
   readonly path: ByteName;
@@ -57,6 +60,7 @@ export interface OldVersion {
   readonly evidence: string;
 }
 
+/** A file that no name on the flash leads to. */
 export interface Orphan {
   readonly kind: 'orphan';
   readonly content: RecoverableContent;
@@ -66,6 +70,7 @@ export interface Orphan {
 /** Putting a file together takes time in the number of its nodes, and so does each version of it. */
 const EXAMINED_VERSIONS_MAX = 1000;
 
+/** What can be brought back, each with its evidence. */
 export type Recoverable = DeletedName | OldVersion | Orphan;
 
 /** Everything that can be brought back, deleted names first. */

@@ -42,6 +42,7 @@ const DT_DIR = 4;
 /** Paths longer than this are not built: directories nested so deep are a lie. */
 const PATH_BYTES_MAX = 1 << 16;
 
+/** What a mount would show, and all that it would not: the walk over a flash, indexed. */
 export class State {
   readonly flash: Flash;
   readonly walk: Walk;
@@ -69,10 +70,12 @@ export class State {
     return this.walk.pieces;
   }
 
+  /** Fields of an inode node. @param piece its index in `pieces` */
   inodeNode(piece: number): InodeNode {
     return readInodeNode(this.flash, this.pieces, piece);
   }
 
+  /** Fields of a node that gives a name. @param piece its index in `pieces` */
   direntNode(piece: number): DirentNode {
     return readDirentNode(this.flash, this.pieces, piece);
   }
@@ -87,6 +90,7 @@ export class State {
     return [...(this.#dents.get(ino)?.values() ?? [])].filter((dirent) => dirent.ino !== 0);
   }
 
+  /** What rules for a name in a directory; undefined: there is no such name. */
   lookup(dir: number, name: ByteName): DirentNode | undefined {
     const found = this.#dents.get(dir)?.get(name);
     return found?.ino === 0 ? undefined : found;
@@ -133,6 +137,7 @@ export class State {
     return inodeState(this.flash, ino, nodes, isDirectory, newest);
   }
 
+  /** Names of an inode. */
   nlink(ino: number): number {
     const state = this.inode(ino);
     if (state.type !== 'dir') return this.#links.get(ino) ?? 0;
@@ -140,6 +145,7 @@ export class State {
     return 2 + below + (ino === JFFS2_ROOT_INO ? 1 : 0);
   }
 
+  /** Extended attributes in force. */
   xattrs(ino: number): readonly Xattr[] {
     return this.#attributes().byInode.get(ino) ?? [];
   }

@@ -90,6 +90,12 @@ export interface BlockUse {
 /** Dirt below this is not worth collecting: Linux's ISDIRTY. */
 const DIRTY_BYTES_MIN = 196;
 
+/**
+ * What each erase block holds.
+ * @param inForce as nodesInForce() gives it;
+ * @param eraseCounts and
+ * @param isBad by block, where they are known
+ */
 export function blockUse(
   state: State,
   inForce: Uint8Array,
@@ -193,6 +199,7 @@ export interface Info {
   readonly rebuild: string;
 }
 
+/** What the flash is, as a whole. */
 export function info(state: State): Info {
   const { flash, pieces } = state;
   const inForce = nodesInForce(state);

@@ -33,6 +33,7 @@ const PREFIXES: Readonly<Record<number, string>> = {
   [JFFS2_XPREFIX_TRUSTED]: 'trusted.',
 };
 
+/** An extended attribute, by its whole name. */
 export interface Xattr {
   /** Linux's full name; an unknown prefix shows as its number. */
   readonly name: ByteName;

@@ -82,6 +82,7 @@ export interface jffs2_compressor_state {
   stat_decompr_blocks: number;
 }
 
+/** What the codecs take from the host. */
 export interface jffs2_compressors_options {
   /** The host's DEFLATE; without it zlib nodes are unreadable, as in a kernel without zlib. */
   readonly zlib?: host_zlib | undefined;

@@ -30,6 +30,7 @@ export interface ImageBytes {
   read(buffer: Uint8Array, bufferOffset: number, length: number, position: number): number;
 }
 
+/** What an image is, and how we know. */
 export interface Jffs2Detection {
   endian: Endian;
   /** Byte offset in the file at which erase block 0 starts. */

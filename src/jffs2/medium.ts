@@ -100,16 +100,19 @@ export class Endian {
     return this.little ? 'little' : 'big';
   }
 
+  /** Two bytes at a byte offset, 0 … 0xFFFF. Any offset will do; behind the end are zeros. */
   u16(buf: Uint8Array, at: number): number {
     return this.little ? buf[at]! | (buf[at + 1]! << 8) : (buf[at]! << 8) | buf[at + 1]!;
   }
 
+  /** Four bytes at a byte offset, 0 … 2^32−1. */
   u32(buf: Uint8Array, at: number): number {
     return this.little
       ? (buf[at]! | (buf[at + 1]! << 8) | (buf[at + 2]! << 16) | (buf[at + 3]! << 24)) >>> 0
       : ((buf[at]! << 24) | (buf[at + 1]! << 16) | (buf[at + 2]! << 8) | buf[at + 3]!) >>> 0;
   }
 
+  /** Stores the low 16 bits at a byte offset. */
   put16(buf: Uint8Array, at: number, value: number): void {
     if (this.little) {
       buf[at] = value;
@@ -120,6 +123,7 @@ export class Endian {
     }
   }
 
+  /** Stores the low 32 bits at a byte offset. */
   put32(buf: Uint8Array, at: number, value: number): void {
     if (this.little) {
       buf[at] = value;
@@ -143,6 +147,10 @@ export const BIG_ENDIAN = new Endian(false);
 /** [name, bytes, meaning]. */
 export type MediaField = readonly [name: string, bytes: number, meaning: string];
 
+/**
+ * A structure of the medium, as it is declared in this file: SPEC.md and the descriptions of the
+ * medium are made of it.
+ */
 export interface MediaStruct<Name extends string = string> {
   readonly name: string;
   /** Bytes of the fixed part. */
@@ -387,6 +395,7 @@ export const SUM_MARKER_SIZE = jffs2_sum_marker.size;
 /** Summary node without its entries. */
 export const JFFS2_SUMMARY_FRAME_SIZE = SUMMARY_SIZE + SUM_MARKER_SIZE;
 export const JFFS2_SUMMARY_INODE_SIZE = jffs2_sum_inode_flash.size;
+/** Bytes of an entry of a summary that is about a name of so many bytes. */
 export const JFFS2_SUMMARY_DIRENT_SIZE = (nameLength: number): number =>
   jffs2_sum_dirent_flash.size + nameLength;
 export const JFFS2_SUMMARY_XATTR_SIZE = jffs2_sum_xattr_flash.size;

@@ -9,6 +9,7 @@
  */
 import type { mtd_point } from './mtd.js';
 
+/** The store of a chip: bytes, and nothing of what they are. */
 export interface FlashBacking {
   readonly sizeBytes: number;
   /**

@@ -14,8 +14,10 @@ import type { nand_ecc_name } from './nand_ecc.js';
 import type { nand_dump_layout } from './nand_layout.js';
 import { wear_counters } from './wear.js';
 
+/** Kinds of chips that can be made. */
 export type chip_kind = 'nor' | 'ram' | 'nand';
 
+/** What a chip is, as its sidecar keeps it. Bytes. */
 export interface chip_description {
   readonly kind: chip_kind;
   readonly name: string;

@@ -13,6 +13,7 @@ import { BUG_ON } from '../lump/bug.js';
 import type { FlashBacking } from './backing.js';
 import type { mtd_point } from './mtd.js';
 
+/** A fork: what is written stays in memory, the rest is read from below. */
 export class CowBacking implements FlashBacking {
   readonly sizeBytes: number;
   readonly windowBytes: number;

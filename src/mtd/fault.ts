@@ -59,8 +59,13 @@ const CALLS = [
   'write_oob',
   'block_markbad',
 ] as const;
+/** A call of mtd_info that can be made to fail; any: every one of them counts. */
 export type fault_call = (typeof CALLS)[number];
 
+/**
+ * A fault of a call: the chip answers an error, the cells are as they should be or programmed in
+ * part.
+ */
 export interface call_fault {
   readonly call: fault_call;
   /** 1 is the first such call. */
@@ -73,8 +78,10 @@ export interface call_fault {
   readonly stored: number;
 }
 
+/** What can go wrong with a flash, in one word; see the head of this file. */
 export type flash_fault = cell_fault | call_fault;
 
+/** Is it one of the cells, rather than of a call? */
 export const is_cell_fault = (fault: flash_fault): fault is cell_fault => 'at' in fault;
 
 /** One word, see above. */
@@ -123,16 +130,19 @@ export class faulty_cells extends backing_shim {
     if (this.off) throw new Errno('EIO', 'the power is off');
   }
 
+  /** The backing's, as long as there is power. @throws EIO there is none */
   override read(from: number, len: number, buf: Uint8Array, bufOffset: number): void {
     this.#checkPower();
     super.read(from, len, buf, bufOffset);
   }
 
+  /** The backing's, as long as there is power. @throws EIO there is none */
   override window(from: number, len: number, out: mtd_point): boolean {
     this.#checkPower();
     return super.window(from, len, out);
   }
 
+  /** Programs, or fails as the plan says. @throws EIO */
   override write(to: number, len: number, buf: Uint8Array, bufOffset: number): void {
     this.#checkPower();
     const n = this.operations++;
@@ -145,6 +155,7 @@ export class faulty_cells extends backing_shim {
     this.#happenInPart({ kind: 'program', addr: to, data }, len, fault);
   }
 
+  /** Erases, or fails as the plan says. @throws EIO */
   override fill(from: number, len: number): void {
     this.#checkPower();
     const n = this.operations++;
@@ -173,11 +184,13 @@ export class faulty_cells extends backing_shim {
     throw new Errno('EIO', `as asked for by ${word}`);
   }
 
+  /** The backing's. @throws EIO there is no power */
   override sync(): void {
     this.#checkPower();
     super.sync();
   }
 
+  /** The backing's. @throws EIO there is no power */
   override unplug(): void {
     super.unplug();
     this.#checkPower();

@@ -16,11 +16,12 @@
  */
 import { BUG_ON } from '../lump/bug.js';
 import { Errno } from '../lump/errno.js';
-import type { HostFile } from '../rumpuser/rumpuser.js';
+import type { HostFile, HostLock } from '../rumpuser/rumpuser.js';
 import type { FlashBacking } from './backing.js';
 import { chipErrorOfHost } from './host_error.js';
 import type { mtd_point } from './mtd.js';
 
+/** Which part of the file is the chip. Bytes. */
 export interface file_backing_options {
   readonly sizeBytes: number;
   /** Where the chip starts in the file. */
@@ -29,7 +30,7 @@ export interface file_backing_options {
   /** Memory for windows; at least four are kept. */
   readonly cacheBytes: number;
   /** Let go by close(). */
-  readonly lock?: { unlock(): void };
+  readonly lock?: HostLock;
 }
 
 /** A host read for less costs as much; nodes are up to 4 KiB and neighbours are read together. */
@@ -43,6 +44,7 @@ const FILL_BYTES = 256 * 1024;
 const PLUG_BYTES = 256 * 1024;
 const NO_SLOT = -1;
 
+/** The cells in a file of the host: a program reaches the file before it answers. */
 export class FileBacking implements FlashBacking {
   readonly sizeBytes: number;
   readonly windowBytes: number;
@@ -50,7 +52,7 @@ export class FileBacking implements FlashBacking {
 
   readonly #file: HostFile;
   readonly #offset: number;
-  readonly #lock: { unlock(): void } | undefined;
+  readonly #lock: HostLock | undefined;
   #closed = false;
   /** Bytes of the chip that the file holds; behind them everything is erased. */
   #stored: number;

@@ -11,6 +11,7 @@ import { MTD_FAIL_ADDR_UNKNOWN, MTD_OPS_AUTO_OOB, MTD_WRITEABLE } from './mtd.js
 import type { wear_store } from './wear.js';
 import { wear_counters } from './wear.js';
 
+/** What all kinds of chips have. Bytes. */
 export interface flash_chip_options {
   readonly name: string;
   /** Bytes; divides the backing's size. */
@@ -77,6 +78,7 @@ export function mtd_check_erase(mtd: mtd_info, instr: erase_info): void {
   }
 }
 
+/** A simulated chip: ranges, erasing, wear. The kinds differ in how they program. */
 export abstract class flash_chip implements mtd_info {
   /** Set by the mtd_table that registers the chip. */
   index = -1;

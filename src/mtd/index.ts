@@ -1,4 +1,7 @@
-/** What the rest of the world may use of the simulated flash. */
+/**
+ * What the rest of the world may use of the simulated flash.
+ * @module mtd
+ */
 export type { FlashBacking } from './backing.js';
 export type { chip_description, chip_kind } from './chip_description.js';
 export { CowBacking } from './cow_backing.js';
@@ -14,6 +17,7 @@ export {
   parse_mtdparts,
 } from './mtdparts.js';
 export { nand_chip, type nand_chip_options } from './nand.js';
+export type { nand_bbt_kind } from './nand_bbt.js';
 export type { nand_ecc_name } from './nand_ecc.js';
 export { nand_decode_id, type nand_geometry } from './nand_ids.js';
 export type { nand_dump_layout } from './nand_layout.js';

@@ -15,6 +15,7 @@ export abstract class linear_chip extends flash_chip {
     bufOffset: number,
   ): void;
 
+  /** As mtd_info has it; never EUCLEAN or EBADMSG. */
   read(from: number, len: number, buf: Uint8Array, bufOffset: number): void {
     mtd_check_range(this, from, len);
     if (len === 0) return;
@@ -26,6 +27,7 @@ export abstract class linear_chip extends flash_chip {
     }
   }
 
+  /** As mtd_info has it. */
   point(from: number, len: number, out: mtd_point): boolean {
     mtd_check_range(this, from, len);
     try {
@@ -37,6 +39,7 @@ export abstract class linear_chip extends flash_chip {
     return true;
   }
 
+  /** As mtd_info has it. */
   write(to: number, len: number, buf: Uint8Array, bufOffset: number): number {
     this.lastRetlen = 0;
     mtd_check_range(this, to, len);

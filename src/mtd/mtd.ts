@@ -40,6 +40,7 @@ export interface mtd_point {
   off: number;
 }
 
+/** A request to erase. Bytes; whole erase blocks (EBs). */
 export interface erase_info {
   addr: number;
   len: number;
@@ -47,6 +48,10 @@ export interface erase_info {
   fail_addr: number;
 }
 
+/**
+ * Counts since the chip was attached: bits corrected, ECC steps beyond correction, bad blocks,
+ * blocks of the bad-block table.
+ */
 export interface mtd_ecc_stats {
   corrected: number;
   failed: number;
@@ -84,6 +89,10 @@ export interface mtd_wear {
   bytesRead: number;
 }
 
+/**
+ * A flash device, with the names of Linux's struct mtd_info. Units are bytes from its start.
+ * Errors are thrown as Errno.
+ */
 export interface mtd_info {
   readonly index: number;
   readonly name: string;

@@ -2,6 +2,7 @@
 import { Errno } from '../lump/errno.js';
 import type { mtd_info } from './mtd.js';
 
+/** The devices of a running system, by number, as /proc/mtd lists them. */
 export class mtd_table {
   readonly #devices: ({ mtd: mtd_info; usecount: number } | undefined)[] = [];
 

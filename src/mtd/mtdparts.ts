@@ -19,6 +19,7 @@ import type { Rumpuser } from '../rumpuser/rumpuser.js';
 import type { mtd_info } from './mtd.js';
 import { mtd_partition } from './partition.js';
 
+/** One part, as in "512k@64k(rootfs)ro". */
 export interface mtdparts_part {
   /** Bytes; null: all that remains. */
   readonly size: number | null;
@@ -30,6 +31,7 @@ export interface mtdparts_part {
   readonly slc: boolean;
 }
 
+/** The parts of one device, whose name is `id`. */
 export interface mtdparts_device {
   readonly id: string;
   readonly parts: mtdparts_part[];

@@ -43,6 +43,7 @@ import { ECC_UNCORRECTABLE, type nand_ecc, type nand_ecc_name, nand_ecc_of } fro
 import { type nandsim_parameters, nandsim_faults } from './nandsim.js';
 import { type nand_ooblayout, nand_ooblayout_of } from './nand_oob.js';
 
+/** What NAND has besides: pages, OOB, ECC. */
 export interface nand_chip_options extends flash_chip_options {
   /** Bytes of a page, a power of two. */
   readonly writesize: number;
@@ -69,6 +70,7 @@ interface read_outcome {
   failed: boolean;
 }
 
+/** NAND flash: pages are programmed in order, a few times at most, beside OOB with ECC. */
 export class nand_chip extends flash_chip {
   readonly #ecc: nand_ecc | null;
   readonly #layout: nand_ooblayout;

@@ -17,6 +17,7 @@ export const HAMMING_ECC_BYTES = 3;
 /** nand_correct() found more wrong bits than it can correct. */
 export const ECC_UNCORRECTABLE = -1;
 
+/** Linux's software Hamming code, or none. */
 export type nand_ecc_name = 'hamming' | 'none';
 
 /** A chip's ECC, step by step; a stronger code would be another one of these. */

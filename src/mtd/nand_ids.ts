@@ -10,6 +10,7 @@
  */
 import { Errno } from '../lump/errno.js';
 
+/** What the bytes of READ ID tell of a chip. Bytes. */
 export interface nand_geometry {
   /** "Samsung NAND 128 MiB", for a person. */
   readonly name: string;

@@ -19,6 +19,7 @@ import type { mtd_point } from './mtd.js';
 import type { nand_ecc } from './nand_ecc.js';
 import type { nand_ooblayout } from './nand_oob.js';
 
+/** How pages lie in a file: with all of OOB, with the part that users have, without. */
 export type nand_dump_layout = 'raw' | 'auto' | 'data';
 
 export interface nand_pages {

@@ -16,6 +16,7 @@
 import { Errno } from '../lump/errno.js';
 import { Prng } from '../rumpuser/prng.js';
 
+/** nandsim's module parameters, in its syntax. */
 export interface nandsim_parameters {
   readonly weakblocks?: string;
   readonly weakpages?: string;

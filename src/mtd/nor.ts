@@ -18,6 +18,7 @@ import { MTD_CAP_NORFLASH, MTD_NORFLASH } from './mtd.js';
 
 const NOT_LOOKED = -1;
 
+/** NOR flash: programming clears bits, any of them, as often as one likes. */
 export class nor_chip extends linear_chip {
   /** Per EB: every byte at this offset or behind it is 0xFF. */
   readonly #erasedFrom: Int32Array;

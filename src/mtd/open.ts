@@ -29,6 +29,7 @@ import { wear_counters, type wear_store } from './wear.js';
 const WINDOW_BYTES = 128 * 1024;
 const CACHE_BYTES = 16 * 1024 * 1024;
 
+/** How to open an image; what is left out, the sidecar tells or a default. Bytes. */
 export interface mtd_open_options {
   /** Writes nothing: neither the image nor a sidecar. */
   readonly readOnly?: boolean;
@@ -73,6 +74,7 @@ export interface mtd_open_options {
   readonly cacheBytes?: number;
 }
 
+/** An open image: the chip, and where it came from. */
 export interface mtd_image {
   readonly mtd: flash_chip;
   readonly path: string;
@@ -149,6 +151,7 @@ function with_id<T extends mtd_open_options>(options: T, andSize: boolean): T {
   return { type: 'nand', erasesize, writesize, oobsize, ...(andSize && { size }), ...options };
 }
 
+/** A chip in memory. Bytes. */
 export interface mtd_ram_options {
   /** Both may be left out with `id`. */
   readonly size?: number;

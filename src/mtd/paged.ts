@@ -11,6 +11,7 @@ import type { flash_chip_options } from './flash_chip.js';
 import { linear_chip } from './linear_chip.js';
 import { MTD_DATAFLASH, MTD_NORFLASH, MTD_UBIVOLUME, MTD_WRITEABLE } from './mtd.js';
 
+/** Chips that are programmed page by page, but have no OOB. */
 export type paged_chip_kind = 'dataflash' | 'ecc-nor' | 'ubi';
 
 const TYPES: Record<paged_chip_kind, number> = {
@@ -19,12 +20,14 @@ const TYPES: Record<paged_chip_kind, number> = {
   ubi: MTD_UBIVOLUME,
 };
 
+/** What they have besides. */
 export interface paged_chip_options extends flash_chip_options {
   readonly kind: paged_chip_kind;
   /** Bytes of a page; 528 or 1056 for DataFlash, whose erase blocks are its pages. */
   readonly writesize: number;
 }
 
+/** DataFlash, NOR with ECC, a UBI volume: whole pages are programmed, once each. */
 export class paged_chip extends linear_chip {
   /** @throws EINVAL pages do not fill the erase blocks. */
   constructor(host: Rumpuser, backing: FlashBacking, options: paged_chip_options) {
@@ -41,6 +44,7 @@ export class paged_chip extends linear_chip {
     );
   }
 
+  /** Whole pages. @throws EINVAL others; EIO */
   override write(to: number, len: number, buf: Uint8Array, bufOffset: number): number {
     if (to % this.writesize !== 0 || len % this.writesize !== 0) {
       this.lastRetlen = 0;

@@ -21,6 +21,7 @@ import type {
 } from './mtd.js';
 import { MTD_FAIL_ADDR_UNKNOWN, MTD_WRITEABLE } from './mtd.js';
 
+/** Which part of the master. Bytes. */
 export interface mtd_partition_options {
   readonly name: string;
   /** Bytes from the master's start; with `size`, whole erase blocks inside the master. */
@@ -29,6 +30,7 @@ export interface mtd_partition_options {
   readonly readOnly?: boolean;
 }
 
+/** Whole erase blocks of another device. */
 export class mtd_partition implements mtd_info {
   /** Set by the mtd_table that registers the partition. */
   index = -1;

@@ -2,6 +2,7 @@
 import type { FlashBacking } from './backing.js';
 import type { mtd_point } from './mtd.js';
 
+/** The cells in memory. */
 export class RamBacking implements FlashBacking {
   readonly sizeBytes: number;
   readonly windowBytes: number;

@@ -20,6 +20,7 @@ import type { FlashBacking } from './backing.js';
 import { backing_shim } from './backing_shim.js';
 import type { CowBacking } from './cow_backing.js';
 
+/** What a chip was told, in order. `addr` and `len` in bytes. */
 export type flash_op =
   | { readonly kind: 'program'; readonly addr: number; readonly data: Uint8Array }
   | { readonly kind: 'erase'; readonly addr: number; readonly len: number }
@@ -29,17 +30,20 @@ export type flash_op =
 export class cell_recorder extends backing_shim {
   readonly ops: flash_op[] = [];
 
+  /** Programs, and keeps a copy of the bytes. */
   override write(to: number, len: number, buf: Uint8Array, bufOffset: number): void {
     super.write(to, len, buf, bufOffset);
     const data = buf.slice(bufOffset, bufOffset + len);
     this.ops.push({ kind: 'program', addr: to, data });
   }
 
+  /** Erases, and remembers it. */
   override fill(from: number, len: number): void {
     super.fill(from, len);
     this.ops.push({ kind: 'erase', addr: from, len });
   }
 
+  /** Syncs, and remembers it. */
   override sync(): void {
     super.sync();
     this.ops.push({ kind: 'sync' });

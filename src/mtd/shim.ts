@@ -11,6 +11,7 @@ import type {
   mtd_wear,
 } from './mtd.js';
 
+/** Passes every call on to another device; what stands in between derives from it. */
 export class mtd_shim implements mtd_info {
   /** Set by the mtd_table that registers the shim. */
   index = -1;

@@ -111,12 +111,14 @@ export function timing_of({ type, writesize, erasesize }: mtd_info): flash_timin
   return { ...SERIAL_NOR_TIMING, eraseBlockUs: serialNorEraseUs(erasesize) };
 }
 
+/** Device time so far, in microseconds. */
 export interface flash_time_totals {
   readUs: number;
   programUs: number;
   eraseUs: number;
 }
 
+/** Counts how long a real chip would have been busy; nothing waits. */
 export class mtd_timing extends mtd_shim {
   readonly totals: flash_time_totals = { readUs: 0, programUs: 0, eraseUs: 0 };
   readonly #timing: flash_timing;

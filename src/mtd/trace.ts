@@ -4,6 +4,7 @@ import type { Rumpuser } from '../rumpuser/rumpuser.js';
 import type { erase_info, mtd_info, mtd_oob_ops, mtd_point } from './mtd.js';
 import { mtd_shim } from './shim.js';
 
+/** Calls of mtd_info that are traced. */
 export type trace_op =
   | 'read'
   | 'point'
@@ -16,6 +17,7 @@ export type trace_op =
   | 'block_markbad'
   | 'close';
 
+/** One call. */
 export interface trace_record {
   /** Counts from 0. */
   readonly n: number;
@@ -30,6 +32,7 @@ export interface trace_record {
   readonly error: string | null;
 }
 
+/** Keeps what a device was asked, how long it took, and on whose behalf. */
 export class mtd_trace extends mtd_shim {
   /** On whose behalf the next calls are made; whoever knows sets it ("scan", "gc", …). */
   caller = '';

@@ -34,7 +34,9 @@ export interface checked_program {
 /** Each check answers null, or says what is wrong. `syncs` counts the syncs so far. */
 export interface write_order_rule {
   readonly name: string;
+  /** Before a program. Offsets in bytes from the start of the block. */
   program?(block: Readonly<block_history>, program: checked_program, syncs: number): string | null;
+  /** Before an erase. */
   erase?(block: Readonly<block_history>, syncs: number): string | null;
 }
 
@@ -72,6 +74,7 @@ export function no_program_while_erasing(): write_order_rule {
   };
 }
 
+/** A shim that panics when a file system writes in an order that a power cut would punish. */
 export class write_order_checker extends mtd_shim {
   readonly #rules: readonly write_order_rule[];
   readonly #blocks = new Map<number, block_history>();

@@ -43,10 +43,12 @@ export function puffs_cred_isjuggernaut(cred: puffs_cred): boolean {
   return cred.kind !== 'user' || cred.uid === 0;
 }
 
+/** Is it this user? The kernel and the file system itself are no users. */
 export function puffs_cred_isuid(cred: puffs_cred, uid: number): boolean {
   return cred.kind === 'user' && cred.uid === uid;
 }
 
+/** Is it in this group, first or further? */
 export function puffs_cred_hasgroup(cred: puffs_cred, gid: number): boolean {
   return cred.kind === 'user' && (cred.gid === gid || cred.groups.includes(gid));
 }

@@ -9,6 +9,8 @@
 export const makedev = (major: number, minor: number): number =>
   (((major & 0xfff) << 8) | (minor & 0xff) | ((minor & 0xfff00) << 12)) >>> 0;
 
+/** Major number of a NetBSD dev_t: 12 bits. */
 export const major = (dev: number): number => (dev >>> 8) & 0xfff;
 
+/** Minor number of a NetBSD dev_t: 20 bits. */
 export const minor = (dev: number): number => (dev & 0xff) | ((dev >>> 12) & 0xfff00);

@@ -14,6 +14,7 @@ const DIRENT_NAME_OFFSET = 13;
 /** Bytes of a name the structure has room for; the kernel's own limit is 255. */
 export const DIRENT_NAME_MAX = 511;
 
+/** A directory record. `d_type` is DT_*. */
 export interface dirent {
   d_fileno: number;
   d_type: number;

@@ -23,6 +23,7 @@ export const NETBSD_ERRNO = {
   EMULTIHOP: 94, ENOLINK: 95, EPROTO: 96,
 } as const;
 
+/** NetBSD's name of an error, as ENOENT. */
 export type NetbsdErrnoName = keyof typeof NETBSD_ERRNO;
 
 /** Largest number an operation may answer. */

@@ -1,4 +1,7 @@
-/** The waist's own exports: the contract, its tables and helpers, and the reference file system. */
+/**
+ * The waist's own exports: the contract, its tables and helpers, and the reference file system.
+ * @module puffs
+ */
 export * from './puffs.js';
 export * from './cred.js';
 export * from './devt.js';

@@ -39,6 +39,7 @@ const S_IXGRP = 0o010;
 /** What changing a directory's entries takes, of one entry of an access list. */
 const CHANGE = PUFFS_VWRITE | PUFFS_VEXEC;
 
+/** Limits in bytes, or as counts of nodes and links. */
 export interface MemfsOptions {
   /** Milliseconds since 1970. Default: a counter that steps 1 ms per reading, from 2020 on. */
   readonly wallClockMs?: () => number;

@@ -23,6 +23,7 @@
 
 /** Same as in src/lump/types.ts; repeated since the waist imports nothing. */
 export type ByteName = string;
+/** What a file system calls a node: a number of its own, valid until the node is reclaimed. */
 export type Cookie = number;
 
 /** Value "not given" of every vattr field but va_type (VNON there). */
@@ -182,10 +183,15 @@ export type puffs_nextdent = (
   nextOffset: number,
 ) => boolean;
 
+/** `eof`: there are no more records behind those that were emitted. */
 export interface puffs_readdir_result {
   eof: boolean;
 }
 
+/**
+ * statvfs(3). Sizes in bytes, `f_blocks`, `f_bfree`, `f_bavail` in units of `f_frsize`;
+ * `f_bavail` is what ordinary users may have.
+ */
 export interface puffs_statvfs {
   f_bsize: number;
   f_frsize: number;
@@ -217,7 +223,9 @@ export interface puffs_ops {
 
   /** Gives the mount up; afterwards no call is allowed. @returns EBUSY unless forced. */
   fs_unmount(flags: number): number;
+  /** Fills all of `out`. */
   fs_statvfs(out: puffs_statvfs): number;
+  /** @param waitfor MNT_*. @returns ENOSPC. */
   fs_sync(waitfor: number, cred: puffs_cred): number;
   /** Extension: remount. @returns EROFS, EINVAL, EBUSY (files open for writing), EOPNOTSUPP. */
   fs_remount(readOnly: boolean, options: string): number;
@@ -226,12 +234,18 @@ export interface puffs_ops {
   node_lookup(dir: Cookie, out: puffs_newinfo, cn: puffs_cn): number;
   /** va: va_type VREG, va_mode. @returns EEXIST, EACCES, ENOSPC, EROFS, ENAMETOOLONG. */
   node_create(dir: Cookie, out: puffs_newinfo, cn: puffs_cn, va: vattr): number;
+  /**
+   * va: va_type VBLK, VCHR, VFIFO or VSOCK, va_mode, va_rdev.
+   * @returns as node_create; EINVAL, EPERM.
+   */
   node_mknod(dir: Cookie, out: puffs_newinfo, cn: puffs_cn, va: vattr): number;
   /** @returns EACCES, EROFS, EISDIR for FWRITE on a directory. */
   node_open(node: Cookie, mode: number, cred: puffs_cred): number;
+  /** `mode` as at node_open. */
   node_close(node: Cookie, mode: number, cred: puffs_cred): number;
   /** @returns EACCES, EROFS. */
   node_access(node: Cookie, mode: number, cred: puffs_cred): number;
+  /** Fills all of `va`. */
   node_getattr(node: Cookie, va: vattr, cred: puffs_cred): number;
   /** @returns EPERM, EACCES, EROFS, EINVAL, EFBIG, ENOSPC, EISDIR (size of a directory). */
   node_setattr(node: Cookie, va: vattr, cred: puffs_cred): number;
@@ -241,8 +255,14 @@ export interface puffs_ops {
   node_write(node: Cookie, uio: puffs_uio, ioflag: number, cred: puffs_cred): number;
   /** @returns POLL bits; regular files and directories are always ready. */
   node_poll(node: Cookie, events: number): number;
+  /** The node is going to be mapped. @returns EOPNOTSUPP. */
   node_mmap(node: Cookie, prot: number, cred: puffs_cred): number;
+  /**
+   * `flags`: FSYNC_*; `low` and `high`: a range in bytes, 0 and 0 the whole file.
+   * @returns ENOSPC.
+   */
   node_fsync(node: Cookie, cred: puffs_cred, flags: number, low: number, high: number): number;
+  /** A position was moved; offsets in bytes. @returns EINVAL for one that cannot be. */
   node_seek(node: Cookie, oldOffset: number, newOffset: number, cred: puffs_cred): number;
   /** @returns ENOENT, EPERM/EISDIR for a directory, EACCES, EROFS, ENOSPC. */
   node_remove(dir: Cookie, targ: Cookie, cn: puffs_cn): number;
@@ -262,9 +282,11 @@ export interface puffs_ops {
     tcn: puffs_cn,
     flags: number,
   ): number;
+  /** va: va_type VDIR, va_mode. @returns as node_create; EMLINK. */
   node_mkdir(dir: Cookie, out: puffs_newinfo, cn: puffs_cn, va: vattr): number;
   /** @returns ENOTEMPTY, ENOTDIR, ENOENT. */
   node_rmdir(dir: Cookie, targ: Cookie, cn: puffs_cn): number;
+  /** @returns as node_create; ENAMETOOLONG also for the target. */
   node_symlink(dir: Cookie, out: puffs_newinfo, cn: puffs_cn, va: vattr, target: ByteName): number;
   /**
    * Emits "." and ".." too. `offset` 0 starts; any value handed out as nextOffset continues, also
@@ -279,12 +301,17 @@ export interface puffs_ops {
   ): number;
   /** The target is put into out.value. @returns EINVAL for another kind of node. */
   node_readlink(node: Cookie, cred: puffs_cred, out: { value: ByteName }): number;
+  /** A lookup that was to create, delete or rename is not followed by it. */
   node_abortop(dir: Cookie, cn: puffs_cn): number;
+  /** Nobody uses the node now; it may be wanted again. */
   node_inactive(node: Cookie): number;
   /** Fire and forget: `nlookup` lookups are given back. */
   node_reclaim(node: Cookie, nlookup: number): number;
+  /** For debugging: says what it is on the console. */
   node_print(node: Cookie): number;
+  /** pathconf(2), `name` PC_*. @returns EINVAL for a name that it has no answer to. */
   node_pathconf(node: Cookie, name: number, out: puffs_size): number;
+  /** Advisory locks. @returns EOPNOTSUPP: the caller keeps them itself. */
   node_advlock(node: Cookie, id: number, op: number, flock: unknown, flags: number): number;
   /**
    * `name` is Linux's with its prefix under EXTATTR_NAMESPACE_SYSTEM ("trusted.x", "security.x",
@@ -310,9 +337,11 @@ export interface puffs_ops {
   ): number;
   /** Names of one name space into out.names. */
   node_listextattr(node: Cookie, ns: number, out: { names: ByteName[] }, cred: puffs_cred): number;
+  /** @returns ENOATTR (93), EACCES, EPERM, EROFS. */
   node_deleteextattr(node: Cookie, ns: number, name: ByteName, cred: puffs_cred): number;
   /** Extension: `mode` is Linux's FALLOC_FL_*. @returns EOPNOTSUPP, ENOSPC, EFBIG. */
   node_fallocate(node: Cookie, offset: number, length: number, mode: number): number;
+  /** Makes a hole of a range in bytes. @returns EOPNOTSUPP. */
   node_fdiscard(node: Cookie, offset: number, length: number): number;
 
   // Extensions without a puffs twin.
@@ -323,7 +352,9 @@ export interface puffs_ops {
   node_seekhole(node: Cookie, offset: number, hole: boolean, out: puffs_size): number;
   /** File handles for export: cookie ↔ bytes. @returns EOPNOTSUPP, ESTALE. */
   fs_nodetofh(node: Cookie, out: { fid: Uint8Array }): number;
+  /** The reverse. The node counts as looked up. @returns EOPNOTSUPP, ESTALE. */
   fs_fhtonode(fid: Uint8Array, out: puffs_newinfo): number;
+  /** @returns EOPNOTSUPP: there is nothing to control. */
   fs_extattrctl(cmd: number, node: Cookie | null, ns: number, name: ByteName): number;
 
   /**

@@ -85,8 +85,10 @@ const TIME_FIELDS = [
   ['va_birthtime_sec', 'va_birthtime_nsec'],
 ] as const;
 
+/** Of a setattr: is the access time given? */
 export const vattr_has_atime = (va: Readonly<vattr>): boolean =>
   va.va_atime_sec !== VNOVAL || va.va_atime_nsec !== VNOVAL;
+/** Of a setattr: is the modification time given? */
 export const vattr_has_mtime = (va: Readonly<vattr>): boolean =>
   va.va_mtime_sec !== VNOVAL || va.va_mtime_nsec !== VNOVAL;
 

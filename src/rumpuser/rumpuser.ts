@@ -10,6 +10,7 @@
  *
  * All calls are synchronous. A failing host call throws {@link HostError} with the host's errno
  * name (`ENOENT`, `EACCES`, ...); nothing else escapes.
+ * @module rumpuser/rumpuser
  */
 
 /** The version that callers are built against; {@link Rumpuser.version} must equal it. */
@@ -42,16 +43,25 @@ export interface HostFile {
   read(buffer: Uint8Array, bufferOffset: number, length: number, position: number): number;
   /** Writes all of `length` bytes or throws (ENOSPC, EIO, EBADF on a read-only file). */
   write(buffer: Uint8Array, bufferOffset: number, length: number, position: number): void;
+  /** To so many bytes; what is new reads as zeros. Fails with EINVAL, EFBIG, ENOSPC. */
   truncate(sizeBytes: number): void;
   /** fdatasync(2): what was written is on stable storage when this returns. */
   sync(): void;
+  /** Gives the descriptor back. A second call does nothing. */
   close(): void;
 }
 
+/** What a path of the host is. */
 export interface HostFileInfo {
   /** NetBSD's rumpuser_getfileinfo kinds, with symlinks followed. */
   readonly type: 'regular' | 'directory' | 'block' | 'char' | 'other';
   readonly sizeBytes: number;
+}
+
+/** A lock that was granted. */
+export interface HostLock {
+  /** Gives it back. A second call does nothing. */
+  unlock(): void;
 }
 
 /**
@@ -91,6 +101,7 @@ export interface HostCodecs {
   ): number;
 }
 
+/** The services of a host. Times in milliseconds, sizes in bytes. */
 export interface Rumpuser {
   readonly version: number;
   readonly name: 'node' | 'simulated' | 'browser';
@@ -115,7 +126,9 @@ export interface Rumpuser {
   /** A parameter of the environment, or undefined. */
   getparam(name: string): string | undefined;
 
+  /** Fails with ENOENT, EACCES, EISDIR, EROFS. */
   open(path: string, mode: OpenMode): HostFile;
+  /** Symbolic links are followed. Fails with ENOENT, EACCES. */
   getfileinfo(path: string): HostFileInfo;
   /**
    * Takes an advisory whole-file lock that lasts until `unlock` or the end of the process:
@@ -123,13 +136,14 @@ export interface Rumpuser {
    * opens inside this process.
    * @throws HostError EWOULDBLOCK, its message naming the holder's pid where the host tells.
    */
-  lock(path: string, kind: 'shared' | 'exclusive'): { unlock(): void };
+  lock(path: string, kind: 'shared' | 'exclusive'): HostLock;
   /** Reads a whole small file. */
   readFile(path: string): Uint8Array;
   /** Replaces a file at once: after a crash it holds the old or the new bytes, never a mixture. */
   replaceFile(path: string, bytes: Uint8Array): void;
   /** Appends to a file, creating it when it is missing. */
   appendFile(path: string, bytes: Uint8Array): void;
+  /** Takes a name away. Fails with ENOENT, EACCES, EISDIR. */
   unlink(path: string): void;
 
   /** One line of console output, without its newline. Level as in printk: 0 emergency … 7 debug. */

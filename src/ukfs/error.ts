@@ -61,6 +61,9 @@ const TEXT: Readonly<Partial<Record<UkfsErrorCode, string>>> = {
   EXDEV: 'cross-device link not permitted',
 };
 
+/**
+ * An operation failed. As Node's: `code` (ENOENT), `errno` (negative), `syscall`, `path`, `dest`.
+ */
 export class UkfsError extends Error {
   /** Linux's number, negative like node:fs's. */
   readonly errno: number;

@@ -1,5 +1,8 @@
-/** A file system as a library. */
-export { UkfsError, type PathLike } from './error.js';
+/**
+ * A file system as a library.
+ * @module ukfs
+ */
+export { UkfsError, type PathLike, type UkfsErrorCode } from './error.js';
 export * from './flags.js';
 export { UkfsStats, type Timespec } from './stats.js';
 export type { TimeLike } from './times.js';

@@ -109,6 +109,7 @@ const TYPES: readonly FileSystemType[] = [
   },
 ];
 
+/** An image that is mounted in this process. */
 export interface MountedImage {
   /** "jffs2", "ext2fs", "msdos", "cd9660", "sysvbfs". */
   readonly type: string;

@@ -34,6 +34,7 @@ import { examine } from './mount_geometry.js';
 
 export { MountError } from './mount_error.js';
 
+/** How to mount; what is left out is detected, or the default of Linux. Sizes in bytes. */
 export interface MountJffs2Options {
   /** The image file, or a block device. */
   image: string;
@@ -77,6 +78,7 @@ export interface MountJffs2Options {
   pageCacheBytes?: number;
 }
 
+/** A jffs2 that is mounted in this process, with all that is below it to look at. */
 export interface MountedJffs2 {
   readonly fs: l2p;
   readonly lump: Lump;

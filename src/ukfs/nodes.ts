@@ -66,14 +66,17 @@ export abstract class UkfsNodes {
 
   // ---- names ------------------------------------------------------------------------------------
 
+  /** Follows symbolic links. */
   stat(path: PathLike): UkfsStats {
     return this.onNode(path, 'follow', 'stat', statsOf);
   }
 
+  /** Of a symbolic link itself. */
   lstat(path: PathLike): UkfsStats {
     return this.onNode(path, 'nofollow', 'lstat', statsOf);
   }
 
+  /** Does stat answer? */
   exists(path: PathLike): boolean {
     try {
       this.stat(path);
@@ -92,6 +95,7 @@ export abstract class UkfsNodes {
     });
   }
 
+  /** One directory; `mode` is cut by the umask of the credential. */
   mkdir(path: PathLike, mode = 0o777): void {
     this.onNewName(path, 'mkdir', true, (parent, cn, out) =>
       this.fs.node_mkdir(parent, out, cn, newAttributes(VDIR, mode)),
@@ -110,6 +114,7 @@ export abstract class UkfsNodes {
     });
   }
 
+  /** Targets are kept as given, without a look at them. */
   symlink(target: PathLike, path: PathLike): void {
     const bytes = toName(target);
     if (bytes === '') throw new UkfsError('ENOENT', 'symlink', target, path);
@@ -123,6 +128,7 @@ export abstract class UkfsNodes {
     return nameToText(this.readlinkName(path));
   }
 
+  /** The target, byte by byte. */
   readlinkBytes(path: PathLike): Uint8Array {
     return nameToBytes(this.readlinkName(path));
   }
@@ -135,6 +141,7 @@ export abstract class UkfsNodes {
     });
   }
 
+  /** Takes a name away. EISDIR: it is a directory. */
   unlink(path: PathLike): void {
     this.onWalk(path, 'parent', 'unlink', (walk) => {
       if (walk.kind !== 'name') check(E.EISDIR, 'unlink', path);
@@ -146,6 +153,7 @@ export abstract class UkfsNodes {
     });
   }
 
+  /** ENOTEMPTY: there are names in it. */
   rmdir(path: PathLike): void {
     this.onWalk(path, 'parent', 'rmdir', (walk) => {
       if (walk.kind === 'dot') check(E.EINVAL, 'rmdir', path);
@@ -205,6 +213,7 @@ export abstract class UkfsNodes {
 
   // ---- attributes -------------------------------------------------------------------------------
 
+  /** Follows symbolic links. `mode`: permission bits, 07777. */
   chmod(path: PathLike, mode: number): void {
     this.setattr(path, 'follow', 'chmod', (va) => {
       va.va_mode = mode & 0o7777;
@@ -219,6 +228,7 @@ export abstract class UkfsNodes {
     });
   }
 
+  /** {@link UkfsNodes.chown}, of a symbolic link itself. */
   lchown(path: PathLike, uid: number, gid: number): void {
     this.setattr(path, 'nofollow', 'lchown', (va) => {
       va.va_uid = uid;
@@ -238,10 +248,12 @@ export abstract class UkfsNodes {
     this.setattr(path, 'follow', 'utime', (va) => setTimes(va, atime, mtime));
   }
 
+  /** {@link UkfsNodes.utimes}, of a symbolic link itself. */
   lutimes(path: PathLike, atime?: TimeLike, mtime?: TimeLike): void {
     this.setattr(path, 'nofollow', 'lutime', (va) => setTimes(va, atime, mtime));
   }
 
+  /** To so many bytes; what is new reads as zeros. */
   truncate(path: PathLike, length = 0): void {
     this.onNode(path, 'follow', 'truncate', (node, walk) => {
       if (walk.va.va_type === VDIR) check(E.EISDIR, 'truncate', path);
@@ -283,6 +295,7 @@ export abstract class UkfsNodes {
     });
   }
 
+  /** ENODATA: there is no such attribute. */
   removexattr(path: PathLike, name: PathLike, follow = true): void {
     this.onNode(path, followMode(follow), 'removexattr', (node) => {
       const [ns, rest] = splitXattr(name);
@@ -295,6 +308,7 @@ export abstract class UkfsNodes {
     return this.#xattrNames(path, follow).map(nameToText);
   }
 
+  /** Names, byte by byte. */
   listxattrBytes(path: PathLike, follow = true): Uint8Array[] {
     return this.#xattrNames(path, follow).map(nameToBytes);
   }
@@ -328,6 +342,7 @@ export abstract class UkfsNodes {
     return nameToText(this.#cwd());
   }
 
+  /** {@link UkfsNodes.cwd}, byte by byte. */
   cwdBytes(): Uint8Array {
     return nameToBytes(this.#cwd());
   }

@@ -18,6 +18,10 @@ export interface Timespec {
   readonly nsec: number;
 }
 
+/**
+ * What stat tells, with node:fs's names: sizes in bytes, times in milliseconds since 1970,
+ * `blocks` of 512 bytes.
+ */
 export class UkfsStats {
   readonly #type: number;
   readonly dev: number;
@@ -75,24 +79,31 @@ export class UkfsStats {
     return milliseconds(this.birthtime);
   }
 
+  /** Is it a regular file? */
   isFile(): boolean {
     return this.#type === VREG;
   }
+  /** Is it a directory? */
   isDirectory(): boolean {
     return this.#type === VDIR;
   }
+  /** Is it a symbolic link? */
   isSymbolicLink(): boolean {
     return this.#type === VLNK;
   }
+  /** Is it a fifo? */
   isFIFO(): boolean {
     return this.#type === VFIFO;
   }
+  /** Is it a socket? */
   isSocket(): boolean {
     return this.#type === VSOCK;
   }
+  /** Is it a block device? */
   isBlockDevice(): boolean {
     return this.#type === VBLK;
   }
+  /** Is it a character device? */
   isCharacterDevice(): boolean {
     return this.#type === VCHR;
   }

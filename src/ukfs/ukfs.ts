@@ -51,6 +51,7 @@ import { NodeReference, type Walk } from './walk.js';
 /** As on a host, where the first three belong to the terminal: some callers take 0 for "none". */
 const FIRST_FD = 3;
 
+/** A name in a directory. */
 export class UkfsDirent {
   readonly #name: ByteName;
   #bytes: Uint8Array | null = null;
@@ -73,6 +74,7 @@ export class UkfsDirent {
   }
 }
 
+/** A part of a directory. */
 export interface UkfsEntries {
   readonly entries: UkfsDirent[];
   /** Where to go on. */
@@ -92,11 +94,16 @@ interface OpenFile {
   position: number;
 }
 
+/**
+ * A file system behind paths and descriptors. Names and order of arguments are node:fs's; every
+ * call is done when it answers, and throws {@link UkfsError} with the code that Node would give.
+ */
 export class Ukfs extends UkfsNodes {
   readonly #files: (OpenFile | undefined)[] = [];
 
   // ---- whole files and trees --------------------------------------------------------------------
 
+  /** The whole file. */
   readFile(path: PathLike, flag: string | number = O_RDONLY): Uint8Array {
     const fd = this.open(path, flag);
     try {
@@ -121,6 +128,7 @@ export class Ukfs extends UkfsNodes {
     return bytes.subarray(0, done);
   }
 
+  /** Creates the file or empties it (unless `flag` says otherwise), and writes all. */
   writeFile(
     path: PathLike,
     data: string | Uint8Array,
@@ -147,6 +155,7 @@ export class Ukfs extends UkfsNodes {
     return this.readdirTypes(path).map((entry) => entry.name);
   }
 
+  /** All names but "." and "..", with their types. */
   readdirTypes(path: PathLike): UkfsDirent[] {
     const fd = this.openFor('scandir', path, O_RDONLY | O_DIRECTORY);
     try {
@@ -226,6 +235,7 @@ export class Ukfs extends UkfsNodes {
     });
   }
 
+  /** The descriptor is free again, even when this throws. */
   close(fd: number): void {
     const file = this.#file(fd, 'close');
     this.#files[fd - FIRST_FD] = undefined;
@@ -288,16 +298,19 @@ export class Ukfs extends UkfsNodes {
     return done;
   }
 
+  /** stat, of an open file. */
   fstat(fd: number): UkfsStats {
     return this.getattr(this.#file(fd, 'fstat').cookie, 'fstat', undefined);
   }
 
+  /** `mode`: permission bits, 07777. */
   fchmod(fd: number, mode: number): void {
     const va = vattr_new();
     va.va_mode = mode & 0o7777;
     check(this.fs.node_setattr(this.#file(fd, 'fchmod').cookie, va, this.cred), 'fchmod');
   }
 
+  /** −1 leaves an owner as it is. */
   fchown(fd: number, uid: number, gid: number): void {
     const va = vattr_new();
     va.va_uid = uid;
@@ -305,23 +318,27 @@ export class Ukfs extends UkfsNodes {
     check(this.fs.node_setattr(this.#file(fd, 'fchown').cookie, va, this.cred), 'fchown');
   }
 
+  /** As {@link Ukfs.utimes}. */
   futimes(fd: number, atime?: TimeLike, mtime?: TimeLike): void {
     const va = vattr_new();
     setTimes(va, atime, mtime);
     check(this.fs.node_setattr(this.#file(fd, 'futime').cookie, va, this.cred), 'futime');
   }
 
+  /** To so many bytes; what is new reads as zeros. EINVAL: not open for writing. */
   ftruncate(fd: number, length = 0): void {
     const file = this.#file(fd, 'ftruncate');
     if ((file.access & FWRITE) === 0 || length < 0) check(E.EINVAL, 'ftruncate');
     this.setSize(file.cookie, length, 'ftruncate', undefined);
   }
 
+  /** What was written is on stable storage when this answers. */
   fsync(fd: number): void {
     const { cookie } = this.#file(fd, 'fsync');
     check(this.fs.node_fsync(cookie, this.cred, FSYNC_WAIT, 0, 0), 'fsync');
   }
 
+  /** The same without times and owners. */
   fdatasync(fd: number): void {
     const { cookie } = this.#file(fd, 'fdatasync');
     const flags = FSYNC_WAIT | FSYNC_DATAONLY;
@@ -338,7 +355,7 @@ export class Ukfs extends UkfsNodes {
 
   // ---- the file system --------------------------------------------------------------------------
 
-  /** @param path any path of the file system, which must exist. */
+  /** Space and limits. @param path any path of the file system, which must exist. */
   statvfs(path?: PathLike): puffs_statvfs {
     if (path !== undefined) this.onNode(path, 'follow', 'statfs', () => {});
     const out: puffs_statvfs = {
@@ -359,10 +376,12 @@ export class Ukfs extends UkfsNodes {
     return out;
   }
 
+  /** All that was written is on stable storage when this answers. */
   sync(): void {
     check(this.fs.fs_sync(MNT_WAIT, this.cred), 'sync');
   }
 
+  /** Changes between read-only and read-write. EBUSY: files are open for writing. */
   remount(readOnly: boolean, options = ''): void {
     check(this.fs.fs_remount(readOnly, options), 'mount');
   }

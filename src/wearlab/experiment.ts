@@ -17,6 +17,7 @@ export class ExperimentError extends Error {
   override readonly name = 'ExperimentError';
 }
 
+/** The chip of an experiment. Bytes. */
 export interface ChipSpec {
   readonly kind: 'nor' | 'nand';
   /** NAND: id bytes in hex, as "20a20015", for the sizes that are not given; or ''. */
@@ -31,6 +32,7 @@ export interface ChipSpec {
   readonly timing: TimingSpec | null;
 }
 
+/** How long its operations take; see src/mtd/timing.ts. */
 export interface TimingSpec {
   readonly read_unit_us: number;
   readonly read_byte_us: number;
@@ -54,6 +56,7 @@ export interface EnduranceSpec {
   readonly retention_days: number;
 }
 
+/** What is mounted on it, and how. */
 export interface FileSystemSpec {
   /** Codec or mode, as jffs2's mount option. */
   readonly compr: string;
@@ -65,6 +68,7 @@ export interface FileSystemSpec {
   readonly restart_every: number;
 }
 
+/** How simulated time goes on. */
 export interface ClockSpec {
   /** 'modelled': ticks come from the chip's own times. 'frozen': no tick ever, for comparison. */
   readonly model: 'modelled' | 'frozen';
@@ -120,6 +124,7 @@ export interface WorkloadSpec {
   readonly trace: string;
 }
 
+/** What the file system decides otherwise than Linux. */
 export interface PolicySpec {
   /** A name that `wear_lab list` shows, or 'module'. */
   readonly name: string;
@@ -140,6 +145,7 @@ export interface StopSpec {
   readonly bad_share: number | null;
 }
 
+/** A whole experiment: the same description and seed give the same result. */
 export interface Experiment {
   readonly name: string;
   readonly title: string;

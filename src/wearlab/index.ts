@@ -1,4 +1,7 @@
-/** Experiments on wear, as a library. */
+/**
+ * Experiments on wear, as a library.
+ * @module wearlab
+ */
 export * from './experiment.js';
 export { EXPERIMENT_SCHEMA } from './schema.js';
 export * from './result.js';

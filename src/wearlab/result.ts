@@ -39,6 +39,7 @@ export const PROGRAM_CAUSES = [
  */
 export type Histogram = readonly number[];
 
+/** The first line of a result. */
 export interface HeaderRecord {
   readonly type: 'header';
   readonly format: 'lump-wear';
@@ -58,6 +59,7 @@ export interface HeaderRecord {
   readonly erasesBefore: readonly number[];
 }
 
+/** The state of the flash at one moment. */
 export interface SampleRecord {
   readonly type: 'sample';
   /** 0 … 1: how far the run is, by the stop condition that is nearest. */
@@ -87,6 +89,7 @@ export interface SampleRecord {
   readonly uncorrectable: number;
 }
 
+/** Why an experiment ended. */
 export type StopReason =
   | 'host_bytes'
   | 'operations'
@@ -118,4 +121,5 @@ export interface EndRecord extends Omit<SampleRecord, 'type'> {
   readonly writeAmplification: number | null;
 }
 
+/** A line of a result. */
 export type ResultRecord = HeaderRecord | SampleRecord | EndRecord;

@@ -19,11 +19,13 @@ import {
 } from './result.js';
 import { makeWorkload, type TraceOperation, type Workload } from './workload.js';
 
+/** Where a run tells how it goes. */
 export interface RunOptions {
   /** Of the program, for the header. */
   readonly program?: string;
   /** Called once, before the workload begins. */
   readonly onHeader?: (header: HeaderRecord) => void;
+  /** Called with each sample, as it is taken. */
   readonly onSample?: (sample: SampleRecord) => void;
   /** Some times a second: 0 … 1, and the chip's erases so far. */
   readonly onProgress?: (progress: number, erases: number) => void;

@@ -40,7 +40,10 @@ const ON_DESCRIPTORS = new Set([
 
 type Members = Record<string, unknown>;
 
-/** @param u whose credential, working directory and descriptors these are */
+/**
+ * node:fs on a file system.
+ * @param u whose credential, working directory and descriptors these are
+ */
 export function createFs(u: Ukfs): UkfsFs {
   const paths = pathOperations(u);
   const descriptors = descriptorOperations(u);
