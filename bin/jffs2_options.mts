@@ -46,6 +46,13 @@ export const JFFS2_MOUNT_OPTIONS: readonly MountOptionRow[] = [
     meaning: 'space that only root may use up; without the write-back cache',
   },
   {
+    name: 'check',
+    fate: 'file system',
+    meaning:
+      'when it is mounted and before it is unmounted, all that memory holds is checked against ' +
+      'the medium, and the outcome told',
+  },
+  {
     name: 'erasesize',
     value: 'BYTES',
     fate: 'file system',

@@ -96,6 +96,7 @@ export class l2p implements puffs_ops {
   readonly rootCookie: Cookie;
   readonly sb: super_block;
   private readonly unmounted: () => void;
+  private readonly unmounting: () => void;
   private readonly nodes: l2p_nodes;
   private readonly kstat = new_kstat();
   private last_puffs_cred: puffs_cred = PUFFS_CRED_KERNEL;
@@ -104,10 +105,16 @@ export class l2p implements puffs_ops {
   /**
    * Takes a mount over; it ends with fs_unmount().
    * @param unmounted called when it has ended: whoever opened the device lets it go.
+   * @param unmounting called when it is about to end; it must not throw.
    */
-  constructor(sb: super_block, unmounted: () => void = () => {}) {
+  constructor(
+    sb: super_block,
+    unmounted: () => void = () => {},
+    unmounting: () => void = () => {},
+  ) {
     this.sb = sb;
     this.unmounted = unmounted;
+    this.unmounting = unmounting;
     this.fsname = sb.s_type.name;
     this.nodes = new l2p_nodes(root_of(sb));
     this.rootCookie = this.nodes.root.cookie;
@@ -129,6 +136,7 @@ export class l2p implements puffs_ops {
         if (this.nodes.some_open()) throw new Errno('EBUSY');
         sync_filesystem(this.sb);
       }
+      this.unmounting();
       this.nodes.clear();
       umount(this.sb, force);
       this.unmounted();

@@ -3,6 +3,7 @@
  * image may be named, and the result is used like node:fs.
  */
 import { DeviceSuffixError } from '../netbsd-compat/disk/partition.js';
+import { Errno } from '../lump/errno.js';
 import { NodeHost } from '../rumpuser/node.js';
 import { HostError, type Rumpuser } from '../rumpuser/rumpuser.js';
 import { puffs_cred_user, type puffs_ops } from '../puffs/index.js';
@@ -33,6 +34,18 @@ export interface MountOptions
   user?: User;
 }
 
+/** What a check of a mounted file system found. */
+export interface CheckResult {
+  /** Inode number 0: of no one inode. */
+  readonly problems: readonly {
+    readonly kind: string;
+    readonly ino: number;
+    readonly text: string;
+  }[];
+  /** fsck(8)'s: 0, or 4 for errors that were left. */
+  readonly exitStatus: number;
+}
+
 /** What is left out is root's: 0, no groups, umask 022. */
 export interface User {
   readonly uid?: number;
@@ -48,6 +61,7 @@ interface MountedType {
   readonly fs: puffs_ops;
   readonly readOnly: boolean;
   readonly report: readonly string[];
+  check?(): CheckResult;
   unmount(force?: boolean): void;
 }
 
@@ -126,6 +140,11 @@ export interface MountedImage {
   readonly ops: puffs_ops;
   /** Everything written is on stable storage when it returns. */
   sync(): void;
+  /**
+   * fsck while it is mounted: is all that memory holds what the medium says? Reads everything,
+   * changes nothing. @throws MountError EOPNOTSUPP of types other than jffs2; EIO.
+   */
+  check(): CheckResult;
   /** @throws MountError EBUSY while files are open, unless forced; EIO. */
   unmount(force?: boolean): void;
 }
@@ -161,8 +180,19 @@ export function mount(
     ukfs,
     ops: fs,
     sync: () => ukfs.sync(),
+    check: () => checkMounted(type, mounted),
     unmount,
   };
+}
+
+function checkMounted({ name }: FileSystemType, mounted: MountedType): CheckResult {
+  if (!mounted.check) throw new MountError('EOPNOTSUPP', `${name} cannot be checked while mounted`);
+  try {
+    return mounted.check();
+  } catch (error) {
+    if (error instanceof Errno) throw new MountError(error.code, error.message);
+    throw error;
+  }
 }
 
 function selectPart(image: string): ImagePart {

@@ -8,6 +8,7 @@
  */
 import { mount_fs, remount } from '../dcache/mount.js';
 import { JFFS2_SB_INFO } from '../jffs2/fs.js';
+import { jffs2_fsck, type fsck_result } from '../jffs2/fsck.js';
 import type { Jffs2Detection } from '../jffs2/detect.js';
 import { jffs2_has_room } from '../jffs2/gc.js';
 import { JFFS2_ROOT_INO } from '../jffs2/medium.js';
@@ -72,6 +73,8 @@ export interface MountJffs2Options {
   rootOwner?: { readonly uid: number; readonly gid: number };
   /** Keep wear beside the image. Default: yes, if it is a file. */
   sidecar?: boolean;
+  /** Check the mounted file system when it is mounted and before it is unmounted, and tell. */
+  check?: boolean;
   /** Seed of the scheduler. */
   seed?: number;
   /** Bytes. */
@@ -90,6 +93,8 @@ export interface MountedJffs2 {
   readonly readOnly: boolean;
   /** What was found, a sentence a line. */
   readonly report: readonly string[];
+  /** Is what memory holds what the medium says? Everything is read. @throws Errno EIO. */
+  check(): fsck_result;
   /** Unmounts and closes the image. @throws Errno EBUSY, EIO. */
   unmount(force?: boolean): void;
 }
@@ -180,11 +185,19 @@ function mount(options: MountJffs2Options, host: Rumpuser): MountedJffs2 {
     if (c.damage.total > 0) report.push(`damage: ${c.damage.summary()}`);
     // Whoever ends the mount, the session that serves FUSE or unmount(), ends with the image
     // closed.
-    const fs = new l2p(sb, () => chip.close());
+    const checkAloud = (): string[] => (options.check ? fsckLines(sb) : []);
+    const fs = new l2p(
+      sb,
+      () => chip.close(),
+      () => {
+        for (const line of checkAloud()) lump.pr_notice(`jffs2: ${line}`);
+      },
+    );
     const { rootOwner } = options;
     if (rootOwner !== undefined && rootOwner.uid !== 0 && !readOnly && isEmpty(c)) {
       report.push(giveRoot(fs, rootOwner));
     }
+    report.push(...checkAloud());
     return {
       fs,
       lump,
@@ -194,6 +207,7 @@ function mount(options: MountJffs2Options, host: Rumpuser): MountedJffs2 {
       detection,
       readOnly,
       report,
+      check: () => jffs2_fsck(sb),
       unmount(force = false): void {
         const error = fs.fs_unmount(force ? MNT_FORCE : 0);
         if (error === 0) return;
@@ -206,6 +220,24 @@ function mount(options: MountJffs2Options, host: Rumpuser): MountedJffs2 {
     chip.close();
     throw error;
   }
+}
+
+function fsckLines(sb: super_block): string[] {
+  let result: fsck_result;
+  try {
+    result = jffs2_fsck(sb);
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error;
+    return [`check: it cannot be read: ${error.message}`];
+  }
+  const { problems, exitStatus } = result;
+  if (exitStatus === 0) return ['check: memory holds what the medium says'];
+  return [
+    `check: ${problems.length} ${problems.length === 1 ? 'error' : 'errors'}`,
+    ...problems.map(({ kind, ino, text }) => {
+      return `check: ${kind}${ino === 0 ? '' : `, inode ${ino}`}: ${text}`;
+    }),
+  ];
 }
 
 /** No inode was ever made on it. */

@@ -2,7 +2,9 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'chai';
 import { mount_fs } from '../../src/dcache/mount.js';
+import { jffs2_fsck } from '../../src/jffs2/fsck.js';
 import { jffs2_fs_type } from '../../src/jffs2/super.js';
 import { l2p } from '../../src/l2p/l2p.js';
 import { Lump } from '../../src/lump/lump.js';
@@ -282,7 +284,12 @@ export function mountJffs2({ size, erasesize, options = '' }: Jffs2Geometry): Li
   return new LinuxMount(host, () => {
     const lump = new Lump({ host });
     lump.filesystems.register_filesystem(jffs2_fs_type);
-    return new l2p(mount_fs(lump, 'jffs2', mtd, 0, options));
+    const sb = mount_fs(lump, 'jffs2', mtd, 0, options);
+    // fsck after each case, with files that are still open.
+    const check = (): void => {
+      expect(jffs2_fsck(sb).problems).to.deep.equal([]);
+    };
+    return new l2p(sb, () => {}, check);
   });
 }
 

@@ -3,6 +3,7 @@
  */
 import { mount_fs } from '../../src/dcache/mount.js';
 import { jffs2_dbg_acct_paranoia_check } from '../../src/jffs2/debug.js';
+import { jffs2_fsck } from '../../src/jffs2/fsck.js';
 import { JFFS2_SB_INFO } from '../../src/jffs2/fs.js';
 import type { jffs2_sb_info } from '../../src/jffs2/nodelist.js';
 import { jffs2_fs_type } from '../../src/jffs2/super.js';
@@ -74,8 +75,17 @@ export class Rig {
     this.u = new Ukfs(this.fs);
   }
 
-  check(): void {
+  /** Memory by itself: also where the chip cannot be read. */
+  checkAccounting(): void {
     jffs2_dbg_acct_paranoia_check(this.c);
+  }
+
+  /** fsck of the mount: memory is what the medium says. */
+  check(): void {
+    const { problems } = jffs2_fsck(this.sb);
+    if (problems.length === 0) return;
+    const lines = problems.slice(0, 9).map(({ kind, ino, text }) => `${kind}, ${ino}: ${text}`);
+    throw new Error(`fsck of the mounted file system:\n${lines.join('\n')}`);
   }
 
   /** Lets the background threads do all that they want, in virtual time. */

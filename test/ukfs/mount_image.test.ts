@@ -43,6 +43,7 @@ describe('ukfs: mount', () => {
     const fd = mounted.ukfs.open('/file');
     expect(refusal(() => mounted.unmount()).code).to.equal('EBUSY');
     mounted.ukfs.close(fd);
+    expect(mounted.check()).to.deep.equal({ problems: [], exitStatus: 0 });
     mounted.unmount();
     const again = mount('/flash.bin', { type: 'jffs2', readOnly: true }, host);
     expect(again.ukfs.readdir('/')).to.deep.equal(['file']);
@@ -154,6 +155,7 @@ describe('ukfs: mount, of disks', function () {
         expect(mounted).to.include({ type, readOnly: false });
         mounted.fs.mkdirSync('/dir/below', { recursive: true });
         mounted.fs.writeFileSync('/dir/below/file', 'content');
+        expect(refusal(() => mounted.check()).code).to.equal('EOPNOTSUPP');
         mounted.unmount();
         const again = mount(name, { readOnly: true });
         expect(again.fs.readFileSync('/dir/below/file', 'utf8')).to.equal('content');

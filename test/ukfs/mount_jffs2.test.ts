@@ -54,6 +54,22 @@ describe('ukfs: mountJffs2', () => {
     }
   });
 
+  it('is checked while it is mounted, and tells with the option check', () => {
+    const host = blank();
+    const mounted = mountJffs2({ image: IMAGE, check: true }, host);
+    const fine = 'check: memory holds what the medium says';
+    expect(mounted.report).to.include(fine);
+    const fs = new Ukfs(mounted.fs);
+    fs.writeFile('file', 'content');
+    expect(mounted.check()).to.deep.equal({ problems: [], exitStatus: 0 });
+    const { ino } = fs.stat('file');
+    mounted.c.inocache.get(ino)!.pino_nlink = 2;
+    expect(mounted.check().exitStatus).to.equal(4);
+    mounted.unmount();
+    const said = host.consoleLines.map(({ line }) => line).join('\n');
+    expect(said).to.match(/check: 1 error\n.*check: links, inode 2: link count 2/);
+  });
+
   it('keeps the other byte order', () => {
     const host = blank();
     session(host, { endian: 'big' }, (fs) => fs.writeFile('file', 'x'));
