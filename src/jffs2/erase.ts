@@ -18,7 +18,6 @@ import {
   jffs2_link_node_ref,
   list_del,
   list_move_tail,
-  ref_offset,
   REF_NORMAL,
   type jffs2_eraseblock,
   type jffs2_sb_info,
@@ -169,25 +168,11 @@ function jffs2_block_check_erase(c: jffs2_sb_info, jeb: jffs2_eraseblock): numbe
  */
 export function jffs2_free_jeb_node_refs(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
   const { refs } = c;
-  const first = jeb.offset;
-  const end = first + c.sector_size;
   for (let ref = jeb.first_node; ref !== 0; ref = refs.next_phys[ref]!) {
     const slot = refs.owner[ref]!;
     if (slot === 0) continue;
-    // All nodes that this owner has in this block leave its chain in one walk.
     const owner = c.owners[slot]!;
-    let previous = 0;
-    for (let at = owner.nodes; at !== 0; at = refs.next_in_ino[at]!) {
-      const offset = ref_offset(c, at);
-      if (offset >= first && offset < end) {
-        const next = refs.next_in_ino[at]!;
-        if (previous !== 0) refs.next_in_ino[previous] = next;
-        else owner.nodes = next;
-        refs.owner[at] = 0;
-      } else {
-        previous = at;
-      }
-    }
+    refs.unlink(owner, ref);
     if (owner.nodes !== 0) continue;
     if (owner instanceof jffs2_inode_cache) {
       const absent = owner.state === INO_STATE_CHECKEDABSENT || owner.state === INO_STATE_UNCHECKED;

@@ -352,29 +352,18 @@ function findDnode(
   return fn ? { fn, start, end } : null;
 }
 
-/**
- * Copies a node as it is, version included.
- * @returns the new reference, or 0 when the node must be rewritten instead (it does not fit into
- *   the current block, or a CRC is wrong).
- */
-function jffs2_garbage_collect_pristine(
+/** Says, and reports, whether a node is what was written: its CRCs, and lengths that agree. */
+function isIntact(
   c: jffs2_sb_info,
   ic: jffs2_inode_cache | null,
   raw: Ref,
-): Ref {
+  node: Uint8Array,
+): boolean {
   const { e } = c;
-  const length = ref_totlen(c, raw);
-  const sumsize = summarySize(c, raw, ic);
-  // Asking for little at first: a block's end is better filled by splitting than left empty.
-  const want = ic ? Math.min(length, INODE_SIZE + JFFS2_MIN_DATA_LEN) : length;
-  if (jffs2_reserve_space_gc(c, want, sumsize) < length) return 0;
-
-  const view = c.view(ref_offset(c, raw), length);
-  const node = view.buf.slice(view.off, view.off + length);
-  const offset = ref_offset(c, raw);
-  const refuse = (what: string): Ref => {
-    c.damage.report('node crc', offset, `${what}, found while collecting garbage`);
-    return 0;
+  const { length } = node;
+  const refuse = (what: string): boolean => {
+    c.damage.report('node crc', ref_offset(c, raw), `${what}, found while collecting garbage`);
+    return false;
   };
   if (e.u32(node, H_CRC) !== crc32_le(0, node, 0, H_CRC)) return refuse('header');
   switch (e.u16(node, H_TYPE)) {
@@ -403,8 +392,31 @@ function jffs2_garbage_collect_pristine(
     default:
       if (ic) return refuse('unknown node of an inode');
   }
+  return true;
+}
+
+/**
+ * Copies a node as it is, version included.
+ * @returns the new reference, or 0 when the node must be rewritten instead (it does not fit into
+ *   the current block, or a CRC is wrong).
+ */
+function jffs2_garbage_collect_pristine(
+  c: jffs2_sb_info,
+  ic: jffs2_inode_cache | null,
+  raw: Ref,
+): Ref {
+  const length = ref_totlen(c, raw);
+  const sumsize = summarySize(c, raw, ic);
+  // Asking for little at first: a block's end is better filled by splitting than left empty.
+  const want = ic ? Math.min(length, INODE_SIZE + JFFS2_MIN_DATA_LEN) : length;
+  if (jffs2_reserve_space_gc(c, want, sumsize) < length) return 0;
+
+  const view = c.view(ref_offset(c, raw), length);
+  // Writing may use what the view is of.
+  const copy = c.thin === null ? view.buf.slice(view.off, view.off + length) : null;
+  if (copy !== null && !isIntact(c, ic, raw, copy)) return 0;
   try {
-    return programCopy(c, ic, raw, node, length, REF_PRISTINE);
+    return programCopy(c, ic, raw, copy ?? view.buf, copy ? 0 : view.off, length, REF_PRISTINE);
   } catch (error) {
     // Once more, at another place, as a rewrite where that is possible.
     if (ic && error instanceof Errno) return 0;
@@ -423,7 +435,7 @@ function copyVerbatim(c: jffs2_sb_info, ic: jffs2_inode_cache, raw: Ref): Ref {
   const view = c.view(ref_offset(c, raw), length);
   const node = view.buf.slice(view.off, view.off + length);
   if (c.e.u32(node, H_CRC) !== crc32_le(0, node, 0, H_CRC)) return 0;
-  return programCopy(c, ic, raw, node, length, REF_NORMAL);
+  return programCopy(c, ic, raw, node, 0, length, REF_NORMAL);
 }
 
 /** Programs the copy of a node at the reserved place. @returns its reference. @throws EIO */
@@ -432,12 +444,13 @@ function programCopy(
   ic: jffs2_inode_cache | null,
   raw: Ref,
   node: Uint8Array,
+  off: number,
   length: number,
   state: number,
 ): Ref {
   const at = write_ofs(c);
   try {
-    jffs2_flash_write(c, at, length, node, 0, 0);
+    jffs2_flash_write(c, at, length, node, off, 0);
   } catch (error) {
     if (!(error instanceof Errno)) throw error;
     c.damage.report('write failed', at, `${c.retlen} of ${length} bytes`);
@@ -445,7 +458,7 @@ function programCopy(
     throw error;
   }
   const moved = jffs2_add_physical_node_ref(c, at | state, length, ic);
-  c.summary.addRaw(node, 0, at % c.sector_size);
+  c.summary.addRaw(node, off, at % c.sector_size);
   jffs2_mark_node_obsolete(c, raw);
   return moved;
 }

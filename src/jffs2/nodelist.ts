@@ -3,7 +3,7 @@
  * the accounting of every erase block.
  *
  * Node references exist once per node on the medium and therefore live in typed arrays
- * ({@link NodeRefs}), 20 bytes each; a reference is an index into them, 0 meaning none. Everything
+ * ({@link NodeRefs}), 24 bytes each; a reference is an index into them, 0 meaning none. Everything
  * else is an object.
  *
  * Accounting: the bytes of an erase block are split into used, unchecked, dirty, wasted and free,
@@ -42,7 +42,7 @@ export type Ref = number;
  * All node references of one file system, as parallel arrays:
  * - `flash_offset`: byte offset on the medium, state in the low bits;
  * - `totlen`: bytes, padded;
- * - `next_in_ino`: next node of the same owner, 0 at the end;
+ * - `next_in_ino`, `prev_in_ino`: the neighbours in the chain of the same owner, 0 at the ends;
  * - `next_phys`: next node in the same erase block, 0 at the end;
  * - `owner`: slot of the inode cache, xattr datum or xattr reference that the node belongs to; 0
  *   for nodes without an inode (cleanmarkers, summaries, unknown nodes that are copied).
@@ -54,6 +54,7 @@ export class NodeRefs {
   flash_offset = new Uint32Array(1024);
   totlen = new Uint32Array(1024);
   next_in_ino = new Uint32Array(1024);
+  prev_in_ino = new Uint32Array(1024);
   next_phys = new Uint32Array(1024);
   owner = new Uint32Array(1024);
   /** Highest index ever handed out. */
@@ -74,6 +75,7 @@ export class NodeRefs {
     this.totlen[ref] = totlen;
     this.owner[ref] = owner;
     this.next_in_ino[ref] = 0;
+    this.prev_in_ino[ref] = 0;
     this.next_phys[ref] = 0;
     this.count++;
     return ref;
@@ -85,6 +87,34 @@ export class NodeRefs {
     this.count--;
   }
 
+  /** Puts a node at the head of its owner's chain. */
+  link(owner: jffs2_node_owner, ref: Ref): void {
+    const next = owner.nodes;
+    this.next_in_ino[ref] = next;
+    this.prev_in_ino[ref] = 0;
+    if (next !== 0) this.prev_in_ino[next] = ref;
+    owner.nodes = ref;
+  }
+
+  /** Takes a node out of its owner's chain; it belongs to nobody then. */
+  unlink(owner: jffs2_node_owner, ref: Ref): void {
+    const next = this.next_in_ino[ref]!;
+    const previous = this.prev_in_ino[ref]!;
+    if (previous !== 0) this.next_in_ino[previous] = next;
+    else owner.nodes = next;
+    if (next !== 0) this.prev_in_ino[next] = previous;
+    this.owner[ref] = 0;
+  }
+
+  /** Puts a node behind another one of the same owner. */
+  linkAfter(before: Ref, ref: Ref): void {
+    const next = this.next_in_ino[before]!;
+    this.next_in_ino[ref] = next;
+    this.prev_in_ino[ref] = before;
+    this.next_in_ino[before] = ref;
+    if (next !== 0) this.prev_in_ino[next] = ref;
+  }
+
   /** Makes room at once for about as many references as will come. */
   reserve(count: number): void {
     if (count > this.flash_offset.length) this.resize(count);
@@ -92,7 +122,7 @@ export class NodeRefs {
 
   /** Bytes that the arrays occupy. */
   get byteLength(): number {
-    return this.flash_offset.byteLength * 5;
+    return this.flash_offset.byteLength * 6;
   }
 
   private grow(): void {
@@ -100,7 +130,14 @@ export class NodeRefs {
   }
 
   private resize(size: number): void {
-    for (const name of ['flash_offset', 'totlen', 'next_in_ino', 'next_phys', 'owner'] as const) {
+    for (const name of [
+      'flash_offset',
+      'totlen',
+      'next_in_ino',
+      'prev_in_ino',
+      'next_phys',
+      'owner',
+    ] as const) {
       const larger = new Uint32Array(size);
       larger.set(this[name]);
       this[name] = larger;
@@ -624,10 +661,7 @@ export function jffs2_link_node_ref(
   if (jeb.last_node !== 0) refs.next_phys[jeb.last_node] = ref;
   else jeb.first_node = ref;
   jeb.last_node = ref;
-  if (owner) {
-    refs.next_in_ino[ref] = owner.nodes;
-    owner.nodes = ref;
-  }
+  if (owner) refs.link(owner, ref);
   switch (offsetAndState & 3) {
     case REF_UNCHECKED:
       c.unchecked_size += len;
@@ -672,10 +706,7 @@ export function jffs2_relocate_node_ref(
   }
   if (from.last_node === ref) from.last_node = ghost;
   const owner = c.owners[slot];
-  if (owner) {
-    refs.next_in_ino[ghost] = refs.next_in_ino[ref]!;
-    refs.next_in_ino[ref] = ghost;
-  }
+  if (owner) refs.linkAfter(ref, ghost);
   from.used_size -= len;
   from.wasted_size += len;
   c.wasted_size += len;

@@ -640,6 +640,15 @@ export function jffs2_add_full_dnode_to_inode(
   let stop = at;
   while (stop < frags.length && frags[stop]!.ofs < end) stop++;
 
+  if (stop === at + 1 && fn.ofs % PAGE_SIZE === 0 && end % PAGE_SIZE === 0) {
+    const old = frags[at]!;
+    if (old.ofs === fn.ofs && old.size === fn.size) {
+      // A page for a page, as most often: no neighbour shares it.
+      frags[at] = frag;
+      obsoleteFrag(c, old);
+      return;
+    }
+  }
   const put: jffs2_node_frag[] = [frag];
   const gone: jffs2_node_frag[] = [];
   for (let n = at; n < stop; n++) {

@@ -70,7 +70,7 @@ export class jffs2_wbuf {
   /** Bytes in use, a multiple of four; the rest is 0xFF. */
   len = 0;
   /** Inodes that wrote what is in the buffer. */
-  readonly inodes = new Set<number>();
+  readonly inodes: number[] = [];
   readonly stranded: stranded_page[] = [];
   /** No block took what was in a page: nothing is written any more. */
   failed = false;
@@ -90,7 +90,7 @@ export class jffs2_wbuf {
 
   /** What was written last is of inode `ino`, too: a name of it. */
   concerns(ino: number): void {
-    if (this.len > 0) this.inodes.add(ino);
+    if (this.len > 0 && !this.inodes.includes(ino)) this.inodes.push(ino);
   }
 
   /** Does the buffer have any of these bytes of flash? */
@@ -174,7 +174,7 @@ export function jffs2_flash_write(
     }
   }
   if (w.len === 0 || ino === 0) return;
-  w.inodes.add(ino);
+  w.concerns(ino);
   schedule_delayed_work(w.work, FLUSH_DELAY_MS);
 }
 
@@ -216,14 +216,14 @@ function programBuffer(c: jffs2_sb_info, w: jffs2_wbuf): boolean {
   w.failures = 0;
   w.ofs += w.page.length;
   w.len = 0;
-  w.page.fill(0xff);
+  if (c.thin === null) w.page.fill(0xff);
   if (!w.dirty) jffs2_wbuf_clean(c, w);
   return true;
 }
 
 /** All that was written is on flash: what it replaced may be erased. */
 function jffs2_wbuf_clean(c: jffs2_sb_info, w: jffs2_wbuf): void {
-  w.inodes.clear();
+  w.inodes.length = 0;
   c.lump.sched.timers.remove(w.work.timer);
   if (c.erasable_pending_wbuf_list.empty) return;
   for (let jeb = c.erasable_pending_wbuf_list.shift(); jeb; ) {
@@ -359,7 +359,7 @@ export function jffs2_flush_wbuf_gc(c: jffs2_sb_info, ino: number): void {
   const { wbuf: w } = c;
   if (w === null) return;
   if (w.failed) throw wbufLost();
-  if (!w.inodes.has(ino)) return;
+  if (!w.inodes.includes(ino)) return;
   const { ofs } = w;
   for (let passes = 0; passes < FSYNC_PASSES_MAX && w.len > 0 && w.ofs === ofs; passes++) {
     if (c.unchecked_size > 0) break;
@@ -370,7 +370,7 @@ export function jffs2_flush_wbuf_gc(c: jffs2_sb_info, ino: number): void {
       break;
     }
   }
-  if (w.inodes.has(ino)) jffs2_sync_wbuf(c);
+  if (w.inodes.includes(ino)) jffs2_sync_wbuf(c);
 }
 
 function flushByTimer(c: jffs2_sb_info): void {

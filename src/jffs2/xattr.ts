@@ -227,8 +227,7 @@ export function jffs2_build_xattr_subsystem(c: jffs2_sb_info): void {
       jffs2_mark_node_obsolete(c, raw);
     }
     c.refs.owner[raw] = ref.slot;
-    c.refs.next_in_ino[raw] = ref.nodes;
-    ref.nodes = raw;
+    c.refs.link(ref, raw);
   }
   c.xref_temp.length = 0;
 

@@ -121,6 +121,8 @@ export interface flash_time_totals {
 /** Counts how long a real chip would have been busy; nothing waits. */
 export class mtd_timing extends mtd_shim {
   readonly totals: flash_time_totals = { readUs: 0, programUs: 0, eraseUs: 0 };
+  /** Blocks that were to be erased; not those that a chip erases by itself. */
+  erases = 0;
   readonly #timing: flash_timing;
   readonly #advance: ((ms: number) => void) | undefined;
 
@@ -181,6 +183,7 @@ export class mtd_timing extends mtd_shim {
 
   override erase(instr: erase_info): void {
     const blocks = Math.ceil(instr.len / this.erasesize);
+    this.erases += blocks;
     this.#spend('eraseUs', blocks * this.#timing.eraseBlockUs);
     super.erase(instr);
   }

@@ -103,8 +103,9 @@ export class Device {
     return this.#timing.totalUs + this.#idleUs;
   }
 
-  get nowMs(): number {
-    return this.#host.monotonicMs();
+  /** Erases that the chip was asked for, and one for each block that was marked bad. */
+  get erases(): number {
+    return this.#timing.erases + this.chip.ecc_stats.badblocks;
   }
 
   /** Runs what is due by now. */

@@ -80,6 +80,7 @@ class Run {
   #baseBytes = 0;
   #baseHost = 0;
   #baseErases: readonly number[] = [];
+  #baseEraseTotal = 0;
   #baseProgrammed: ProgrammedBytes;
   #badBlocks = 0;
 
@@ -172,6 +173,7 @@ class Run {
     this.#baseUs = device.deviceUs;
     this.#baseBytes = device.chip.wear.bytesProgrammed;
     this.#baseHost = device.hostBytes;
+    this.#baseEraseTotal = device.erases;
     this.#baseErases = Array.from(device.chip.wear.eraseCount);
     this.#baseProgrammed = { ...device.accounts.total };
     for (const list of Object.keys(this.#collected)) delete this.#collected[list];
@@ -201,6 +203,7 @@ class Run {
     const { onProgress, onSample, signal } = this.#options;
     const { samples } = this.#experiment;
     const next = this.#scheduler();
+    const limits = this.#limits();
     let taken = 0;
     let refusals = 0;
     for (;;) {
@@ -219,8 +222,12 @@ class Run {
       if (turn.pauseMs > 0) device.pause(turn.pauseMs);
       this.#noteBadBlocks();
 
-      const progress = this.#progress();
-      if (progress >= 1) return { reason: this.#reached(), message: '' };
+      let progress = 0;
+      for (const { reason, used } of limits) {
+        const share = used();
+        if (share >= 1) return { reason, message: '' };
+        if (share > progress) progress = share;
+      }
       if (progress * samples >= taken + 1) {
         taken = Math.floor(progress * samples);
         onSample?.(this.#sample(progress));
@@ -249,9 +256,7 @@ class Run {
   }
 
   get #erases(): number {
-    let sum = 0;
-    for (const count of this.#device.chip.wear.eraseCount) sum += count;
-    return sum - this.#baseErases.reduce((total, count) => total + count, 0);
+    return this.#device.erases - this.#baseEraseTotal;
   }
 
   #noteBadBlocks(): void {
@@ -271,31 +276,26 @@ class Run {
     this.#badBlocks = c.bad_list.length;
   }
 
-  /** How much of each limit is used up. */
-  #used(): Record<keyof StopSpec, number> {
-    const { stop } = this.#experiment;
-    const { hostBytes, deviceUs, c } = this.#device;
-    const part = (value: number, limit: number | null): number =>
-      limit === null ? 0 : value / Math.max(limit, Number.MIN_VALUE);
-    return {
-      host_bytes: part(hostBytes - this.#baseHost, stop.host_bytes),
-      operations: part(this.#operations, stop.operations),
-      erases: stop.erases === null ? 0 : part(this.#erases, stop.erases),
-      device_days: part((deviceUs - this.#baseUs) / DAY_US, stop.device_days),
-      bad_blocks: part(this.#badBlocks, stop.bad_blocks),
-      bad_share: part(this.#badBlocks / c.nr_blocks, stop.bad_share),
+  /** The limits that the experiment gives, and how much of each is used up. */
+  #limits(): readonly { readonly reason: keyof StopSpec; readonly used: () => number }[] {
+    const device = this.#device;
+    const { c } = device;
+    const values: Record<keyof StopSpec, () => number> = {
+      host_bytes: () => device.hostBytes - this.#baseHost,
+      operations: () => this.#operations,
+      erases: () => this.#erases,
+      device_days: () => (device.deviceUs - this.#baseUs) / DAY_US,
+      bad_blocks: () => this.#badBlocks,
+      bad_share: () => this.#badBlocks / c.nr_blocks,
     };
-  }
-
-  #progress(): number {
-    let most = 0;
-    for (const share of Object.values(this.#used())) most = Math.max(most, share);
-    return most;
-  }
-
-  #reached(): StopReason {
-    const used = Object.entries(this.#used()) as [keyof StopSpec, number][];
-    return used.find(([, share]) => share >= 1)![0];
+    const limits = [];
+    for (const reason of Object.keys(values) as (keyof StopSpec)[]) {
+      const limit = this.#experiment.stop[reason];
+      if (limit === null) continue;
+      const value = values[reason];
+      limits.push({ reason, used: () => (limit === 0 ? 1 : value() / limit) });
+    }
+    return limits;
   }
 
   /** What is in the write buffer goes to the chip, so that all that was written is counted. */

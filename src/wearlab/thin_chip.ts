@@ -35,6 +35,9 @@ const TYPE_INODE = 0xe002;
 const TYPE_SUMMARY = 0x2006;
 const TOTLEN = 4;
 
+const wordsOf = (bytes: Uint8Array): Int32Array =>
+  new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+
 /** The headers in one erase block, in the order of their offsets, packed. */
 class block_headers {
   count = 0;
@@ -43,24 +46,27 @@ class block_headers {
   /** Where each header is in `bytes`; one more than there are headers. */
   starts = new Uint32Array(17);
   bytes = new Uint8Array(16 * INODE_HEADER_BYTES);
+  /** The same. */
+  words = wordsOf(this.bytes);
 
-  add(offset: number, buf: Uint8Array, off: number, keep: number): void {
+  /** Makes room for a header of `length` words. @returns where, in words. */
+  add(offset: number, length: number): number {
     const at = this.starts[this.count]!;
-    if (this.count === this.offsets.length || at + keep > this.bytes.length) this.grow(keep);
-    const { bytes } = this;
-    for (let n = 0; n < keep; n++) bytes[at + n] = buf[off + n]!;
+    const end = at + length * 4;
+    if (this.count === this.offsets.length || end > this.bytes.length) this.grow(length * 4);
     this.offsets[this.count] = offset;
-    this.starts[++this.count] = at + keep;
+    this.starts[++this.count] = end;
+    return at >> 2;
   }
 
-  private grow(keep: number): void {
+  private grow(bytesMore: number): void {
     const offsets = new Uint32Array(this.offsets.length * 2);
     offsets.set(this.offsets);
     const starts = new Uint32Array(offsets.length + 1);
     starts.set(this.starts);
-    const bytes = new Uint8Array(this.bytes.length * 2 + keep);
+    const bytes = new Uint8Array(this.bytes.length * 2 + bytesMore);
     bytes.set(this.bytes);
-    Object.assign(this, { offsets, starts, bytes });
+    Object.assign(this, { offsets, starts, bytes, words: wordsOf(bytes) });
   }
 
   /** Index of the last header at or before an offset, or -1. */
@@ -101,6 +107,13 @@ export class thin_chip implements mtd_info {
   /** NAND: what was put into the free OOB bytes of each block's first page. */
   readonly #markers: (Uint8Array | null)[] = [];
   readonly #bad: Uint8Array;
+  /** What point() showed last: offset (-1: look again), block, place in it. */
+  #pointedAt = -1;
+  #pointed = new block_headers();
+  #pointedOff = 0;
+  /** The buffer that nodes came from last. */
+  #source: Uint8Array = BLANK;
+  #sourceWords = wordsOf(BLANK);
 
   /** @throws Errno EINVAL a page that Linux has no OOB layout for. */
   constructor({ kind, size, erasesize, writesize, oobsize }: ChipSpec) {
@@ -132,19 +145,40 @@ export class thin_chip implements mtd_info {
     let keep = len;
     if (type === TYPE_INODE) keep = Math.min(len, INODE_HEADER_BYTES);
     else if (type === TYPE_SUMMARY) keep = SUMMARY_HEADER_BYTES;
-    this.#blocks[Math.floor(to / this.erasesize)]!.add(to, buf, off, keep);
+    const headers = this.#blocks[Math.floor(to / this.erasesize)]!;
+    const length = (keep + 3) >> 2;
+    const from = this.#wordsOfSource(buf);
+    const at = headers.add(to, length);
+    const { words } = headers;
+    const first = off >> 2;
+    for (let n = 0; n < length; n++) words[at + n] = from[first + n]!;
+    this.#pointedAt = -1;
+  }
+
+  /** Nodes come from the buffer in which they are made, or from another block. */
+  #wordsOfSource(buf: Uint8Array): Int32Array {
+    if (buf === this.#source) return this.#sourceWords;
+    if (buf === this.#pointed.bytes) return this.#pointed.words;
+    this.#source = buf;
+    this.#sourceWords = wordsOf(buf);
+    return this.#sourceWords;
   }
 
   point(from: number, _len: number, out: mtd_point): boolean {
-    const headers = this.#blocks[Math.floor(from / this.erasesize)]!;
-    const n = headers.find(from);
-    if (n < 0 || headers.offsets[n] !== from) {
-      out.buf = BLANK;
-      out.off = 0;
-    } else {
-      out.buf = headers.bytes;
-      out.off = headers.starts[n]!;
+    if (from !== this.#pointedAt) {
+      const headers = this.#blocks[Math.floor(from / this.erasesize)]!;
+      const n = headers.find(from);
+      if (n < 0 || headers.offsets[n] !== from) {
+        out.buf = BLANK;
+        out.off = 0;
+        return true;
+      }
+      this.#pointedAt = from;
+      this.#pointed = headers;
+      this.#pointedOff = headers.starts[n]!;
     }
+    out.buf = this.#pointed.bytes;
+    out.off = this.#pointedOff;
     return true;
   }
 
@@ -185,6 +219,7 @@ export class thin_chip implements mtd_info {
       }
       this.wear.eraseCount[eb]!++;
       this.#blocks[eb]!.count = 0;
+      this.#pointedAt = -1;
       this.#markers[eb] = null;
     }
   }

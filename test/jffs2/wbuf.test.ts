@@ -182,7 +182,7 @@ describe('jffs2 with a write buffer: flushing', () => {
     u.write(fd, sampleBytes(10, 1), 0, 10, 5);
     const paddings = nodesOf(rig).filter(({ type }) => type === 0x2004).length;
     u.fsync(fd);
-    expect(rig.c.wbuf!.inodes.size).to.equal(0);
+    expect(rig.c.wbuf!.inodes.length).to.equal(0);
     expect(nodesOf(rig).filter(({ type }) => type === 0x2004).length).to.equal(paddings);
     u.close(fd);
     rig.check();
