@@ -20,7 +20,7 @@ const MAY_IMPORT = {
   ukfs: ['puffs', 'l2p', 'lump'],
   'fs-utils': ['ukfs'],
   inspect: ['jffs2', 'mtd', 'lump'],
-  makefs: ['jffs2', 'mtd', 'lump', 'rumpuser'],
+  makefs: ['ukfs', 'netbsd-compat', 'puffs', 'jffs2', 'mtd', 'lump', 'rumpuser'],
   wearlab: ['rumpuser', 'lump', 'dcache', 'mtd', 'jffs2', 'puffs', 'l2p', 'netbsd-compat', 'ukfs'],
 };
 

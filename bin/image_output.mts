@@ -3,7 +3,17 @@
  * name and renamed when it is whole: until then what was there stays, and a run that is stopped
  * leaves nothing. Devices, pipes, and files of which the image is but a part are written in place.
  */
-import { closeSync, constants, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { MakefsError } from '../src/makefs/fsnode.js';
 import { NewFile, unfinished } from '../src/rumpuser/node_new_file.js';
 import { nodeSource } from '../src/rumpuser/node_source.js';
@@ -58,7 +68,7 @@ export class ImageOutput {
     this.open();
     const sequential = this.path === '-';
     if (sequential && position !== this.position) {
-      throw new MakefsError('this type of file system cannot be written to standard output');
+      throw sequentialOnly();
     }
     for (let done = 0; done < length; ) {
       const at = sequential ? null : this.offset + position + done;
@@ -71,6 +81,38 @@ export class ImageOutput {
       }
     }
     this.position = position + length;
+  }
+
+  /** @returns the bytes read; what is behind the end of the file is not */
+  read(buffer: Uint8Array, bufferOffset: number, length: number, position: number): number {
+    this.open();
+    if (this.path === '-') throw sequentialOnly();
+    let done = 0;
+    try {
+      while (done < length) {
+        const at = this.offset + position + done;
+        const count = readSync(this.fd, buffer, bufferOffset + done, length - done, at);
+        if (count === 0) break;
+        done += count;
+      }
+    } catch (error) {
+      throw this.failed(error);
+    }
+    return done;
+  }
+
+  /** The image has so many bytes; a device has those that it has. */
+  truncate(sizeBytes: number): void {
+    this.open();
+    if (this.path === '-') throw sequentialOnly();
+    try {
+      const { size } = fstatSync(this.fd);
+      const end = this.offset + sizeBytes;
+      // What lies behind an image within a file stays.
+      if (this.file !== null || this.isMade || size < end) ftruncateSync(this.fd, end);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw this.failed(error);
+    }
   }
 
   /** The image is whole. @throws MakefsError */
@@ -125,9 +167,9 @@ export class ImageOutput {
         if (had === undefined || !['EACCES', 'EPERM', 'EROFS'].includes(code)) throw error;
       }
     }
-    const { O_RDWR, O_CREAT, O_WRONLY, O_TRUNC } = constants;
+    const { O_RDWR, O_CREAT, O_TRUNC } = constants;
     this.isMade = had === undefined;
-    if (had?.isFile() === false) return openSync(path, O_WRONLY);
+    if (had?.isFile() === false) return openSync(path, O_RDWR);
     return openSync(path, O_RDWR | O_CREAT | (offset === 0 ? O_TRUNC : 0), 0o666);
   }
 
@@ -143,3 +185,6 @@ export class ImageOutput {
     return new MakefsError(`${this.path === '-' ? 'standard output' : this.path}: ${reason}`);
   }
 }
+
+const sequentialOnly = (): MakefsError =>
+  new MakefsError('this type of file system cannot be written to standard output');

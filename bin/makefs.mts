@@ -13,6 +13,7 @@ import { describe, type ManualSection, version } from './program.mjs';
 
 const NAME = 'makefs';
 const STDOUT = 1;
+const SECTOR_BYTES = 512;
 /** Bits of -d. */
 const DEBUG_PHASES = 1;
 const DEBUG_STATISTICS = 2;
@@ -96,6 +97,8 @@ export const program = describe(
       'makefs -t jffs2 -o eraseblock=128KiB,summary flash.jffs2 rootfs',
       'makefs -t jffs2 -B be -s 8m -F rootfs.mtree flash.jffs2 rootfs overlay',
       'makefs -t jffs2 flash.jffs2 rootfs.mtree',
+      'makefs -t ext2 -o label=data -b 20% -f 100 disk.img folder',
+      'makefs -t msdos -o fat_type=32,volume_label=STICK -s 64m stick.img folder',
     ],
     seeAlso: ['mkfs.jffs2(1)', 'lump_jffs2(1)'],
   },
@@ -146,7 +149,8 @@ async function run(options: Options, [image, ...sources]: [string, ...string[]])
     ['S', options.S],
     ['Z', options.Z],
   ] as const) {
-    if (value !== undefined) say(`-${letter} means nothing to ${type.name}; it is not used`);
+    if (value !== undefined && !type.letters.includes(letter))
+      say(`-${letter} means nothing to ${type.name}; it is not used`);
   }
   const debug = options.d === undefined ? 0 : number('-d', options.d);
   const exact = options.s === undefined ? undefined : size('-s', options.s);
@@ -164,12 +168,14 @@ async function run(options: Options, [image, ...sources]: [string, ...string[]])
       userDatabase: toBytes(options.N ?? '/etc'),
     },
     request: {
-      byteOrder: byteOrder(options.B),
+      byteOrder: byteOrder(type, options.B),
       options: typeOptions(type, options.o ?? []),
       minimumSizeBytes: exact ?? (options.M === undefined ? 0 : size('-M', options.M)),
       maximumSizeBytes:
         exact ?? (options.m === undefined ? Number.POSITIVE_INFINITY : size('-m', options.m)),
       free: freeSpace(options.b),
+      freeFiles: freeFiles(options.f),
+      sectorBytes: options.S === undefined ? SECTOR_BYTES : sectorSize(options.S),
       ...(options.T === undefined ? {} : { timeMaxSec: number('-T', options.T) }),
     },
     jobs: parseJobs(options.jobs),
@@ -219,20 +225,41 @@ function typeOptions(type: FileSystemType, texts: readonly string[]): MakeOption
   return values;
 }
 
-function byteOrder(text: string | undefined): 'little' | 'big' {
-  if (text === undefined) return endianness() === 'LE' ? 'little' : 'big';
+function byteOrder(type: FileSystemType, text: string | undefined): 'little' | 'big' {
+  const { byteOrders } = type;
+  const own = endianness() === 'LE' ? 'little' : 'big';
+  if (text === undefined) return byteOrders.includes(own) ? own : byteOrders[0]!;
   if (!Object.hasOwn(BYTE_ORDERS, text)) {
     throw new MakefsError(`-B ${text}: expected little, le, 1234, big, be or 4321`);
   }
-  return BYTE_ORDERS[text]!;
+  const order = BYTE_ORDERS[text]!;
+  if (!byteOrders.includes(order)) throw new MakefsError(`-B ${text}: ${type.name} has no such`);
+  return order;
+}
+
+function freeFiles(text: string | undefined): { files: number } | { percent: number } {
+  if (text === undefined) return { files: 0 };
+  return text.endsWith('%') ? { percent: percent('-f', text) } : { files: number('-f', text) };
+}
+
+/** @throws MakefsError */
+function sectorSize(text: string): number {
+  const bytes = size('-S', text);
+  if (![512, 1024, 2048, 4096].includes(bytes)) {
+    throw new MakefsError(`-S ${text}: expected 512, 1024, 2048 or 4096`);
+  }
+  return bytes;
 }
 
 function freeSpace(text: string | undefined): { blocks: number } | { percent: number } {
   if (text === undefined) return { blocks: 0 };
-  if (!text.endsWith('%')) return { blocks: number('-b', text) };
-  const percent = number('-b', text.slice(0, -1));
-  if (percent > 99) throw new MakefsError(`-b ${text}: expected up to 99%`);
-  return { percent };
+  return text.endsWith('%') ? { percent: percent('-b', text) } : { blocks: number('-b', text) };
+}
+
+function percent(option: string, text: string): number {
+  const value = number(option, text.slice(0, -1));
+  if (value > 99) throw new MakefsError(`${option} ${text}: expected up to 99%`);
+  return value;
 }
 
 function number(option: string, text: string): number {

@@ -158,6 +158,8 @@ async function run(
       minimumSizeBytes: 0,
       maximumSizeBytes: Number.POSITIVE_INFINITY,
       free: { blocks: 0 },
+      freeFiles: { files: 0 },
+      sectorBytes: 512,
     },
     jobs: parseJobs(options.jobs),
     ...(options.verbose ? { treeRead: (tree: FsNode) => list(tree, print) } : {}),

@@ -31,6 +31,10 @@ export interface MakeRequest {
   readonly maximumSizeBytes: number;
   /** Free space to leave: a number of blocks, or per cent of the image. */
   readonly free: { readonly blocks: number } | { readonly percent: number };
+  /** Inodes to leave: a number, or per cent of all. */
+  readonly freeFiles: { readonly files: number } | { readonly percent: number };
+  /** The image is a multiple of it. */
+  readonly sectorBytes: number;
   readonly nowSec: number;
   /** No time in the image is later; Infinity = none is changed. */
   readonly timeMaxSec: number;
@@ -60,12 +64,21 @@ export interface MakeReport {
   readonly statistics: readonly string[];
 }
 
-/** The image: written at any place, from the start of the file system. */
-export type ImageFile = Pick<HostFile, 'write'>;
+/** What can be written to from beginning to end. */
+export type SequentialFile = Pick<HostFile, 'write'>;
+
+/**
+ * The image: written at any place, from the start of the file system. What can only be written from
+ * beginning to end, a pipe, throws a MakefsError at the other two, and at a write elsewhere.
+ */
+export type ImageFile = Pick<HostFile, 'read' | 'write' | 'truncate'>;
 
 export interface FileSystemType {
   readonly name: string;
   readonly options: readonly MakeOption[];
+  readonly byteOrders: readonly MakeRequest['byteOrder'][];
+  /** Those of makefs's letters that some types have no use for, and this one has. */
+  readonly letters: readonly ('f' | 'S' | 'Z')[];
   /** Whether extended attributes will be asked of the tree. @throws MakefsError bad options */
   wantsXattrs(options: MakeOptionValues): boolean;
   /**

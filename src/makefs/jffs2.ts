@@ -24,7 +24,7 @@ import {
 import { applyDeviceTable } from './device_table.js';
 import type {
   FileSystemType,
-  ImageFile,
+  SequentialFile,
   MakeProgress,
   MakeReport,
   MakeRequest,
@@ -48,6 +48,8 @@ const PAGES_PER_PROGRESS = 64;
 export const jffs2Type: FileSystemType = {
   name: 'jffs2',
   options: JFFS2_MAKE_OPTIONS,
+  byteOrders: ['little', 'big'],
+  letters: [],
 
   wantsXattrs(options) {
     return ['with-xattr', 'with-selinux', 'with-posix-acl'].some((name) => name in options);
@@ -96,7 +98,7 @@ class Jffs2Maker {
 
   constructor(
     tree: FsNode,
-    image: ImageFile,
+    image: SequentialFile,
     settings: Jffs2Settings,
     request: MakeRequest,
     host: MakeServices,

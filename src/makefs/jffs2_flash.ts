@@ -12,7 +12,7 @@ import {
 import { type nand_ecc_name, nand_ecc_of } from '../mtd/nand_ecc.js';
 import { add_page_ecc, type nand_dump_layout } from '../mtd/nand_layout.js';
 import { nand_ooblayout_of } from '../mtd/nand_oob.js';
-import type { ImageFile } from './filesystem_type.js';
+import type { SequentialFile } from './filesystem_type.js';
 import { MakefsError } from './fsnode.js';
 
 export interface NandSettings {
@@ -36,9 +36,9 @@ export interface FlashWriter {
 
 export class NorWriter implements FlashWriter {
   sizeBytes = 0;
-  private readonly image: ImageFile;
+  private readonly image: SequentialFile;
 
-  constructor(image: ImageFile) {
+  constructor(image: SequentialFile) {
     this.image = image;
   }
 
@@ -68,7 +68,7 @@ const OOB_CLEANMARKER_BYTES = 8;
 
 export class NandWriter implements FlashWriter {
   sizeBytes = 0;
-  private readonly image: ImageFile;
+  private readonly image: SequentialFile;
   private readonly nand: NandSettings;
   /** Bytes of a page in the file. */
   private readonly recordBytes: number;
@@ -77,7 +77,7 @@ export class NandWriter implements FlashWriter {
   private readonly finish: (record: Uint8Array, isFirst: boolean) => void;
 
   /** @throws MakefsError nobody knows where the ECC of such a page belongs */
-  constructor(image: ImageFile, nand: NandSettings, endian: Endian) {
+  constructor(image: SequentialFile, nand: NandSettings, endian: Endian) {
     this.image = image;
     this.nand = nand;
     const { pageSizeBytes, oobSizeBytes, layout } = nand;

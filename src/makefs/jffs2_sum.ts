@@ -14,7 +14,7 @@ import {
   JFFS2_NODETYPE_XATTR,
   JFFS2_NODETYPE_XREF,
 } from '../jffs2/medium.js';
-import type { ImageFile } from './filesystem_type.js';
+import type { SequentialFile } from './filesystem_type.js';
 import { MakefsError } from './fsnode.js';
 import { NorWriter } from './jffs2_flash.js';
 import { Jffs2ImageWriter } from './jffs2_image.js';
@@ -52,7 +52,11 @@ export interface SumReport {
 }
 
 /** @throws MakefsError there is nothing of jffs2 in it, or a node that must not be left out */
-export function addSummaries(image: Uint8Array, out: ImageFile, request: SumRequest): SumReport {
+export function addSummaries(
+  image: Uint8Array,
+  out: SequentialFile,
+  request: SumRequest,
+): SumReport {
   const { endian, eraseSizeBytes, pad } = request;
   const nodes = [...scanNodes(image, endian, eraseSizeBytes)];
   const marker = nodes.find(({ type, good }) => good && type === JFFS2_NODETYPE_CLEANMARKER);

@@ -13,23 +13,15 @@ import {
   PAD,
   XATTR_SIZE,
 } from '../jffs2/medium.js';
-import {
-  forEachInode,
-  type FsInode,
-  type FsNode,
-  MakefsError,
-  showPath,
-  walkTree,
-} from './fsnode.js';
+import { forEachInode, type FsInode, type FsNode, showPath, walkTree } from './fsnode.js';
 import type { Jffs2Settings } from './jffs2_options.js';
+import { refuse, shortened } from './problems.js';
 
 const UINT16_MAX = 0xffff;
 const UINT32_MAX = 0xffffffff;
 const MAJOR_MAX = 0xfff;
 const MINOR_MAX = 0xfffff;
 const NAME_FIELD_MAX = 0xff;
-/** A message shows no more than this; the next run shows the rest. */
-const PROBLEMS_SHOWN = 20;
 
 /** The squash options, which come before device tables: those say what they mean. */
 export function squash(root: FsNode, settings: Jffs2Settings): void {
@@ -121,21 +113,7 @@ export function checkTree(
       problems.push(`${shortened(node.path)}: ${problem}`);
     }
   }
-  if (problems.length === 0) return;
-  const more = problems.length - PROBLEMS_SHOWN;
-  throw new MakefsError(
-    [
-      'jffs2 cannot hold this tree:',
-      ...problems.slice(0, PROBLEMS_SHOWN),
-      ...(more > 0 ? [`and ${more} more`] : []),
-    ].join('\n  '),
-  );
-}
-
-/** A path that long would hide the message. */
-function shortened(path: ByteName): string {
-  const text = showPath(path);
-  return text.length > 200 ? `${text.slice(0, 100)}…${text.slice(-60)}` : text;
+  refuse('jffs2', problems);
 }
 
 function* problemsOf(

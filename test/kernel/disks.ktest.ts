@@ -2,6 +2,9 @@
  * Disk images between NetBSD's drivers and Linux's ext4, vfat and bfs: what ours wrote the kernel
  * reads, what the kernel then wrote into it, ours read; what it left in a journal is replayed.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { SimulatedHost } from '../../src/rumpuser/simulated.js';
 import { Ukfs } from '../../src/ukfs/index.js';
@@ -10,9 +13,12 @@ import { EXT2FS } from '../../src/ukfs/mount_ext2fs.js';
 import { MSDOS } from '../../src/ukfs/mount_msdos.js';
 import { SYSVBFS } from '../../src/ukfs/mount_sysvbfs.js';
 import { aclText } from '../conformance/acl.js';
+import { hostTree } from '../images/host_tree.js';
 import { noise, text } from '../images/material.js';
 import { assertSameTree, type CompareOptions, type Tree } from '../images/tree.js';
 import { ukfsTree } from '../images/ukfs_tree.js';
+import { DISK_ROWS, type DiskRow } from '../makefs/disk_rows.js';
+import { make } from '../makefs/maker.js';
 import { checkBfs, mkfsBfs, NO_MKFS_BFS } from '../netbsd-compat/bfs.js';
 import { fsckFat, mkfsFat, NO_DOSFSTOOLS } from '../netbsd-compat/dosfstools.js';
 import { e2fsck, mke2fs, NO_E2FSPROGS } from '../netbsd-compat/e2fsprogs.js';
@@ -120,6 +126,30 @@ const CHANGES_BFS = `
   sync
 `;
 
+const mountMade = (type: string, options: string): string => `
+  for module in loop crc32c_generic ext4 vfat nls_cp437 nls_utf8 bfs; do
+    insmod /modules/$module.ko 2>/dev/null
+  done
+  cp "$IN/disk.img" /tmp/disk.img
+  mount -t ${type} -o loop,ro${options} /tmp/disk.img /mnt || die "mount"
+  list_tree /mnt made
+`;
+
+/** A program's image, and what must be in it. */
+function madeByMakefs({ fill, type, make: options, expected }: DiskRow): {
+  image: Uint8Array;
+  tree: Tree;
+} {
+  const folder = mkdtempSync(join(tmpdir(), 'lump-makefs-'));
+  try {
+    fill(folder);
+    const { bytes } = make([folder], { ...options, type });
+    return { image: bytes, tree: expected(hostTree(folder, { xattrs: false })) };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 const script = (type: string, options: string, changes: string): string => `
   for module in loop crc32c_generic ext4 vfat nls_cp437 nls_utf8 bfs; do
     insmod /modules/$module.ko 2>/dev/null
@@ -190,6 +220,9 @@ const DISKS: readonly Disk[] = [
   },
 ];
 
+type MadeRow = DiskRow & Required<Pick<DiskRow, 'linux'>>;
+const MADE = DISK_ROWS.filter((row): row is MadeRow => row.linux !== undefined);
+
 const COMPARE: CompareOptions = {
   ignore: ['ctime', 'atime'],
   ignoreAtRoot: ['mtime'],
@@ -216,6 +249,16 @@ describe('disk images, between NetBSD’s drivers and Linux', function () {
       trees.set(name, result);
       return { name, script: script(type, options, disk.changes), files: { 'disk.img': image } };
     });
+    for (const row of MADE) {
+      const { image, tree } = madeByMakefs(row);
+      trees.set(row.name, tree);
+      const [type, options] = row.linux;
+      jobs.push({
+        name: row.name,
+        script: mountMade(type, options),
+        files: { 'disk.img': image },
+      });
+    }
     results = await runBatch(jobs);
   });
 
@@ -238,6 +281,16 @@ describe('disk images, between NetBSD’s drivers and Linux', function () {
       const crashed = new Uint8Array(outputs.get('crashed.img')!);
       assertSameTree('replayed', theirs, mounted(kind, crashed, true, ukfsTree).result, COMPARE);
       check(mounted(kind, crashed, false, (fs) => fs.writeFile('/after', 'x')).image);
+    });
+  }
+
+  for (const { name, compare } of MADE) {
+    it(`makefs: ${name}`, () => {
+      const { outputs, dmesg, status, log } = results.get(name)!;
+      expect(status, log + dmesg).to.equal(0);
+      expect(dmesg).to.not.match(/EXT4-fs error|FAT-fs.*error|BFS-fs|corrupt/i);
+      const listed = parseListing('made', outputs).filter(({ path }) => path !== 'lost+found');
+      assertSameTree(name, trees.get(name)!, listed, compare);
     });
   }
 });

@@ -1,6 +1,11 @@
 /** Makes images in this process, as the programs do. */
 import { readFileSync } from 'node:fs';
-import type { MakeOptionValues, MakeReport } from '../../src/makefs/filesystem_type.js';
+import type {
+  FileSystemType,
+  MakeOptionValues,
+  MakeReport,
+  MakeRequest,
+} from '../../src/makefs/filesystem_type.js';
 import type { FsNode } from '../../src/makefs/fsnode.js';
 import { jffs2Type } from '../../src/makefs/jffs2.js';
 import { readSources, type SourceRequest } from '../../src/makefs/makefs.js';
@@ -15,6 +20,8 @@ import type { Tree } from '../images/tree.js';
 import { ukfsTree } from '../images/ukfs_tree.js';
 
 export interface MakeOptions {
+  /** Default: jffs2. */
+  readonly type?: FileSystemType;
   readonly options?: MakeOptionValues;
   readonly byteOrder?: 'little' | 'big';
   readonly workers?: number;
@@ -23,6 +30,8 @@ export interface MakeOptions {
   readonly minimumSizeBytes?: number;
   readonly maximumSizeBytes?: number;
   readonly free?: { readonly blocks: number } | { readonly percent: number };
+  readonly freeFiles?: MakeRequest['freeFiles'];
+  readonly sectorBytes?: number;
   readonly source?: Partial<SourceRequest>;
   readonly host?: HostSource;
 }
@@ -39,7 +48,7 @@ export const readFile = (path: string): Uint8Array =>
 
 /** @throws MakefsError */
 export function make(sources: readonly string[], wanted: MakeOptions = {}): Made {
-  const { options = {}, nowSec = 1_700_000_000 } = wanted;
+  const { type = jffs2Type, options = {}, nowSec = 1_700_000_000 } = wanted;
   const notes: string[] = [];
   const note = (line: string): void => {
     notes.push(line);
@@ -53,22 +62,28 @@ export function make(sources: readonly string[], wanted: MakeOptions = {}): Made
       replace: false,
       userDatabase: '/etc',
       leaveOut: new Map(),
-      xattrs: jffs2Type.wantsXattrs(options),
+      xattrs: type.wantsXattrs(options),
       nowSec,
       ...wanted.source,
     },
     { readFile, note },
   );
   const image = new GrowableBytes(new Uint8Array(0));
-  const steps = jffs2Type.make(
+  const steps = type.make(
     tree,
-    { write: (buffer, at, length, position) => image.write(buffer, at, length, position) },
+    {
+      read: (buffer, at, length, position) => image.read(buffer, at, length, position),
+      write: (buffer, at, length, position) => image.write(buffer, at, length, position),
+      truncate: (sizeBytes) => image.resize(sizeBytes),
+    },
     {
       byteOrder: wanted.byteOrder ?? 'little',
       options,
       minimumSizeBytes: wanted.minimumSizeBytes ?? 0,
       maximumSizeBytes: wanted.maximumSizeBytes ?? Number.POSITIVE_INFINITY,
       free: wanted.free ?? { blocks: 0 },
+      freeFiles: wanted.freeFiles ?? { files: 0 },
+      sectorBytes: wanted.sectorBytes ?? 512,
       nowSec,
       timeMaxSec: wanted.timeMaxSec ?? Number.POSITIVE_INFINITY,
     },

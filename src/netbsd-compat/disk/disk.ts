@@ -62,6 +62,22 @@ export function read_fully(
   }
 }
 
+const ZERO_CHUNK_BYTES = 1 << 18;
+
+/** The range reads as zeros afterwards; what does already, is not written, and may stay a hole. */
+export function disk_zero(disk: disk, length: number, position: number): void {
+  const chunk = new Uint8Array(Math.min(ZERO_CHUNK_BYTES, length));
+  for (let done = 0; done < length; ) {
+    const count = Math.min(chunk.length, length - done);
+    disk.read(chunk, 0, count, position + done);
+    if (chunk.subarray(0, count).some((byte) => byte !== 0)) {
+      chunk.fill(0);
+      disk.write(chunk, 0, count, position + done);
+    }
+    done += count;
+  }
+}
+
 /** A part of a disk: a partition. */
 export class disk_slice implements disk {
   readonly name: string;

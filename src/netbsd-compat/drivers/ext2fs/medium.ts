@@ -89,6 +89,22 @@ export const e2fs = {
   last_orphan: le32(232, 'first inode of the list of files that were deleted while open'),
 } as const;
 
+/** Fields of the superblock that only whoever makes a file system writes. */
+export const e2fs_new = {
+  log_fsize: le32(28, 'fragment size = 1024 << this'),
+  fpg: le32(36, 'fragments per group'),
+  max_mnt_count: le16(54, 'mounts until it is to be checked; 0xffff: never'),
+  errors: le16(60, 'what to do about errors; 1: go on'),
+  creator_os: le32(72, '0: Linux'),
+  lastcheck: le32(64, 'last check'),
+  block_group_nr: le16(90, 'group that this copy lies in'),
+  uuid: u8(104, '16 bytes'),
+  volume_name: u8(120, '16 bytes'),
+  mkfs_time: le32(264, 'when it was made'),
+} as const;
+export const EXT2_LABEL_BYTES = 16;
+export const EXT2_UUID_BYTES = 16;
+
 /** Group descriptor; an array of them follows the superblock's block. */
 export const EXT2_GD_BYTES = 32;
 export const e2gd = {

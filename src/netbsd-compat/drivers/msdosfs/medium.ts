@@ -27,6 +27,29 @@ export const bpb = {
   FSInfo: le16(48, 'sector of the fsinfo'),
   State32: u8(65, 'bit 0: not unmounted cleanly'),
 } as const;
+/** Fields of the first sector that only whoever makes a file system writes. */
+export const bpb_new = {
+  Jump: u8(0, 'three bytes: to the program'),
+  OEMName: u8(3, 'eight characters'),
+  Media: u8(21, 'kind of medium; 0xf8: a disk'),
+  SecPerTrack: le16(24, ''),
+  Heads: le16(26, ''),
+  HiddenSecs: le32(28, 'sectors of the disk before this file system'),
+  /** FAT32 only. */
+  Backup: le16(50, 'sector of the copy of the first sector'),
+} as const;
+const extended = (at: number) => ({
+  DriveNumber: u8(at, '0x80: a disk'),
+  BootSig: u8(at + 2, '0x29: the fields below count'),
+  VolID: le32(at + 3, ''),
+  Label: u8(at + 7, 'eleven characters'),
+  FileSysType: u8(at + 18, 'eight characters, for people'),
+});
+export const ebpb16 = extended(36);
+export const ebpb32 = extended(64);
+export const EXTENDED_BOOT = 0x29;
+export const OEM_BYTES = 8;
+
 export const BPB_DIRTY = 1;
 export const BOOTSIG = 0xaa55;
 export const bootsig = le16(510, 'BOOTSIG');
