@@ -38,8 +38,10 @@ export class bufcache {
   private readonly lump: Lump;
   private readonly disk: disk;
   private readonly bufs_max: number;
-  /** By block number, least recently used first. */
+  /** By block number. */
   private readonly bufs = new Map<number, buf>();
+  /** Of these the unchanged ones, least recently used first, and the changed ones. */
+  private readonly clean = new Map<number, buf>();
   private readonly dirty = new Map<number, buf>();
   private readonly work: wait_queue_head;
   private readonly syncer: task_struct;
@@ -80,6 +82,7 @@ export class bufcache {
   bdwrite(bp: buf): void {
     if (bp.b_dirty) return;
     bp.b_dirty = true;
+    this.clean.delete(bp.b_blkno);
     this.dirty.set(bp.b_blkno, bp);
     // It may have been thrown out since it was read.
     this.bufs.set(bp.b_blkno, bp);
@@ -92,6 +95,7 @@ export class bufcache {
     if (bp === undefined) return;
     bp.b_dirty = false;
     this.bufs.delete(blkno);
+    this.clean.delete(blkno);
     this.dirty.delete(blkno);
   }
 
@@ -112,6 +116,7 @@ export class bufcache {
   /** Ends the cache; what is not written is lost. */
   close(): void {
     this.dirty.clear();
+    this.clean.clear();
     this.bufs.clear();
     kthread_stop(this.syncer);
   }
@@ -119,20 +124,23 @@ export class bufcache {
   private incore(blkno: number): buf | undefined {
     const bp = this.bufs.get(blkno);
     if (bp === undefined) return undefined;
-    this.bufs.delete(blkno);
-    this.bufs.set(blkno, bp);
+    if (!bp.b_dirty) {
+      this.clean.delete(blkno);
+      this.clean.set(blkno, bp);
+    }
     return bp;
   }
 
   private enter(bp: buf): buf {
     if (this.bufs.size >= this.bufs_max) {
-      for (const [blkno, oldest] of this.bufs) {
-        if (oldest.b_dirty) continue;
-        this.bufs.delete(blkno);
+      for (const oldest of this.clean.keys()) {
+        this.clean.delete(oldest);
+        this.bufs.delete(oldest);
         break;
       }
     }
     this.bufs.set(bp.b_blkno, bp);
+    this.clean.set(bp.b_blkno, bp);
     return bp;
   }
 
@@ -159,8 +167,10 @@ export class bufcache {
       this.disk.write(bytes, 0, bytes.length, position);
     }
     for (let blkno = first; blkno < first + count; blkno++) {
-      dirty.get(blkno)!.b_dirty = false;
+      const bp = dirty.get(blkno)!;
+      bp.b_dirty = false;
       dirty.delete(blkno);
+      this.clean.set(blkno, bp);
     }
   }
 

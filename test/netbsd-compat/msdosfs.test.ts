@@ -203,6 +203,19 @@ describe('netbsd-compat: msdosfs', () => {
     again.unmount();
   });
 
+  it('a file grows by more than the buffer cache holds', () => {
+    const size = 24 << 20;
+    const { ukfs, unmount, image } = mount(mkfsFat(32 << 20, '-F', '16', '-s', '1'));
+    ukfs.writeFile('/file', bytes(1000));
+    ukfs.truncate('/file', size);
+    expect(code(() => ukfs.truncate('/file', 40 << 20))).to.equal('ENOSPC');
+    unmount();
+    fsckFat(image());
+    const grown = mtool(image(), 'mtype', '::file').stdout;
+    expect(grown.length).to.equal(size);
+    expect(grown.subarray(1000).every((byte) => byte === 0)).to.equal(true);
+  });
+
   it('is marked while it is in use, and not afterwards', () => {
     const made = mkfsFat(6 << 20, '-F', '32', '-s', '1');
     const { ukfs, unmount, image } = mount(made);

@@ -64,6 +64,8 @@ export interface msdosfs_args {
 
 /** Numbers of files that have no place yet, or whose place is another's number. */
 const FRESH_NUMBERS = 2 ** 45 + 1;
+/** Zeros that are written at once: of those of a whole volume the buffer cache has no room. */
+const GROW_BYTES = 1 << 20;
 
 class msdosfs_vnops extends genfs_vnops<msdos_node> {
   override link(dvp: vnode, _vp: vnode, cnp: componentname): void {
@@ -422,9 +424,14 @@ export class msdosfs implements genfs_medium<msdos_node> {
 
   /** FAT has no holes: what is skipped becomes zeros. @throws ENOSPC before anything is done. */
   private grow(node: msdos_node, size: number): void {
-    const from = node.i_size;
+    const clear = (b: Uint8Array, at: number, count: number): void => {
+      b.fill(0, at, at + count);
+    };
     this.reserve(node, size);
-    this.each(node, from, size - from, (b, at, count) => b.fill(0, at, at + count), true);
+    for (let at = node.i_size; at < size; at += GROW_BYTES) {
+      this.each(node, at, Math.min(GROW_BYTES, size - at), clear, true);
+      this.fat.cache.balance();
+    }
     node.i_size = size;
     this.count_bytes(node);
   }
