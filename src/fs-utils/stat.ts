@@ -1,5 +1,5 @@
 /** fsu_stat: NetBSD's stat(1), with its formats. */
-import { encode, type ByteText } from './bytes.js';
+import { encode, toBytes, type ByteText } from './bytes.js';
 import { EXIT_USAGE, ToolError, isSystemError } from './errors.js';
 import { flagsText } from './flags.js';
 import { modeText, strftime } from './format.js';
@@ -197,7 +197,7 @@ function numberText(value: number, kind: string | undefined, flags: string): str
 export const stat: Tool = {
   name: 'stat',
   about: 'Shows what inodes of an image say.',
-  usage: '[-FLnq] [-f format | -l | -r | -s | -x] [-t timefmt] file ...',
+  usage: '[-FLnq] [-f format | -l | -r | -s | -x | --struct system] [-t timefmt] file ...',
   writes: false,
   options: [
     ['-F', 'with -l, a mark after the name, as of fsu_ls -F'],
@@ -210,6 +210,10 @@ export const stat: Tool = {
     ['-s', 'as variables of a shell'],
     ['-t <timefmt>', 'how times are written, as of strftime'],
     ['-x', 'over several lines'],
+    [
+      '--struct <system>',
+      "struct stat itself, in the bytes of 'netbsd' or 'linux', to standard output",
+    ],
   ],
   operands: [1, Number.POSITIVE_INFINITY],
   notes: [
@@ -238,6 +242,10 @@ export const stat: Tool = {
   seeAlso: ['fsu_ls(1)', 'stat(1)'],
   run(context, words) {
     const { tree, out } = context;
+    const abi = words.value('struct');
+    if (abi !== undefined && abi !== 'netbsd' && abi !== 'linux') {
+      throw new ToolError(`--struct: '${abi}' is neither netbsd nor linux`, EXIT_USAGE);
+    }
     const chosen = words.last('f', 'l', 'r', 's', 'x');
     const formats: Readonly<Record<string, string>> = {
       f: words.value('f') ?? '',
@@ -251,6 +259,10 @@ export const stat: Tool = {
     const formatter = new Formatter(context, timeFormat);
     for (const [i, path] of words.operands.entries()) {
       try {
+        if (abi !== undefined) {
+          out.bytes(tree.ukfs.statBytes(toBytes(path), abi, words.has('L')));
+          continue;
+        }
         const found = words.has('L') ? tree.stat(path) : tree.lstat(path);
         out.write(formatter.format(format, path, found, i + 1) + (words.has('n') ? '' : '\n'));
       } catch (error) {

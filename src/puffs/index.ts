@@ -2,6 +2,7 @@
  * The waist's own exports: the contract, its tables and helpers, and the reference file system.
  * @module puffs
  */
+export * from './abi.js';
 export * from './puffs.js';
 export * from './cred.js';
 export * from './devt.js';

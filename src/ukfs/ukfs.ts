@@ -19,9 +19,13 @@ import {
   VDIR,
   VLNK,
   VREG,
+  dirents_encode,
   nameToBytes,
   nameToText,
+  stat_encode,
   vattr_new,
+  type Abi,
+  type AbiDirent,
   type ByteName,
   type Cookie,
   type puffs_cred,
@@ -189,6 +193,37 @@ export class Ukfs extends UkfsNodes {
       check(this.fs.node_readdir(cookie, next, this.cred, emit, out), 'scandir', path);
     }
     return { entries, next, eof: out.eof };
+  }
+
+  /** struct stat, in the bytes of NetBSD (LP64) or of Linux (x86-64). */
+  statBytes(path: PathLike, abi: Abi, follow = true): Uint8Array {
+    return this.onNode(path, follow ? 'follow' : 'nofollow', 'stat', (node) => {
+      const va = vattr_new();
+      check(this.fs.node_getattr(node, va, this.cred), 'stat', path);
+      return stat_encode(va, abi);
+    });
+  }
+
+  /** All records of a directory, "." and ".." first, as getdents(2) of NetBSD or Linux has them. */
+  direntBytes(path: PathLike, abi: Abi): Uint8Array {
+    const fd = this.openFor('scandir', path, O_RDONLY | O_DIRECTORY);
+    try {
+      const { cookie } = this.#file(fd, 'scandir');
+      const entries: AbiDirent[] = [];
+      const out = { eof: false };
+      const emit = (name: ByteName, fileid: number, type: number, next: number): boolean => {
+        entries.push({ name, fileid, type, next });
+        return true;
+      };
+      for (let before = -1; !out.eof && before !== entries.length; ) {
+        before = entries.length;
+        const offset = entries.at(-1)?.next ?? 0;
+        check(this.fs.node_readdir(cookie, offset, this.cred, emit, out), 'scandir', path);
+      }
+      return dirents_encode(entries, abi);
+    } finally {
+      this.close(fd);
+    }
   }
 
   /** Every file below `top`, parents first; symbolic links are not followed. */
