@@ -1,5 +1,6 @@
 /**
- * The runs that take long by their counts: hostile images, power cuts, the nth call that fails.
+ * The runs that take long by their counts: hostile images, power cuts, the nth call that fails,
+ * races.
  * Each is a process of its own; two run at a time.
  */
 import { spawn } from 'node:child_process';
@@ -26,6 +27,10 @@ export function longRuns(factor = 1): readonly LongRun[] {
       counts: { LUMP_CUTS: 'linear', LUMP_CUT_POINTS: count },
     },
     { file: 'dist/test/jffs2/faults.test.js', counts: { LUMP_FAULTS: 'all' } },
+    {
+      file: 'dist/test/conformance/threads.test.js',
+      counts: { LUMP_INTERLEAVINGS: String(2000 * factor) },
+    },
   ];
 }
 

@@ -98,7 +98,10 @@ export function has_default_acl<N extends genfs_node>(store: genfs_extattr<N>, d
   return acl_of(store, dir, ACL_DEFAULT) !== null;
 }
 
-/** A new node takes over what the directory's default list says; @returns whether there is one. @throws ENOSPC */
+/**
+ * A new node takes over what the directory's default list says.
+ * @returns whether there is one. @throws ENOSPC
+ */
 export function acl_inherit<N extends genfs_node>(
   store: genfs_extattr<N>,
   dir: N,

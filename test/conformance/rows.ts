@@ -15,7 +15,11 @@ import { rump } from '../../src/netbsd-compat/rump.js';
 import { Memfs, PUFFS_CRED_ROOT, puffs_cred_user, type puffs_ops } from '../../src/puffs/index.js';
 import { nodeZlib } from '../../src/rumpuser/node_zlib.js';
 import { SimulatedHost } from '../../src/rumpuser/simulated.js';
-import { mountDisk, type DiskFileSystem } from '../../src/ukfs/mount_disk.js';
+import {
+  mountDisk,
+  type DiskFileSystem,
+  type MountDiskOptions,
+} from '../../src/ukfs/mount_disk.js';
 import { EXT2FS } from '../../src/ukfs/mount_ext2fs.js';
 import { MSDOS } from '../../src/ukfs/mount_msdos.js';
 import { SYSVBFS } from '../../src/ukfs/mount_sysvbfs.js';
@@ -102,6 +106,10 @@ class LinuxMount extends ThroughUkfs {
 
   nowMs(): number {
     return this.#host.wallClockMs();
+  }
+
+  get lump(): Lump {
+    return this.#linux.sb.s_lump;
   }
 
   liveNodes(): number {
@@ -194,6 +202,10 @@ export class NetbsdMount extends ThroughUkfs {
     return this.#host.wallClockMs();
   }
 
+  get lump(): Lump {
+    return this.#p2k.mp.mnt_rump.lump;
+  }
+
   liveNodes(): number {
     return this.#p2k.node_count;
   }
@@ -275,14 +287,17 @@ export interface Jffs2Geometry {
   readonly size: number;
   readonly erasesize: number;
   readonly options?: string;
+  /** Of the scheduler. */
+  readonly seed?: number;
 }
 
 /** jffs2 on NOR flash in memory, behind l2p. */
-export function mountJffs2({ size, erasesize, options = '' }: Jffs2Geometry): LinuxMount {
+export function mountJffs2(how: Jffs2Geometry): LinuxMount {
+  const { size, erasesize, options = '', seed = 0 } = how;
   const host = new SimulatedHost({ codecs: nodeZlib() });
   const mtd = mtd_new_ram(host, { size, erasesize });
   return new LinuxMount(host, () => {
-    const lump = new Lump({ host });
+    const lump = new Lump({ host, seed });
     lump.filesystems.register_filesystem(jffs2_fs_type);
     const sb = mount_fs(lump, 'jffs2', mtd, 0, options);
     // fsck after each case, with files that are still open.
@@ -308,36 +323,44 @@ export const tmpfsRow: Row = {
   name: 'tmpfs',
   limits: { ...POSIX_LIMITS, timeSecMin: -(2 ** 40), timeSecMax: 2 ** 40, linksMax: 32767 },
   lacks: NO_EXTATTR,
-  mount() {
-    const host = new SimulatedHost();
-    const kernel = new rump(new Lump({ host }));
-    kernel.modules.load({ modules: [tmpfs_module] });
-    const args = {
-      ta_size_max: 2 * 1024 * 1024,
-      ta_nodes_max: 10_000,
-      ta_root_uid: 0,
-      ta_root_gid: 0,
-      ta_root_mode: 0o755,
-    };
-    const mounted = new NetbsdMount(
-      host,
-      () => new p2k(kernel.mountlist.mount_domount('tmpfs', 0, args)),
-    );
-    mounted.again = () => {};
-    return mounted;
-  },
+  mount: () => mountTmpfs(),
 };
+
+/** @param seed of the scheduler */
+export function mountTmpfs(seed = 0): NetbsdMount {
+  const host = new SimulatedHost();
+  const kernel = new rump(new Lump({ host, seed }));
+  kernel.modules.load({ modules: [tmpfs_module] });
+  const args = {
+    ta_size_max: 2 * 1024 * 1024,
+    ta_nodes_max: 10_000,
+    ta_root_uid: 0,
+    ta_root_gid: 0,
+    ta_root_mode: 0o755,
+  };
+  const mounted = new NetbsdMount(
+    host,
+    () => new p2k(kernel.mountlist.mount_domount('tmpfs', 0, args)),
+  );
+  mounted.again = () => {};
+  return mounted;
+}
 
 /** What a disk image holds, checked by a program that nobody here wrote. @throws when it is not. */
 export type Checker = (image: Uint8Array) => void;
 
 /** A NetBSD file system on a disk image; `check` looks at what each unmount leaves. */
-export function mountImage(kind: DiskFileSystem, image: Uint8Array, check: Checker): NetbsdMount {
+export function mountImage(
+  kind: DiskFileSystem,
+  image: Uint8Array,
+  check: Checker,
+  options: Pick<MountDiskOptions, 'backend' | 'seed'> = {},
+): NetbsdMount {
   // Later than the image was made.
   const host = new SimulatedHost({ wallClockMs: Date.UTC(2035, 0, 1) });
   host.replaceFile('/disk', image);
   const mount = (): p2k => {
-    const { fs, readOnly, report } = mountDisk(kind, { image: '/disk' }, host);
+    const { fs, readOnly, report } = mountDisk(kind, { image: '/disk', ...options }, host);
     if (readOnly) throw new Error(report.join('\n'));
     return fs;
   };
