@@ -66,8 +66,33 @@ export class bufcache {
     const present = this.incore(blkno);
     if (present !== undefined) return present;
     const bp = { b_blkno: blkno, b_data: new Uint8Array(this.block_bytes), b_dirty: false };
-    this.disk.read(bp.b_data, 0, this.block_bytes, blkno * this.block_bytes);
+    this.disk.read(bp.b_data, 0, this.bytes_of(blkno), blkno * this.block_bytes);
     return this.enter(bp);
+  }
+
+  /**
+   * Bytes from anywhere on the disk. Several blocks side by side that are not here are read with
+   * one request, and not kept. @throws EIO; ENXIO behind the end of the disk.
+   */
+  read_bytes(buf: Uint8Array, off: number, length: number, position: number): void {
+    const { block_bytes, bufs } = this;
+    const end = position + length;
+    for (let at = position; at < end; ) {
+      const blkno = Math.floor(at / block_bytes);
+      let last = blkno;
+      while (last * block_bytes < end && !bufs.has(last)) last++;
+      const to = off + at - position;
+      if (last - blkno > 1) {
+        const count = Math.min(last * block_bytes, end) - at;
+        this.disk.read(buf, to, count, at);
+        at += count;
+      } else {
+        const start = at % block_bytes;
+        const count = Math.min(block_bytes - start, end - at);
+        buf.set(this.bread(blkno).b_data.subarray(start, start + count), to);
+        at += count;
+      }
+    }
   }
 
   /** The block, to be filled by the caller: it is not read, and zeros if it was not here. */
@@ -76,6 +101,12 @@ export class bufcache {
     if (present !== undefined) return present;
     const b_data = new Uint8Array(this.block_bytes);
     return this.enter({ b_blkno: blkno, b_data, b_dirty: false });
+  }
+
+  /** The last block of a disk may be cut short. */
+  private bytes_of(blkno: number): number {
+    const rest = this.disk.sizeBytes - blkno * this.block_bytes;
+    return rest > 0 ? Math.min(rest, this.block_bytes) : this.block_bytes;
   }
 
   /** The block was changed. */
@@ -160,11 +191,12 @@ export class bufcache {
     const { block_bytes, dirty } = this;
     const position = first * block_bytes;
     if (count === 1) {
-      this.disk.write(dirty.get(first)!.b_data, 0, block_bytes, position);
+      this.disk.write(dirty.get(first)!.b_data, 0, this.bytes_of(first), position);
     } else {
       const bytes = new Uint8Array(count * block_bytes);
       for (let i = 0; i < count; i++) bytes.set(dirty.get(first + i)!.b_data, i * block_bytes);
-      this.disk.write(bytes, 0, bytes.length, position);
+      const length = (count - 1) * block_bytes + this.bytes_of(first + count - 1);
+      this.disk.write(bytes, 0, length, position);
     }
     for (let blkno = first; blkno < first + count; blkno++) {
       const bp = dirty.get(blkno)!;

@@ -79,3 +79,41 @@ export const be16 = (at: number, meaning: string): field => ({
     b[base + at + 1] = value;
   },
 });
+
+const TWO_32 = 2 ** 32;
+const LOW_LE = le32(0, '');
+const HIGH_LE = le32(4, '');
+const HIGH_BE = be32(0, '');
+const LOW_BE = be32(4, '');
+
+/** Signed. Beyond 2^53 the lowest bits are lost: such a value is refused, or is damage. */
+export const le64 = (at: number, meaning: string): field => ({
+  at,
+  bytes: 8,
+  meaning,
+  get: (b, base) => (HIGH_LE.get(b, base + at) | 0) * TWO_32 + LOW_LE.get(b, base + at),
+  put(b, base, value) {
+    LOW_LE.put(b, base + at, value % TWO_32);
+    HIGH_LE.put(b, base + at, Math.floor(value / TWO_32));
+  },
+});
+
+/** As {@link le64}. */
+export const be64 = (at: number, meaning: string): field => ({
+  at,
+  bytes: 8,
+  meaning,
+  get: (b, base) => (HIGH_BE.get(b, base + at) | 0) * TWO_32 + LOW_BE.get(b, base + at),
+  put(b, base, value) {
+    LOW_BE.put(b, base + at, value % TWO_32);
+    HIGH_BE.put(b, base + at, Math.floor(value / TWO_32));
+  },
+});
+
+export type byte_order = 'le' | 'be';
+
+/** The kinds of fields, for media that come in either byte order. */
+export const fields_of = (
+  order: byte_order,
+): Readonly<Record<'u16' | 'u32' | 'i64', (at: number, meaning: string) => field>> =>
+  order === 'le' ? { u16: le16, u32: le32, i64: le64 } : { u16: be16, u32: be32, i64: be64 };

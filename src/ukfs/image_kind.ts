@@ -8,7 +8,7 @@ interface Magic {
 }
 
 /** How much of a file {@link imageKind} looks at. */
-export const IMAGE_HEAD_BYTES = 0x8010;
+export const IMAGE_HEAD_BYTES = 0x10800;
 
 // Source: the formats' own specifications; most are in file(1)'s list, too.
 const MAGICS: readonly Magic[] = [

@@ -16,6 +16,7 @@ import {
   type MountDiskOptions,
 } from './mount_disk.js';
 import { EXT2FS } from './mount_ext2fs.js';
+import { FFS, probeFfs } from './mount_ffs.js';
 import { MountError, mountJffs2, type MountJffs2Options } from './mount_jffs2.js';
 import { MSDOS } from './mount_msdos.js';
 import { SYSVBFS } from './mount_sysvbfs.js';
@@ -28,7 +29,7 @@ import { Ukfs } from './ukfs.js';
 export interface MountOptions
   extends Omit<MountJffs2Options, 'image'>,
     Omit<MountDiskOptions, 'image' | keyof MountJffs2Options> {
-  /** "jffs2", "ext2fs", "msdos", "cd9660", "sysvbfs". Default: told from the content. */
+  /** "jffs2", "ext2fs", "ffs", "msdos", "cd9660", "sysvbfs". Default: told from the content. */
   type?: string;
   /** Whose calls `fs` makes. Default: root's, with the umask 022. */
   user?: User;
@@ -102,6 +103,11 @@ const TYPES: readonly FileSystemType[] = [
     probe: (head) => has(head, 0x438, 0x53, 0xef),
   },
   {
+    name: 'ffs',
+    mount: onDisk(FFS),
+    probe: probeFfs,
+  },
+  {
     name: 'msdos',
     mount: onDisk(MSDOS),
     probe: (head) => hasBootSignature(head) && /FAT/.test(imageKind(head) ?? ''),
@@ -125,7 +131,7 @@ const TYPES: readonly FileSystemType[] = [
 
 /** An image that is mounted in this process. */
 export interface MountedImage {
-  /** "jffs2", "ext2fs", "msdos", "cd9660", "sysvbfs". */
+  /** "jffs2", "ext2fs", "ffs", "msdos", "cd9660", "sysvbfs". */
   readonly type: string;
   readonly readOnly: boolean;
   /** What was found, a sentence a line. */

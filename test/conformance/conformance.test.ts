@@ -2,7 +2,16 @@ import { io } from './io.js';
 import { races } from './races.js';
 import { readonly } from './readonly.js';
 import { runRow } from './row.js';
-import { ext2Row, hostOracle, jffs2Row, msdosRow, memfsRow, sysvbfsRow, tmpfsRow } from './rows.js';
+import {
+  ext2Row,
+  ffsRow,
+  hostOracle,
+  jffs2Row,
+  msdosRow,
+  memfsRow,
+  sysvbfsRow,
+  tmpfsRow,
+} from './rows.js';
 import { NO_DOSFSTOOLS } from '../netbsd-compat/dosfstools.js';
 import { NO_MKFS_BFS } from '../netbsd-compat/bfs.js';
 import { NO_E2FSPROGS } from '../netbsd-compat/e2fsprogs.js';
@@ -21,4 +30,4 @@ else it(`conformance: msdos (skipped: ${NO_DOSFSTOOLS})`);
 if (NO_MKFS_BFS === undefined) runRow(sysvbfsRow, CASES);
 else it(`conformance: sysvbfs (skipped: ${NO_MKFS_BFS})`);
 
-for (const row of [hostOracle, memfsRow, jffs2Row, tmpfsRow]) runRow(row, CASES);
+for (const row of [hostOracle, memfsRow, jffs2Row, tmpfsRow, ffsRow]) runRow(row, CASES);

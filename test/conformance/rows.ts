@@ -21,11 +21,14 @@ import {
   type MountDiskOptions,
 } from '../../src/ukfs/mount_disk.js';
 import { EXT2FS } from '../../src/ukfs/mount_ext2fs.js';
+import { FFS } from '../../src/ukfs/mount_ffs.js';
 import { MSDOS } from '../../src/ukfs/mount_msdos.js';
 import { SYSVBFS } from '../../src/ukfs/mount_sysvbfs.js';
 import { Ukfs } from '../../src/ukfs/index.js';
 import { e2fsck, emptyExt2 } from '../netbsd-compat/e2fsprogs.js';
 import { checkBfs, mkfsBfs } from '../netbsd-compat/bfs.js';
+import { fsckFfs } from '../netbsd-compat/ffs_check.js';
+import { blankFfs } from '../netbsd-compat/makefs_ffs.js';
 import { fsckFat, mkfsFat } from '../netbsd-compat/dosfstools.js';
 import type { FsDriver } from './driver.js';
 import { NodeDriver, type User } from './node_driver.js';
@@ -386,6 +389,25 @@ export const ext2Row: Row = {
   limits: EXT2_LIMITS,
   lacks: {},
   mount: () => mountImage(EXT2FS, emptyExt2(), e2fsck),
+};
+
+export const FFS_LIMITS: Limits = {
+  nameBytesMax: 255,
+  symlinkBytesMax: 1023,
+  timeGranularityNsec: 1,
+  timeSecMin: -(2 ** 52),
+  timeSecMax: 2 ** 52,
+  fileBytesMax: (12 + 1024 + 1024 ** 2 + 1024 ** 3) * 8192 - 1,
+  linksMax: 32767,
+  rootLinks: 2,
+};
+
+/** UFS2 behind p2k; each case ends with what fsck_ffs would look for. */
+export const ffsRow: Row = {
+  name: 'ffs',
+  limits: FFS_LIMITS,
+  lacks: NO_EXTATTR,
+  mount: () => mountImage(FFS, blankFfs(4 << 20, { density: 2048 }), fsckFfs),
 };
 
 const NO_LINKS = 'FAT has no links';

@@ -104,10 +104,10 @@ describe('ukfs: mount', () => {
     image.set(new TextEncoder().encode('hsqs'));
     const error = refusal(() => mount('/flash.bin', {}, hostWith(image)));
     expect(error.message).to.match(/no JFFS2 image.*looks like squashfs \(little endian\)$/);
-    const unknown = refusal(() => mount('/flash.bin', { type: 'ffs' }, hostWith(image)));
+    const unknown = refusal(() => mount('/flash.bin', { type: 'zfs' }, hostWith(image)));
     expect(unknown).to.include({ code: 'ENODEV' });
     expect(unknown.message).to.equal(
-      'type ffs is not known; there are: cd9660, ext2fs, msdos, sysvbfs, jffs2',
+      'type zfs is not known; there are: cd9660, ext2fs, ffs, msdos, sysvbfs, jffs2',
     );
     expect(refusal(() => mount('/none', {}, hostWith(image))).code).to.equal('ENOENT');
   });
