@@ -27,6 +27,7 @@ const WANTED: Readonly<Record<string, string>> = {
   rsync: 'rsync',
   sfdisk: 'fdisk',
   sqlite3: 'sqlite3',
+  'stress-ng': 'stress-ng',
   'vim.tiny': 'vim-tiny',
   xz: 'xz-utils',
   zsh: 'zsh',
