@@ -78,17 +78,24 @@ export class Flash {
       throw new InspectError(`offset ${offset}: the file has only ${file.length} bytes`);
     }
     this.#host = options.host ?? {};
-    const isPlain =
-      options.nand === false || (options.nand === undefined && isSurelyPlain(file, offset));
+    const detect = (
+      bytes: Uint8Array,
+      erase: number | undefined,
+      at: number | undefined,
+    ): Jffs2Detection | null =>
+      jffs2_detect(imageBytes(bytes), {
+        ...(erase !== undefined && { erasesize: erase }),
+        ...(at !== undefined && { offset: at }),
+      });
+    const plain = options.nand === undefined ? detect(file, undefined, offset) : null;
+    const isPlain = options.nand === false || isSurelyPlain(plain);
     this.nand = isPlain ? null : readNand(file, offset ?? 0, options.nand || undefined);
     // A chip's pages begin where the file does, or where was said.
     const flash = this.nand?.data ?? file;
     const start = this.nand === null ? offset : 0;
     const known = erasesize ?? this.nand?.erasesize ?? undefined;
-    const detection = jffs2_detect(imageBytes(flash), {
-      ...(known !== undefined && { erasesize: known }),
-      ...(start !== undefined && { offset: start }),
-    });
+    const isLooked = options.nand === undefined && this.nand === null && known === undefined;
+    const detection = isLooked ? plain : detect(flash, known, start);
     this.detection = detection;
     this.offset = offset ?? (this.nand === null ? (detection?.offset ?? 0) : 0);
     this.erasesize = known ?? detection?.erasesize ?? ERASESIZE_DEFAULT;
@@ -141,8 +148,7 @@ export class Flash {
  * Cleanmarkers or summaries stand at distances that are a power of two: there is no OOB between.
  * Looking for pages costs more than this.
  */
-function isSurelyPlain(file: Uint8Array, offset: number | undefined): boolean {
-  const found = jffs2_detect(imageBytes(file), offset === undefined ? {} : { offset });
+function isSurelyPlain(found: Jffs2Detection | null): boolean {
   return (
     found !== null &&
     (found.erasesize & (found.erasesize - 1)) === 0 &&

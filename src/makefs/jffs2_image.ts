@@ -107,7 +107,7 @@ export class Jffs2ImageWriter {
     this.layout = layout;
     this.sink = sink;
     this.summary = new jffs2_summary({ e: layout.endian });
-    this.block = new Uint8Array(layout.eraseSizeBytes).fill(0xff);
+    this.block = new Uint8Array(layout.eraseSizeBytes);
   }
 
   /** Bytes for nodes in a block of its own, when its summary has entries of `sumsize` bytes. */
@@ -268,6 +268,7 @@ export class Jffs2ImageWriter {
     this.begin();
     const { at } = this;
     this.at += PAD(totlen);
+    this.block.fill(0xff, at + totlen, this.at);
     return at;
   }
 
@@ -291,6 +292,7 @@ export class Jffs2ImageWriter {
     const { cleanmarkerBytes } = this.layout;
     if (cleanmarkerBytes === 0) return;
     this.header(0, JFFS2_NODETYPE_CLEANMARKER, cleanmarkerBytes);
+    this.block.fill(0xff, HEADER_SIZE, PAD(cleanmarkerBytes));
     this.at = PAD(cleanmarkerBytes);
   }
 
@@ -298,8 +300,8 @@ export class Jffs2ImageWriter {
   private begun = false;
 
   private flush(): void {
+    this.block.fill(0xff, this.at);
     this.sink(this.block, this.at);
-    this.block.fill(0xff);
     this.at = 0;
     this.begun = false;
     this.summary.reset();

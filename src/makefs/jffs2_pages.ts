@@ -45,6 +45,8 @@ export function makeCompressors(
 
 /** Bytes of the ring's half that holds pages. */
 const RING_BYTES = 4 << 20;
+/** Below this, calling the host costs more than it saves. */
+const HOST_CRC_BYTES_MIN = 256;
 /** A worker that holds a page for so long is dead. */
 const WORKER_PATIENCE_MS = 120_000;
 
@@ -87,6 +89,7 @@ export class RingCompressor {
   readonly pageSizeBytes: number;
   readonly table: jffs2_compressors;
   private readonly settings: CompressionSettings;
+  private readonly codecs: HostCodecs;
   private readonly lengths = { srclen: 0, dstlen: 0 };
   private readonly back: Uint8Array;
 
@@ -97,6 +100,7 @@ export class RingCompressor {
     this.slots = ring.slots;
     this.pageSizeBytes = ring.pageSizeBytes;
     this.settings = ring.settings;
+    this.codecs = codecs;
     this.table = makeCompressors(ring.settings, codecs);
     this.back = new Uint8Array(ring.settings.test ? ring.pageSizeBytes : 0);
   }
@@ -150,7 +154,7 @@ export class RingCompressor {
     } else {
       compr = this.table.compress(bytes, from, lengths, bytes, to);
       const payload = compr === JFFS2_COMPR_NONE ? from : to;
-      crc = crc32_le(0, bytes, payload, lengths.dstlen);
+      crc = this.crc(payload, lengths.dstlen);
       good = !this.settings.test || this.leadsBack(compr, from, to);
     }
     words[at + COMPR] = compr;
@@ -158,6 +162,13 @@ export class RingCompressor {
     words[at + PRODUCED] = lengths.dstlen;
     words[at + CRC] = crc;
     return good;
+  }
+
+  /** crc32_le; the host's is much faster, but takes longer to call. */
+  private crc(at: number, length: number): number {
+    const { bytes, codecs } = this;
+    if (length < HOST_CRC_BYTES_MIN || !codecs.crc32) return crc32_le(0, bytes, at, length);
+    return ~codecs.crc32(bytes, at, length, 0xffffffff);
   }
 
   /** Pages start at multiples of four. */

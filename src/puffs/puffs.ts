@@ -225,7 +225,7 @@ export interface puffs_ops {
   fs_unmount(flags: number): number;
   /** Fills all of `out`. */
   fs_statvfs(out: puffs_statvfs): number;
-  /** @param waitfor MNT_*. @returns ENOSPC. */
+  /** `waitfor`: MNT_*. @returns ENOSPC. */
   fs_sync(waitfor: number, cred: puffs_cred): number;
   /** Extension: remount. @returns EROFS, EINVAL, EBUSY (files open for writing), EOPNOTSUPP. */
   fs_remount(readOnly: boolean, options: string): number;

@@ -1,10 +1,9 @@
 /** The real host: Node on an operating system. */
 import { randomFillSync } from 'node:crypto';
 import * as fs from 'node:fs';
-import * as zlib from 'node:zlib';
 import { lockFile } from './node_lock.js';
 import { NewFile } from './node_new_file.js';
-import { nodeZlib } from './node_zlib.js';
+import { nodeCrc32, nodeZlib } from './node_zlib.js';
 import {
   type HostCodecs,
   HostError,
@@ -155,7 +154,7 @@ export class NodeHost implements Rumpuser {
   readonly version = RUMPUSER_VERSION;
   readonly name = 'node';
   /** Missing before Node 20.15. */
-  readonly crc32?: Rumpuser['crc32'];
+  readonly crc32?: Rumpuser['crc32'] = nodeCrc32;
   private readonly consoleSink: (level: number, line: string) => void;
   private readonly sleepWord = new Int32Array(new SharedArrayBuffer(4));
   private codecsMade: HostCodecs | undefined;
@@ -164,11 +163,6 @@ export class NodeHost implements Rumpuser {
 
   constructor(options: NodeHostOptions = {}) {
     this.consoleSink = options.console ?? ((_level, line) => process.stderr.write(`${line}\n`));
-    const { crc32 } = zlib as { crc32?: (data: Uint8Array, value: number) => number };
-    if (crc32 !== undefined) {
-      this.crc32 = (buffer, offset, length, seed) =>
-        crc32(buffer.subarray(offset, offset + length), seed);
-    }
   }
 
   get codecs(): HostCodecs {

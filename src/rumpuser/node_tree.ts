@@ -45,6 +45,7 @@ const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_DIRECTORY = 0 } =
 const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
 /** Files up to this are put together in memory and written at once. */
 const AT_ONCE_BYTES_MAX = 1 << 20;
+const SLASH = Buffer.from('/');
 const SET_ID_BITS = 0o6000;
 
 interface OpenDirectory {
@@ -109,7 +110,7 @@ export class HostTree {
       }
       const fd = fs.openSync(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
       const parent = this.#open.at(-1)!.path;
-      const here = Buffer.concat([parent, Buffer.from('/'), Buffer.from(name, 'latin1')]);
+      const here = Buffer.concat([parent, SLASH, Buffer.from(name, 'latin1')]);
       this.#open.push({ fd, path: here, later: [] });
       return [];
     });
@@ -219,7 +220,7 @@ export class HostTree {
   }
 
   /** Runs a call on a name of the open directory; errors of the host become sentences. */
-  #try(name: string, call: (at: Buffer) => string[]): string | null {
+  #try(name: string, call: (at: Buffer | string) => string[]): string | null {
     if (name === '' || name === '.' || name === '..' || /[\0/]/.test(name)) {
       return 'a name that could lead out of the target';
     }
@@ -235,11 +236,14 @@ export class HostTree {
     }
   }
 
-  #at(directory: OpenDirectory, name: string): Buffer {
-    const prefix = this.#byDescriptor
-      ? Buffer.from(`/proc/self/fd/${directory.fd}/`)
-      : Buffer.concat([directory.path, Buffer.from('/')]);
-    return Buffer.concat([prefix, Buffer.from(name, 'latin1')]);
+  /** Text where that is the same: Node takes it faster. */
+  #at(directory: OpenDirectory, name: string): Buffer | string {
+    const prefix = `/proc/self/fd/${directory.fd}/`;
+    if (this.#byDescriptor && isAscii(name)) return prefix + name;
+    return Buffer.concat([
+      this.#byDescriptor ? Buffer.from(prefix) : Buffer.concat([directory.path, SLASH]),
+      Buffer.from(name, 'latin1'),
+    ]);
   }
 
   #write(
@@ -319,6 +323,11 @@ export class HostTree {
       .filter((line) => line !== '');
     return failed.map((n) => `${lines[Number(n)]!.about}: could not be made`);
   }
+}
+
+function isAscii(name: string): boolean {
+  for (let i = 0; i < name.length; i++) if (name.charCodeAt(i) > 0x7f) return false;
+  return true;
 }
 
 /** For the shell: bytes in quotes, never taken for an option. */

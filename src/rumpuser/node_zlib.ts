@@ -7,8 +7,19 @@
  * 20, 22 and 24, but no public interface: it is tried on known data first, its errors included, and
  * where it does not answer as expected the public calls serve instead.
  */
-import { constants, createDeflate, createInflateRaw, deflateSync, inflateRawSync } from 'node:zlib';
+import * as zlib from 'node:zlib';
 import type { HostCodecs } from './rumpuser.js';
+
+const { constants, createDeflate, createInflateRaw, deflateSync, inflateRawSync } = zlib;
+
+/** Missing before Node 20.15. */
+export const nodeCrc32: HostCodecs['crc32'] = (() => {
+  const { crc32 } = zlib as { crc32?: (data: Uint8Array, value: number) => number };
+  return (
+    crc32 &&
+    ((buffer, offset, length, seed) => crc32(buffer.subarray(offset, offset + length), seed))
+  );
+})();
 
 /** The part of a zlib stream's `_handle` that is used here. */
 interface ZlibHandle {
@@ -136,6 +147,7 @@ class Deflater {
 
 /** The fast way. One deflate state per level, made when first asked for. */
 class HandleZlib implements HostCodecs {
+  readonly crc32 = nodeCrc32;
   readonly #deflaters: (Deflater | undefined)[] = [];
   readonly #inflater = new ReusableStream(createInflateRaw());
   readonly #spill = new Uint8Array(1);
@@ -186,6 +198,8 @@ class HandleZlib implements HostCodecs {
 
 /** The slow way, by public calls only. */
 class PublicZlib implements HostCodecs {
+  readonly crc32 = nodeCrc32;
+
   deflate(
     src: Uint8Array,
     srcOffset: number,

@@ -99,6 +99,10 @@ export interface HostCodecs {
     dstOffset: number,
     dstCapacity: number,
   ): number;
+  /** As {@link Rumpuser.crc32}: zlib's, inverted on both sides; absent where the host has none. */
+  readonly crc32?:
+    | ((buffer: Uint8Array, offset: number, length: number, seed: number) => number)
+    | undefined;
 }
 
 /** The services of a host. Times in milliseconds, sizes in bytes. */
