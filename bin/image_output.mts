@@ -142,16 +142,19 @@ export class ImageOutput {
 
   private open(): void {
     if (this.fd >= 0) return;
-    if (this.path === '-') this.fd = STDOUT;
-    else {
-      try {
-        this.fd = this.openPath();
-      } catch (error) {
-        throw this.failed(error);
-      }
+    if (this.path === '-') {
+      this.fd = STDOUT;
+      return;
     }
-    if (this.file === null && !this.isMade) return;
+    // Before there is anything to be removed.
     for (const signal of END_SIGNALS) process.on(signal, this.onSignal);
+    try {
+      this.fd = this.openPath();
+    } catch (error) {
+      throw this.failed(error);
+    } finally {
+      if (this.file === null && !this.isMade) this.stopListening();
+    }
   }
 
   private openPath(): number {
@@ -175,6 +178,10 @@ export class ImageOutput {
 
   private forget(): void {
     this.fd = -1;
+    this.stopListening();
+  }
+
+  private stopListening(): void {
     for (const signal of END_SIGNALS) process.off(signal, this.onSignal);
   }
 

@@ -57,7 +57,7 @@ export function ukfsTree(ukfs: Ukfs, options: UkfsTreeOptions = {}): Tree {
       }
     },
     xattrs: (path) =>
-      attempt(() => ukfs.listxattr(at(path), false), ['?']).map((name) => {
+      attempt(() => ukfs.listxattrBytes(at(path), false), [Buffer.from('?')]).map((name) => {
         const value = attempt(() => ukfs.getxattr(at(path), name, false), NO_BYTES);
         return [latin1(Buffer.from(name)), value] as const;
       }),
