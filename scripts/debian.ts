@@ -13,6 +13,7 @@ const WANTED: Readonly<Record<string, string>> = {
   getfattr: 'attr',
   git: 'git',
   debugfs: 'e2fsprogs',
+  makefs: 'makefs',
   mcopy: 'mtools',
   'mkfs.bfs': 'util-linux',
   'mkfs.fat': 'dosfstools',

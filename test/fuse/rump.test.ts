@@ -9,6 +9,7 @@ import {
   statfsSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -16,6 +17,8 @@ import { expect } from 'chai';
 import { checkBfs, mkfsBfs, NO_MKFS_BFS } from '../netbsd-compat/bfs.js';
 import { fsckFat, mkfsFat, mtool, NO_DOSFSTOOLS } from '../netbsd-compat/dosfstools.js';
 import { e2fsck, mke2fs, NO_E2FSPROGS } from '../netbsd-compat/e2fsprogs.js';
+import { fsckFfs } from '../netbsd-compat/ffs_check.js';
+import { blankFfs } from '../netbsd-compat/makefs_ffs.js';
 import { mountInBackground, NO_MOUNTS, rumpCommand, umount, Workspace } from './server.js';
 
 function refusal([file, ...args]: readonly string[]): { status: number | null; stderr: string } {
@@ -121,6 +124,24 @@ describe('rump_* programs', function () {
     umount(mnt);
     execFileSync('flock', [image, 'true']);
     checkBfs(new Uint8Array(readFileSync(image)));
+  });
+
+  it('rump_ffs mounts either byte order, writes, and leaves it clean', () => {
+    for (const byteOrder of ['le', 'be'] as const) {
+      const image = workspace.path(`${byteOrder}.img`);
+      writeFileSync(image, blankFfs(16 << 20, { byteOrder }));
+      mountInBackground(rumpCommand('ffs', image, mnt));
+      mkdirSync(join(mnt, 'dir'));
+      writeFileSync(join(mnt, 'dir/file'), new Uint8Array(3_000_000).fill(42));
+      symlinkSync('dir/file', join(mnt, 'link'));
+      renameSync(join(mnt, 'dir/file'), join(mnt, 'dir/renamed'));
+      utimesSync(join(mnt, 'dir/renamed'), 1.25, 5_000_000_000.5);
+      expect(readFileSync(join(mnt, 'dir/renamed')).every((byte) => byte === 42)).to.equal(true);
+      expect(statSync(join(mnt, 'dir/renamed'))).to.include({ atimeMs: 1250, mtimeMs: 5e12 + 500 });
+      umount(mnt);
+      execFileSync('flock', [image, 'true']);
+      fsckFfs(readFileSync(image));
+    }
   });
 
   it('rump_ext2fs says what is wrong', () => {

@@ -32,6 +32,7 @@ const SCRIPT_MODULES = [
   'nls_cp437',
   'nls_utf8',
   'bfs',
+  'ufs',
 ] as const;
 /** GNU and mtd-utils programs that BusyBox has no equal of. */
 const PROGRAMS = [

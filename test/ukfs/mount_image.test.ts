@@ -9,6 +9,8 @@ import { SimulatedHost } from '../../src/rumpuser/simulated.js';
 import { mount } from '../../src/ukfs/index.js';
 import { MountError } from '../../src/ukfs/mount_jffs2.js';
 import { parseImagePart } from '../../src/ukfs/part.js';
+import { ffsFindings } from '../netbsd-compat/ffs_check.js';
+import { blankFfs } from '../netbsd-compat/makefs_ffs.js';
 
 const ERASESIZE = 65536;
 /** Where Debian has the programs that make file systems. */
@@ -137,6 +139,20 @@ describe('ukfs: mount, of disks', function () {
     writeFileSync(image, Buffer.concat([Buffer.alloc(before), readFileSync(bare)]));
     return image;
   }
+
+  it('ffs, of either kind, whole and behind something', () => {
+    for (const version of [1, 2] as const) {
+      for (const before of [0, 1 << 20]) {
+        const image = join(folder, 'disk.img');
+        writeFileSync(image, Buffer.concat([Buffer.alloc(before), blankFfs(4 << 20, { version })]));
+        const mounted = mount(before === 0 ? image : `${image}%OFFSET:1m,4m%`);
+        expect(mounted).to.include({ type: 'ffs', readOnly: false });
+        mounted.fs.writeFileSync('/file', 'content');
+        mounted.unmount();
+        expect(ffsFindings(readFileSync(image).subarray(before))).to.deep.equal([]);
+      }
+    }
+  });
 
   const kinds = [
     ['ext2fs', 'mke2fs', ['-q', '-t', 'ext2', '-F']],
