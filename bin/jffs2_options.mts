@@ -1,4 +1,5 @@
 /** The words after -o that only jffs2 has. Data: help text and manual page are made from it. */
+import { resolve } from 'node:path';
 import type { MountOptionRow } from '../src/fuse/mount_options.js';
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 1 << 10, M: 1 << 20, G: 1 << 30 };
@@ -24,6 +25,12 @@ const oneOf =
     if (!words.includes(text)) throw new Error(`expected one of ${words.join(', ')}`);
     return text;
   };
+
+/** The server leaves the folder it was started in. */
+function path(text: string): string {
+  if (text === '') throw new Error('expected the name of a file');
+  return resolve(text);
+}
 
 const MODES = ['none', 'priority', 'size', 'favourlzo'];
 const CODECS = ['zlib', 'lzo', 'rtime', 'lzma', 'lzma_nosize', 'rubinmips', 'dynrubin'];
@@ -132,5 +139,12 @@ export const JFFS2_MOUNT_OPTIONS: readonly MountOptionRow[] = [
     value: 'NAME',
     fate: 'file system',
     meaning: 'the partition to mount, by name or number',
+  },
+  {
+    name: 'trace',
+    value: 'FILE',
+    fate: 'file system',
+    parse: path,
+    meaning: 'record what is done, for wear_lab; a new file, of JSON lines',
   },
 ];

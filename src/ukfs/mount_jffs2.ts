@@ -26,12 +26,13 @@ import type { nand_ecc_name } from '../mtd/nand_ecc.js';
 import type { nand_dump_layout } from '../mtd/nand_layout.js';
 import type { mtd_partition } from '../mtd/partition.js';
 import { PUFFS_CRED_KERNEL } from '../puffs/cred.js';
-import { MNT_FORCE } from '../puffs/puffs.js';
+import { MNT_FORCE, type puffs_ops } from '../puffs/puffs.js';
 import { vattr_new } from '../puffs/vattr.js';
 import { NodeHost } from '../rumpuser/node.js';
 import { HostError, type Rumpuser } from '../rumpuser/rumpuser.js';
 import { MountError } from './mount_error.js';
 import { examine } from './mount_geometry.js';
+import { createTrace, traceMount } from './mount_trace.js';
 
 export { MountError } from './mount_error.js';
 
@@ -318,7 +319,7 @@ export function open(
   options: unknown,
   hooks: { console(level: number, line: string): void },
 ): {
-  fs: l2p;
+  fs: puffs_ops;
   report: readonly string[];
   readOnly: boolean;
   timeGranularityNs: number;
@@ -326,8 +327,12 @@ export function open(
   mayHaveLabels(): boolean;
 } {
   const host = new NodeHost({ console: (level, line) => hooks.console(level, line) });
-  const { fs, report, readOnly, c } = mountJffs2(options as MountJffs2Options, host);
-  const tellsWritersApart = ((options as MountJffs2Options).rp_size ?? 0) > 0;
+  const { trace, ...own } = options as MountJffs2Options & { trace?: string };
+  if (trace !== undefined) createTrace(host, trace);
+  const mounted = mountJffs2(own, host);
+  const { report, readOnly, c } = mounted;
+  const fs = trace === undefined ? mounted.fs : traceMount(host, trace, mounted.fs);
+  const tellsWritersApart = (own.rp_size ?? 0) > 0;
   const mayHaveLabels = (): boolean => c.xattrindex.size > 0;
   return {
     fs,

@@ -9,6 +9,8 @@ import { ExperimentError, type WorkloadSpec } from './experiment.js';
 
 /** One operation of a trace. Names are flat: a "/" in them is a character as any other. */
 export type TraceOperation =
+  /** It was there before the trace began, with so many bytes in it. */
+  | { readonly op: 'existing'; readonly name: string; readonly length: number }
   | { readonly op: 'create' | 'unlink' | 'fsync'; readonly name: string }
   | {
       readonly op: 'write';
@@ -237,6 +239,8 @@ function trace(device: Device, operations: readonly TraceOperation[]): Workload 
       case 'create':
         device.truncate(fileOf(one.name), 0);
         break;
+      case 'existing':
+        break;
       case 'write':
         device.write(fileOf(one.name), one.offset, one.length);
         break;
@@ -270,8 +274,13 @@ function trace(device: Device, operations: readonly TraceOperation[]): Workload 
     }
   };
   return {
-    setup() {},
+    setup() {
+      for (const one of operations) {
+        if (one.op === 'existing') device.write(fileOf(one.name), 0, one.length);
+      }
+    },
     step() {
+      while (operations[at]?.op === 'existing') at++;
       const one = operations[at++];
       if (one === undefined) return false;
       apply(one);
