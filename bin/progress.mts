@@ -9,20 +9,32 @@ const DELAY_MS = 300;
 const INTERVAL_MS = 100;
 const MEGA = 1e6;
 
+/** "42 s", "12 min", "3.5 h". */
+function duration(seconds: number): string {
+  if (seconds < 120) return `${Math.ceil(seconds)} s`;
+  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+/** "of 12.3 MB": what 100 % are. */
+const megabytes = (all: number): string => `of ${(all / MEGA).toFixed(1)} MB`;
+
 export class Progress {
   private readonly label: string;
+  private readonly whole: (all: number) => string;
   private readonly startMs = performance.now();
   private shownMs: number;
   private drawn = false;
 
-  constructor(label: string) {
+  /** @param whole what 100 % are; asked each time */
+  constructor(label: string, whole: (all: number) => string = megabytes) {
     this.label = label;
+    this.whole = whole;
     this.shownMs = isatty(STDERR)
       ? this.startMs + DELAY_MS - INTERVAL_MS
       : Number.POSITIVE_INFINITY;
   }
 
-  /** To be called as often as one likes. Bytes done, of all. */
+  /** To be called as often as one likes. Bytes, or whatever is counted, done, of all. */
   update(done: number, all: number): void {
     const now = performance.now();
     if (now - this.shownMs < INTERVAL_MS) return;
@@ -33,8 +45,8 @@ export class Progress {
     const secondsLeft = share > 0 ? ((now - this.startMs) / 1000) * (1 / share - 1) : 0;
     this.drawn = true;
     this.write(
-      `\r${this.label} [${bar}] ${Math.floor(share * 100)} % of ${(all / MEGA).toFixed(1)} MB, ` +
-        `${Math.ceil(secondsLeft)} s left\x1b[K`,
+      `\r${this.label} [${bar}] ${Math.floor(share * 100)} % ${this.whole(all)}, ` +
+        `${duration(secondsLeft)} left\x1b[K`,
     );
   }
 

@@ -1,84 +1,274 @@
 /** What wear_lab's commands do. */
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { checkExperiment, parseExperiment } from '../src/wearlab/experiment.js';
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { blocksCsv, runsCsv, samplesCsv } from '../src/wearlab/csv.js';
+import { checkExperiment, type Experiment, parseExperiment } from '../src/wearlab/experiment.js';
 import { POLICIES } from '../src/wearlab/policies.js';
-import type { EndRecord, ResultRecord } from '../src/wearlab/result.js';
-import { runExperiment } from '../src/wearlab/run.js';
-import { version } from './program.mjs';
+import { reportPage } from '../src/wearlab/report.js';
+import { parseResults, type Run } from '../src/wearlab/run_results.js';
+import { type Job, sweepJobs } from '../src/wearlab/sweep.js';
 import { loadExperiment, shippedExperiments } from './wear_experiments.mjs';
-
-interface RunArguments {
-  readonly output: string;
-  readonly seed?: number;
-  readonly fidelity?: string;
-  readonly quiet?: true;
-}
+import { finishedRuns, readResults, SweepFolder } from './wear_files.mjs';
+import { LiveView, outcomeLine } from './wear_live.mjs';
+import { runJobs, Stop, type JobListener } from './wear_pool.mjs';
+import { reportParts } from './wear_report.mjs';
 
 /** Interrupted by Ctrl-C, as a shell has it. */
 const STATUS_INTERRUPTED = 130;
+const STATUS_FAILED = 1;
+
+interface WorkArguments {
+  readonly fidelity?: string;
+  readonly processors?: number;
+  readonly quiet?: true;
+}
+
+interface RunArguments extends WorkArguments {
+  readonly output: string;
+  readonly seed?: number;
+}
+
+/** With what the command line says instead. @throws ExperimentError */
+const changed = (experiment: Experiment, { fidelity = experiment.fidelity }: WorkArguments) =>
+  checkExperiment({ ...experiment, fidelity }, experiment.name);
+
+/** Where lines of results go, run by run in the order of the jobs, however they come. */
+class OrderedOutput {
+  private readonly write: (text: string) => void;
+  private readonly jobs: readonly Job[];
+  private readonly held = new Map<Job, string[]>();
+  private readonly ended = new Set<Job>();
+  private next = 0;
+
+  constructor(jobs: readonly Job[], write: (text: string) => void) {
+    this.jobs = jobs;
+    this.write = write;
+  }
+
+  add(job: Job, line: string): void {
+    const lines = this.held.get(job);
+    if (this.jobs[this.next] === job) this.write(`${line}\n`);
+    else if (lines === undefined) this.held.set(job, [line]);
+    else lines.push(line);
+  }
+
+  end(job: Job): void {
+    this.ended.add(job);
+    while (this.next < this.jobs.length && this.ended.has(this.jobs[this.next]!)) {
+      const following = this.jobs[++this.next];
+      if (following === undefined) break;
+      for (const line of this.held.get(following) ?? []) this.write(`${line}\n`);
+      this.held.delete(following);
+    }
+  }
+
+  /** What of interrupted runs is still held. */
+  flush(): void {
+    for (const lines of this.held.values()) for (const line of lines) this.write(`${line}\n`);
+    this.held.clear();
+  }
+}
 
 export async function run(name: string, options: RunArguments): Promise<number> {
-  const loaded = await loadExperiment(name);
-  const { experiment } = loaded;
-  const { fidelity = experiment.fidelity, seed } = options;
-  const changed = checkExperiment({ ...experiment, fidelity }, experiment.name);
-  const seeds = seed === undefined ? changed.seeds : [seed];
-  const out = options.output === '-' ? 1 : openSync(options.output, 'w');
-  const emit = (record: ResultRecord): void => {
-    writeSync(out, `${JSON.stringify(record)}\n`);
+  const { experiment: read, folder } = await loadExperiment(name);
+  const experiment = changed(read, options);
+  const seeds = options.seed === undefined ? experiment.seeds : [options.seed];
+  const jobs = sweepJobs({ ...experiment, sweep: {}, seeds });
+  const toFile = options.output !== '-';
+  const finished = toFile ? finishedRuns(options.output, jobs) : new Map<Job, Run>();
+  if (toFile) {
+    const kept = [...finished.values()].map(linesOf).join('');
+    writeFileSync(options.output, kept);
+  }
+  const write = (text: string): void => {
+    if (toFile) appendFileSync(options.output, text);
+    else writeWhole(text);
   };
-  const say = (text: string): void => {
-    if (!options.quiet) process.stderr.write(text);
-  };
-  const { policyModule } = loaded;
-  try {
-    for (const one of seeds) {
-      const end = runExperiment(changed, one, {
-        program: `lump ${version()}`,
-        policyModule,
-        onHeader: emit,
-        onSample: emit,
-        onProgress: progressLine(one, say),
-      });
-      emit(end);
-      say(`\r\x1b[K${summary(experiment.title, one, end)}\n`);
-      if (end.reason === 'interrupted') return STATUS_INTERRUPTED;
+  const left = jobs.filter((job) => !finished.has(job));
+  const output = new OrderedOutput(left, write);
+  return work(left, jobs.length, folder, options, {
+    begin: (job, line) => output.add(job, line),
+    add: (job, line) => output.add(job, line),
+    finish: (job) => output.end(job),
+    close: () => output.flush(),
+  });
+}
+
+const linesOf = ({ header, samples, end }: Run): string =>
+  [header, ...samples, end].map((record) => `${JSON.stringify(record)}\n`).join('');
+
+/** A pipe takes what it takes. */
+function writeWhole(text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(1, bytes, at);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      // Who reads it has seen enough, as head(1).
+      if (code === 'EPIPE') process.exit(0);
+      if (code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
     }
+  }
+}
+
+interface SweepArguments extends WorkArguments {
+  readonly output?: string;
+  readonly jobs?: string;
+}
+
+export async function sweep(name: string, options: SweepArguments): Promise<number> {
+  const { experiment: read, folder } = await loadExperiment(name);
+  const experiment = changed(read, options);
+  const jobs = sweepJobs(experiment);
+  if (options.jobs !== undefined) return writeJobs(jobs, folder, options.jobs);
+  const results = new SweepFolder(options.output ?? `${experiment.name}-results`);
+  const left = jobs.filter((job) => !results.isFinished(job));
+  const status = await work(left, jobs.length, folder, options, results);
+  if (!options.quiet && status !== STATUS_INTERRUPTED) {
+    process.stderr.write(
+      `results in ${results.path}; wear_lab report ${results.path} shows them\n`,
+    );
+  }
+  return status;
+}
+
+/** What a job names is found from the folder of jobs. */
+function writeJobs(jobs: readonly Job[], folder: string, target: string): number {
+  mkdirSync(target, { recursive: true });
+  const moved = (file: string): string =>
+    file === '' ? '' : relative(resolve(target), resolve(folder, file));
+  for (const { id, experiment } of jobs) {
+    const { policy, workload } = experiment;
+    const job = {
+      ...experiment,
+      policy: { ...policy, module: moved(policy.module) },
+      workload: workload.map((one) => ({ ...one, trace: moved(one.trace) })),
+    };
+    writeFileSync(join(target, `${id}.json`), `${JSON.stringify(job, null, 1)}\n`);
+  }
+  process.stderr.write(
+    `${jobs.length} jobs in ${target}; each runs by itself: wear_lab run JOB.json -o RESULT.jsonl\n`,
+  );
+  return 0;
+}
+
+/** Where the lines of each run go. */
+interface Sink {
+  begin(job: Job, line: string): void;
+  add(job: Job, line: string): void;
+  finish(job: Job): void;
+  close?(): void;
+}
+
+/** Runs what is left of `all` jobs, for a person who may interrupt it. */
+async function work(
+  left: readonly Job[],
+  all: number,
+  folder: string,
+  { quiet = undefined, processors }: WorkArguments,
+  sink: Sink,
+): Promise<number> {
+  const view = new LiveView(left.length, quiet === true);
+  if (left.length < all) view.say(`${all - left.length} of ${all} runs are there already`);
+  const stop = new Stop();
+  const interrupt = (): void => {
+    // Who asks twice does not want to wait.
+    if (stop.isAsked) process.exit(STATUS_INTERRUPTED);
+    stop.ask();
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  const lines = new Map<Job, string[]>();
+  let failed = 0;
+  const listener: JobListener = {
+    record(job, line, type) {
+      if (type === 'header') {
+        lines.set(job, [line]);
+        sink.begin(job, line);
+        return;
+      }
+      lines.get(job)!.push(line);
+      sink.add(job, line);
+    },
+    progress: (job, share, erases) => view.at(job, share, erases),
+    done(job) {
+      const [ran] = parseResults(lines.get(job)!.join('\n'), job.id);
+      lines.delete(job);
+      if (ran!.end?.reason !== 'interrupted') sink.finish(job);
+      view.end(job, outcomeLine(ran!));
+    },
+    failed(job, message) {
+      failed++;
+      lines.delete(job);
+      process.exitCode = STATUS_FAILED;
+      view.close();
+      process.stderr.write(`wear_lab: ${job.id}: ${message}\n`);
+    },
+  };
+  try {
+    await runJobs(left, stop, listener, {
+      folder,
+      ...(processors !== undefined && { processors }),
+    });
   } finally {
-    if (out !== 1) closeSync(out);
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+    sink.close?.();
+    view.close();
+  }
+  if (stop.isAsked) {
+    view.say('interrupted; the same command goes on with the runs that are not finished');
+    return STATUS_INTERRUPTED;
+  }
+  return failed > 0 ? STATUS_FAILED : 0;
+}
+
+interface OutputArguments {
+  readonly output: string;
+}
+
+function writeTo(output: string, pieces: Iterable<string>): void {
+  if (output !== '-') writeFileSync(output, '');
+  for (const piece of pieces) {
+    if (output === '-') writeWhole(piece);
+    else appendFileSync(output, piece);
+  }
+}
+
+export function report(names: readonly string[], options: OutputArguments & { title?: string }) {
+  const runs = readResults(names);
+  const title = options.title ?? titleOf(runs);
+  writeTo(options.output, [reportPage(runs, reportParts(title))]);
+  if (options.output !== '-') {
+    process.stderr.write(`${options.output}: ${runs.length} runs; open it in a browser\n`);
   }
   return 0;
 }
 
-/** On a terminal: how far the run is. */
-function progressLine(
-  seed: number,
-  say: (text: string) => void,
-): ((progress: number, erases: number) => void) | undefined {
-  if (!process.stderr.isTTY) return undefined;
-  let shown = -1;
-  return (progress, erases) => {
-    const percent = Math.floor(progress * 100);
-    if (percent === shown) return;
-    shown = percent;
-    say(`\rseed ${seed}: ${percent} %, ${erases} erases\x1b[K`);
-  };
+const titleOf = (runs: readonly Run[]): string =>
+  [...new Set(runs.map(({ header }) => header.experiment.title))].slice(0, 3).join(' · ');
+
+const TABLES = { runs: runsCsv, samples: samplesCsv, blocks: blocksCsv };
+export const TABLE_NAMES = Object.keys(TABLES);
+
+export function csv(names: readonly string[], options: OutputArguments & { table: string }) {
+  writeTo(options.output, TABLES[options.table as keyof typeof TABLES](readResults(names)));
+  return 0;
 }
 
-function summary(title: string, seed: number, end: EndRecord): string {
-  const { erases, hostBytes, writeAmplification, reason, badBlocks, deviceUs } = end;
-  const mean = erases.reduce((sum, count) => sum + count, 0) / erases.length;
-  const squares = erases.reduce((sum, count) => sum + (count - mean) ** 2, 0) / erases.length;
-  const variation = mean === 0 ? 0 : Math.sqrt(squares) / mean;
-  const most = erases.reduce((high, count) => Math.max(high, count), 0);
-  const parts = [
-    `${(hostBytes / 2 ** 20).toFixed(1)} MiB written in ${(deviceUs / 1e6).toFixed(0)} s of device`,
-    `write amplification ${writeAmplification?.toFixed(3) ?? 'unknown'}`,
-    `erases per block: mean ${mean.toFixed(1)}, most ${most}, variation ${variation.toFixed(3)}`,
-    `${badBlocks} bad blocks`,
-    `ended by ${reason}`,
-  ];
-  return `${title}, seed ${seed}: ${parts.join('; ')}`;
+export function merge(names: readonly string[], options: OutputArguments): number {
+  const runs = readResults(names);
+  writeTo(
+    options.output,
+    runs.map(({ header, samples, end }) =>
+      [header, ...samples, ...(end === null ? [] : [end])]
+        .map((record) => `${JSON.stringify(record)}\n`)
+        .join(''),
+    ),
+  );
+  return 0;
 }
 
 export function list(): number {

@@ -1,8 +1,10 @@
-/** Finding and reading experiments, and what they name: the user's policies. */
+/** Finding and reading experiments, and what they name: the user's policies, traces. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Experiment, ExperimentError, parseExperiment } from '../src/wearlab/experiment.js';
+import { parseTrace } from '../src/wearlab/trace_files.js';
+import type { TraceOperation } from '../src/wearlab/workload.js';
 
 /** Those that come along. */
 const FOLDER = fileURLToPath(new URL('../../wear-experiments/', import.meta.url));
@@ -10,8 +12,8 @@ const ENDINGS = ['.yaml', '.yml', '.json'];
 
 export interface LoadedExperiment {
   readonly experiment: Experiment;
-  /** The default export of its policy's module, if it names one. */
-  readonly policyModule: unknown;
+  /** Of its file: what it names is relative to it. */
+  readonly folder: string;
 }
 
 const nameOf = (file: string): string => basename(file, extname(file));
@@ -24,7 +26,7 @@ export function shippedExperiments(): Map<string, string> {
 
 /**
  * @param name a file, or the name of one that comes along.
- * @throws ExperimentError
+ * @throws ExperimentError, also when its policy or its traces cannot be read; TraceError
  */
 export async function loadExperiment(name: string): Promise<LoadedExperiment> {
   const file = shippedExperiments().get(name) ?? name;
@@ -36,10 +38,14 @@ export async function loadExperiment(name: string): Promise<LoadedExperiment> {
     throw new ExperimentError(`${name}: ${(error as Error).message}${hint}`);
   }
   const experiment = parseExperiment(text, nameOf(file));
-  return { experiment, policyModule: await loadPolicy(experiment, dirname(file)) };
+  const folder = dirname(resolve(file));
+  await loadPolicy(experiment, folder);
+  loadTraces(experiment, folder);
+  return { experiment, folder };
 }
 
-async function loadPolicy({ policy, name }: Experiment, folder: string): Promise<unknown> {
+/** The default export of its policy's module, if it names one. @throws ExperimentError */
+export async function loadPolicy({ policy, name }: Experiment, folder: string): Promise<unknown> {
   if (policy.name !== 'module') return undefined;
   const file = resolve(folder, policy.module);
   try {
@@ -47,4 +53,23 @@ async function loadPolicy({ policy, name }: Experiment, folder: string): Promise
   } catch (error) {
     throw new ExperimentError(`${name}: policy.module: ${(error as Error).message}`);
   }
+}
+
+/** By the name that the experiment gives. @throws ExperimentError, TraceError */
+export function loadTraces(
+  { workload, name }: Experiment,
+  folder: string,
+): ReadonlyMap<string, readonly TraceOperation[]> {
+  const traces = new Map<string, readonly TraceOperation[]>();
+  for (const [n, { type, trace }] of workload.entries()) {
+    if (type !== 'trace' || traces.has(trace)) continue;
+    let text: string;
+    try {
+      text = readFileSync(resolve(folder, trace), 'utf8');
+    } catch (error) {
+      throw new ExperimentError(`${name}: workload.${n}.trace: ${(error as Error).message}`);
+    }
+    traces.set(trace, parseTrace(text, trace));
+  }
+  return traces;
 }

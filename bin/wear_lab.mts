@@ -1,15 +1,23 @@
 /** wear_lab: how long a flash lasts under a workload, and whether another policy would be better. */
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { describe, version } from './program.mjs';
-import { list, run } from './wear_actions.mjs';
+import { csv, list, merge, report, run, sweep, TABLE_NAMES } from './wear_actions.mjs';
 
 const NAME = 'wear_lab';
 const outcome = { status: 0 };
+
+const several = (text: string): number => {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('expected a number of at least 1');
+  return Number(text);
+};
 
 const seed = (text: string): number => {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('expected a number');
   return Number(text);
 };
+
+const fidelity = (): Option =>
+  new Option('--fidelity <WHICH>', 'instead of what the experiment says').choices(['full', 'fast']);
 
 export const program = describe(
   new Command(NAME)
@@ -42,11 +50,62 @@ program
   .argument('<experiment>', 'file, or a name that list shows')
   .option('-o, --output <FILE>', 'where results go, as JSON lines', '-')
   .option('--seed <NUMBER>', 'this seed alone', seed)
-  .option('--fidelity <WHICH>', 'full or fast, instead of what the experiment says')
+  .addOption(fidelity())
+  .option('-p, --processors <NUMBER>', 'how many run at a time, instead of as many as can', several)
   .option('-q, --quiet', 'no progress, no summary')
   .helpOption('-h, --help', 'show this text')
   .action(async (name: string, options) => {
     outcome.status = await run(name, options);
+  });
+
+program
+  .command('sweep')
+  .description('run every combination of what an experiment lists under "sweep", with every seed')
+  .argument('<experiment>', 'file, or a name that list shows')
+  .option('-o, --output <FOLDER>', 'where results go, a file a run (default: NAME-results)')
+  .option('--jobs <FOLDER>', 'run nothing; write each run as an experiment of its own')
+  .addOption(fidelity())
+  .option('-p, --processors <NUMBER>', 'how many run at a time, instead of as many as can', several)
+  .option('-q, --quiet', 'no progress, no summary')
+  .helpOption('-h, --help', 'show this text')
+  .action(async (name: string, options) => {
+    outcome.status = await sweep(name, options);
+  });
+
+program
+  .command('report')
+  .description('make a page of tables and plots, which needs nothing but a browser')
+  .argument('<results...>', 'files of results, or folders of them')
+  .option('-o, --output <FILE>', 'the page', 'report.html')
+  .option('--title <TEXT>', "its title, instead of the experiments'")
+  .helpOption('-h, --help', 'show this text')
+  .action((names: string[], options) => {
+    outcome.status = report(names, options);
+  });
+
+program
+  .command('csv')
+  .description('write results as comma-separated values')
+  .argument('<results...>', 'files of results, or folders of them')
+  .addOption(
+    new Option('-t, --table <WHICH>', 'a row a run, a sample or an erase block')
+      .choices(TABLE_NAMES)
+      .default('runs'),
+  )
+  .option('-o, --output <FILE>', 'where it goes', '-')
+  .helpOption('-h, --help', 'show this text')
+  .action((names: string[], options) => {
+    outcome.status = csv(names, options);
+  });
+
+program
+  .command('merge')
+  .description('put the results of several files, or machines, into one, each run once')
+  .argument('<results...>', 'files of results, or folders of them')
+  .option('-o, --output <FILE>', 'where it goes', '-')
+  .helpOption('-h, --help', 'show this text')
+  .action((names: string[], options) => {
+    outcome.status = merge(names, options);
   });
 
 program

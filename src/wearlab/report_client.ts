@@ -77,6 +77,13 @@ function figure(value: number): string {
 
 const percent = (share: number): string => `${figure(share * 100)} %`;
 
+function days(value: number): string {
+  const seconds = value * 86_400;
+  if (seconds < 120) return `${figure(seconds)} s`;
+  if (seconds < 7200) return `${figure(seconds / 60)} min`;
+  return value < 2 ? `${figure(value * 24)} h` : `${figure(value)} days`;
+}
+
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
@@ -254,7 +261,9 @@ function causes(variants: readonly ReportVariant[]): object {
 }
 
 function byFill(variants: readonly ReportVariant[]): object {
-  const policies = [...new Set(variants.map(({ policy }) => policy))];
+  const several = new Set(variants.map(({ name }) => name)).size > 1;
+  const seriesOf = ({ name, policy }: ReportVariant): string =>
+    several ? `${name}, ${policy}` : policy;
   return {
     ...base({
       trigger: 'item',
@@ -272,14 +281,14 @@ function byFill(variants: readonly ReportVariant[]): object {
       axisLabel: { color: colours().text, formatter: percent },
     }),
     yAxis: sizeAxis('write amplification', { nameGap: 36 }),
-    series: policies.map((policy, n) => ({
-      name: policy,
+    series: [...new Set(variants.map(seriesOf))].map((series, n) => ({
+      name: series,
       type: 'line',
       symbolSize: 9,
       symbol: ['circle', 'rect', 'triangle', 'diamond', 'pin', 'arrow'][n % 6],
       lineStyle: { type: DASHES[n % DASHES.length], width: 1.5 },
       data: variants
-        .filter((variant) => variant.policy === policy)
+        .filter((variant) => seriesOf(variant) === series)
         .flatMap(({ label, runs }) =>
           runs.flatMap(({ seed, summary }) =>
             summary.amplification === null
@@ -343,7 +352,7 @@ function lifetimes(variants: readonly ReportVariant[]): object {
   const { text, palette } = colours();
   const least = (run: ReportRun) => run.summary.lifetime?.atLeast.hostBytes;
   const most = (run: ReportRun) => run.summary.lifetime?.atMost.hostBytes;
-  const days = (run: ReportRun) => run.summary.lifetime?.atLeast.days;
+  const daysLeast = (run: ReportRun) => run.summary.lifetime?.atLeast.days;
   const daysMost = (run: ReportRun) => run.summary.lifetime?.atMost.days;
   const first = (run: ReportRun) => run.summary.firstBadBlock?.hostBytes;
   const low = (variant: ReportVariant): number | null => meanOf(variant, least);
@@ -359,15 +368,9 @@ function lifetimes(variants: readonly ReportVariant[]): object {
         return [
           `<b>${escaped(variant.label)}</b>`,
           row('if every block keeps its rate', shown(low(variant), bytes)),
-          row(
-            '',
-            shown(meanOf(variant, days), (value) => `${figure(value)} days`),
-          ),
+          row('', shown(meanOf(variant, daysLeast), days)),
           row('if all wear alike', shown(meanOf(variant, most), bytes)),
-          row(
-            '',
-            shown(meanOf(variant, daysMost), (value) => `${figure(value)} days`),
-          ),
+          row('', shown(meanOf(variant, daysMost), days)),
           row('first bad block in the run', shown(meanOf(variant, first), bytes)),
         ].join('<br>');
       },
@@ -450,7 +453,7 @@ function heat({ heat: map }: ReportRun, between: boolean): object {
             figure(Number(value[2])),
           ),
           row('written', bytes(map.hostBytes[x]!)),
-          row('device time', `${figure(map.days[x]!)} days`),
+          row('device time', days(map.days[x]!)),
         ].join('<br>');
       },
     }),

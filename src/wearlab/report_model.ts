@@ -34,6 +34,8 @@ export interface ReportRun {
 
 export interface ReportVariant {
   readonly label: string;
+  /** Of the experiment. */
+  readonly name: string;
   readonly policy: string;
   readonly runs: readonly ReportRun[];
 }
@@ -68,6 +70,7 @@ export function reportModel(runs: readonly Run[]): ReportModel {
     clock,
     variants: variantsOf(ofClock).variants.map((variant) => ({
       label: variant.label,
+      name: variant.runs[0]!.header.experiment.name,
       policy: variant.runs[0]!.header.policy,
       runs: variant.runs.flatMap((run) => reportRun(run, columns, rows)),
     })),

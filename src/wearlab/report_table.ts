@@ -6,8 +6,14 @@ export const text = (raw: string): string => raw.replace(/[&<>"]/g, (c) => `&#${
 
 type Column = readonly [title: string, about: string, value: (run: ReportRun) => number | null];
 
-const days = (value: number): string =>
-  value >= 3650 ? `${plain(value / 365.25)} a` : `${plain(value)} d`;
+/** Of days: "34 s", "12 min", "5 h", "2.5 d", "11 a". */
+function days(value: number): string {
+  const seconds = value * 86_400;
+  if (seconds < 120) return `${plain(seconds)} s`;
+  if (seconds < 7200) return `${plain(seconds / 60)} min`;
+  if (value < 2) return `${plain(value * 24)} h`;
+  return value < 3650 ? `${plain(value)} d` : `${plain(value / 365.25)} a`;
+}
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 

@@ -91,8 +91,12 @@ export function runKey({ experiment, seed, fidelity }: HeaderRecord): string {
   return JSON.stringify([fields, experiment.samples, seed, fidelity]);
 }
 
+/** Did it come to an end of its own? */
+export const isFinished = ({ end }: Run): boolean => end !== null && end.reason !== 'interrupted';
+
 /**
- * Puts the results of several files, or machines, together: each run once.
+ * Puts the results of several files, or machines, together: each run once, the whole one rather
+ * than one that was cut off.
  * @throws ResultError two whole runs of the same experiment and seed disagree, which they cannot
  *   unless one was made by another version of the program or was changed.
  */
@@ -101,10 +105,10 @@ export function mergeRuns(runs: readonly Run[]): Run[] {
   for (const run of runs) {
     const key = runKey(run.header);
     const before = merged.get(key);
-    if (before === undefined || before.end === null) {
-      const keepsBefore = run.end === null && (before?.samples.length ?? 0) > run.samples.length;
+    if (before === undefined || !isFinished(before)) {
+      const keepsBefore = !isFinished(run) && (before?.samples.length ?? 0) > run.samples.length;
       merged.set(key, keepsBefore ? before! : run);
-    } else if (run.end !== null && JSON.stringify(run.end) !== JSON.stringify(before.end)) {
+    } else if (isFinished(run) && JSON.stringify(run.end) !== JSON.stringify(before.end)) {
       const { experiment, seed, program } = run.header;
       throw new ResultError(
         `${experiment.name}, seed ${seed}: two results differ that must be the same; they were ` +

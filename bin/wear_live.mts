@@ -1,0 +1,114 @@
+/**
+ * What a person sees while runs go on: on a terminal one line with a bar and the time left, and a
+ * line for each run that ended; elsewhere lines only, some for each run.
+ */
+import type { Job } from '../src/wearlab/sweep.js';
+import { lastRecord, summarizeRun, type RunSummary } from '../src/wearlab/run_summary.js';
+import type { Run } from '../src/wearlab/run_results.js';
+import { Progress } from './progress.mjs';
+
+/** Without a terminal, a run tells how far it is at each of these shares. */
+const STEP = 0.1;
+const MIB = 2 ** 20;
+
+export class LiveView {
+  private readonly isQuiet: boolean;
+  private readonly isTerminal = process.stderr.isTTY === true;
+  private readonly progress: Progress;
+  private readonly jobs: number;
+  private readonly shares = new Map<Job, number>();
+  private readonly erases = new Map<Job, number>();
+  private readonly startMs = performance.now();
+  private ended = 0;
+
+  /** @param jobs how many there are to be done */
+  constructor(jobs: number, isQuiet: boolean) {
+    this.jobs = jobs;
+    this.isQuiet = isQuiet;
+    const runs = jobs === 1 ? 'the run' : `${jobs} runs`;
+    this.progress = new Progress('wear_lab', () => `of ${runs}, ${this.speed()}`);
+  }
+
+  private speed(): string {
+    const seconds = (performance.now() - this.startMs) / 1000;
+    let erases = 0;
+    for (const count of this.erases.values()) erases += count;
+    return `${Math.round(erases / Math.max(seconds, 0.001)).toLocaleString('en')} erases/s`;
+  }
+
+  at(job: Job, share: number, erases: number): void {
+    const before = this.shares.get(job) ?? 0;
+    this.shares.set(job, share);
+    this.erases.set(job, erases);
+    if (this.isQuiet) return;
+    if (this.isTerminal) {
+      this.bar();
+    } else if (Math.floor(share / STEP) > Math.floor(before / STEP)) {
+      this.say(`${job.id}: ${Math.floor(share * 100)} %, ${erases.toLocaleString('en')} erases`);
+    }
+  }
+
+  private bar(): void {
+    let done = this.ended;
+    for (const share of this.shares.values()) done += Math.min(1, share);
+    this.progress.update(done, this.jobs);
+  }
+
+  /** A run ended, well or not. */
+  end(job: Job, text: string): void {
+    this.shares.delete(job);
+    this.ended++;
+    this.say(`${job.id}: ${text}`);
+    if (!this.isQuiet && this.isTerminal) this.bar();
+  }
+
+  /** A line of its own. */
+  say(line: string): void {
+    this.progress.clear();
+    if (!this.isQuiet) process.stderr.write(`${line}\n`);
+  }
+
+  close(): void {
+    this.progress.clear();
+  }
+}
+
+/** "34 s", "12 min", "5.0 h", "2.5 days". */
+function days(value: number): string {
+  const seconds = value * 86_400;
+  if (seconds < 120) return `${seconds.toFixed(0)} s`;
+  if (seconds < 7200) return `${(seconds / 60).toFixed(0)} min`;
+  return value < 2 ? `${(value * 24).toFixed(1)} h` : `${value.toFixed(1)} days`;
+}
+
+const written = (bytes: number): string =>
+  bytes < MIB ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / MIB).toFixed(1)} MiB`;
+
+/** One line on what came out. */
+export function outcomeLine(run: Run): string {
+  const summary = summarizeRun(run);
+  if (summary === null || lastRecord(run) === undefined) return 'ended before anything was sampled';
+  const { hostBytes, wear, amplification, badBlocks, reason } = summary;
+  return [
+    `${written(hostBytes)} written in ${days(summary.days)} of the device's time`,
+    `write amplification ${amplification?.total.toFixed(3) ?? 'unknown'}`,
+    `erases per block ${wear.min} to ${wear.max}, mean ${wear.mean.toFixed(1)}, ` +
+      `variation ${wear.coefficientOfVariation.toFixed(3)}`,
+    ...(badBlocks > 0 ? [`bad blocks ${badBlocks}`] : []),
+    ...lifetimeText(summary),
+    `ended by ${reason.replaceAll('_', ' ')}`,
+  ].join('; ');
+}
+
+function lifetimeText({ firstBadBlock, lifetime }: RunSummary): string[] {
+  const mib = (bytes: number): string => `${Math.round(bytes / MIB).toLocaleString('en')} MiB`;
+  if (firstBadBlock !== null) {
+    return [`first bad block after ${mib(firstBadBlock.hostBytes)}, ${days(firstBadBlock.days)}`];
+  }
+  if (lifetime === null) return [];
+  const { atLeast, atMost } = lifetime;
+  return [
+    `projected lifetime ${mib(atLeast.hostBytes)} to ${mib(atMost.hostBytes)}, ` +
+      `${days(atLeast.days)} to ${days(atMost.days)}`,
+  ];
+}
