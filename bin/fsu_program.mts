@@ -29,7 +29,15 @@ import {
 } from '../src/fs-utils/index.js';
 import { MountOptionError, parseMountOptions } from '../src/fuse/mount_options.js';
 import { NodeHost } from '../src/rumpuser/node.js';
-import { mount, type MountOptions, type MountedImage } from '../src/ukfs/index.js';
+import {
+  loadHandlers,
+  modload,
+  mount,
+  mountHandlers,
+  type MountOptions,
+  type MountedImage,
+  type PuffsHandlers,
+} from '../src/ukfs/index.js';
 import { MountError } from '../src/ukfs/mount_jffs2.js';
 import { JFFS2_MOUNT_OPTIONS } from './jffs2_options.mjs';
 import { describe, version, type Program } from './program.mjs';
@@ -44,6 +52,8 @@ interface ImageWords {
   readonly image: ByteText;
   readonly type: string | undefined;
   readonly options: readonly string[];
+  /** Files of drivers, to be loaded first. */
+  readonly modules: readonly string[];
   readonly verbose: boolean;
   /** Of the tool. */
   readonly rest: readonly ByteText[];
@@ -54,7 +64,7 @@ class UsageError extends Error {}
 
 function commonCommand(tool: Tool): Command {
   const usage = tool.usage.split('\n').map((line, i) => {
-    const common = `[-fv] [-o options] [-t type] image ${line}`;
+    const common = `[-fv] [-m driver] [-o options] [-t type] image ${line}`;
     return i === 0 ? common : `fsu_${tool.name} ${common}`;
   });
   return new Command(`fsu_${tool.name}`)
@@ -66,11 +76,15 @@ function commonCommand(tool: Tool): Command {
     )
     .argument('[words...]')
     .option('-f', 'the image is a file, not a name of ~/.fsurc')
+    .option<string[]>('-m <driver>', 'load a driver from this module first', (file, before) => [
+      ...(before ?? []),
+      file,
+    ])
     .option<string[]>('-o <options>', 'mount options, separated by commas', (text, before) => [
       ...(before ?? []),
       text,
     ])
-    .option('-t <type>', 'the type of the file system, instead of the one detected')
+    .option('-t <type>', 'its type, instead of the one detected; puffs: image is a module')
     .option('-v', 'tell what was found, and the messages of the file system')
     .passThroughOptions()
     .version(version(), '-V, --version', 'show the version')
@@ -97,6 +111,7 @@ export function fsuProgram(tool: Tool): Program {
       ['FSU_DEVICE', 'the image; the command line has only words of the tool then'],
       ['FSU_TYPE', 'as -t'],
       ['FSU_MNTOPTS', 'as -o'],
+      ['FSU_MODULE', 'as -m'],
       ['BLOCKSIZE', 'the unit of blocks in listings; 512'],
     ],
     files: [
@@ -120,17 +135,24 @@ export function fsuProgram(tool: Tool): Program {
 
 /** @throws UsageError, CommanderError */
 function readWords(program: Command, argv: readonly ByteText[]): ImageWords {
-  const { FSU_DEVICE, FSU_TYPE, FSU_MNTOPTS } = process.env;
+  const { FSU_DEVICE, FSU_TYPE, FSU_MNTOPTS, FSU_MODULE } = process.env;
   const fromEnvironment = {
     type: FSU_TYPE || undefined,
     options: FSU_MNTOPTS ? [FSU_MNTOPTS] : [],
+    modules: FSU_MODULE ? [FSU_MODULE] : [],
   };
   // With the image in the environment, all words are the tool's: -t and -v are often its own.
   if (FSU_DEVICE && argv[0] !== '--help' && argv[0] !== '--version') {
     return { ...fromEnvironment, image: encode(FSU_DEVICE), verbose: false, rest: argv };
   }
   program.parse([...argv], { from: 'user' });
-  const { f, o, t, v } = program.opts<{ f?: true; o?: string[]; t?: string; v?: true }>();
+  const { f, m, o, t, v } = program.opts<{
+    f?: true;
+    m?: string[];
+    o?: string[];
+    t?: string;
+    v?: true;
+  }>();
   const [image, ...rest] = program.args as [string, ...string[]];
   if (image === '') throw new UsageError('the image is an empty word');
   const alias = f ? undefined : aliasOf(image);
@@ -138,13 +160,14 @@ function readWords(program: Command, argv: readonly ByteText[]): ImageWords {
     image: alias?.image ?? image,
     type: t ?? alias?.type ?? fromEnvironment.type,
     options: o ?? alias?.options ?? fromEnvironment.options,
+    modules: m ?? fromEnvironment.modules,
     verbose: v === true,
     rest,
   };
 }
 
 /** A line of ~/.fsurc. @throws UsageError */
-function aliasOf(name: ByteText): Omit<ImageWords, 'rest' | 'verbose'> | undefined {
+function aliasOf(name: ByteText): Omit<ImageWords, 'rest' | 'verbose' | 'modules'> | undefined {
   let text: string;
   try {
     text = readFileSync(join(homedir(), '.fsurc'), 'latin1');
@@ -168,6 +191,8 @@ function aliasOf(name: ByteText): Omit<ImageWords, 'rest' | 'verbose'> | undefin
 
 interface MountWords extends Pick<ImageWords, 'image' | 'type' | 'options' | 'verbose'> {
   readonly writes: boolean | 'if possible';
+  /** Instead of the image, for type puffs. */
+  readonly handlers?: PuffsHandlers | undefined;
 }
 
 /** @throws MountError, MountOptionError */
@@ -185,7 +210,9 @@ function mountImage(words: MountWords, say: (line: string) => void): MountedImag
     sync: session.sync === true,
     ...(words.type !== undefined && { type: words.type }),
   };
-  const mounted = mount(decode(words.image), options, host);
+  const mounted = words.handlers
+    ? mountHandlers(words.handlers, { readOnly: options.readOnly === true }, host)
+    : mount(decode(words.image), options, host);
   if (words.verbose) for (const line of mounted.report) say(line);
   if (writes === true && mounted.readOnly) {
     const why = readOnly
@@ -261,7 +288,12 @@ async function run(tool: Tool, program: Command): Promise<number> {
   let mounted: MountedImage;
   try {
     const writes = typeof tool.writes === 'function' ? tool.writes(words.rest) : tool.writes;
-    mounted = mountImage({ ...words, writes }, say);
+    for (const file of words.modules) {
+      if (!(await modload(file))) throw new MountError('ENOENT', `${file} needs another module`);
+    }
+    const isPuffs = words.type === 'puffs';
+    const handlers = isPuffs ? await loadHandlers(decode(words.image)) : undefined;
+    mounted = mountImage({ ...words, writes, handlers }, say);
   } catch (error) {
     if (!(error instanceof MountError || error instanceof MountOptionError)) throw error;
     return complain(encode(error.message));

@@ -7,6 +7,14 @@ export * from './flags.js';
 export { UkfsStats, type Timespec } from './stats.js';
 export type { TimeLike } from './times.js';
 export { Ukfs, type UkfsDirent, type UkfsEntries } from './ukfs.js';
-export { mount, type MountedImage, type MountOptions, type User } from './mount_image.js';
+export { loadHandlers, modload, modloadDir } from './mount_modules.js';
+export type { PuffsHandlers } from './mount_puffs.js';
+export {
+  mount,
+  mountHandlers,
+  type MountedImage,
+  type MountOptions,
+  type User,
+} from './mount_image.js';
 export { createFs } from './node/node_fs.js';
 export type { UkfsFs } from './node/types.js';

@@ -22,6 +22,8 @@ export interface DiskFileSystem {
   /** As vfs_attach knows it. */
   readonly name: string;
   readonly module: modinfo;
+  /** What it needs, loaded before it. */
+  readonly requires?: readonly modinfo[];
   /** What its mount takes; `options` are the words after -o. */
   args(disk: disk, options: MountDiskOptions): unknown;
   /** Is there one? Looks at the first bytes only. */
@@ -104,7 +106,7 @@ function mountImage(kind: DiskFileSystem, options: MountDiskOptions, host: Rumpu
   const wantReadOnly = (options.readOnly ?? false) || !kind.writes;
   if (!kind.writes && !(options.readOnly ?? false)) report.push(`read-only: ${kind.name} is`);
   const kernel = new rump(new Lump({ host, ...(options.seed && { seed: options.seed }) }));
-  kernel.modules.load({ modules: [kind.module] });
+  kernel.modules.load({ modules: [...(kind.requires ?? []), kind.module] });
   const whole = disk_open(kernel.lump, path, wantReadOnly, options.backend);
   try {
     const disk = choose(whole, kind, options, report);

@@ -20,6 +20,8 @@ import { FFS, probeFfs } from './mount_ffs.js';
 import { MountError, mountJffs2, type MountJffs2Options } from './mount_jffs2.js';
 import { MSDOS } from './mount_msdos.js';
 import { SYSVBFS } from './mount_sysvbfs.js';
+import { loadedFileSystems, type LoadedFileSystem } from './mount_modules.js';
+import { mountPuffs, type MountPuffsOptions, type PuffsHandlers } from './mount_puffs.js';
 import { createFs } from './node/node_fs.js';
 import type { UkfsFs } from './node/types.js';
 import { parseImagePart, type ImagePart } from './part.js';
@@ -76,6 +78,13 @@ interface FileSystemType {
 
 const has = (head: Uint8Array, at: number, ...bytes: number[]): boolean =>
   bytes.every((byte, i) => head[at + i] === byte);
+
+/** One whose driver was loaded from a file. It is tried before ours, where it can be told. */
+const typeOfModule = (kind: LoadedFileSystem): FileSystemType => ({
+  name: kind.name,
+  mount: onDisk(kind),
+  probe: (head) => kind.probeHead(head),
+});
 
 /** A partition of a BSD disk, named in NetBSD's way. */
 const DISKLABEL = /%DISKLABEL:[^%]*%$/;
@@ -167,18 +176,46 @@ export function mount(
   host: Rumpuser = new NodeHost(),
 ): MountedImage {
   const { type: wanted, user, ...rest } = options;
-  const types = TYPES.filter(({ name }) => wanted === undefined || wanted === name);
+  const all = [...loadedFileSystems().map(typeOfModule), ...TYPES];
+  const types = all.filter(({ name }) => wanted === undefined || wanted === name);
+  if (wanted === 'puffs') {
+    throw new MountError(
+      'EINVAL',
+      'type puffs has no image: await loadHandlers(), mountHandlers()',
+    );
+  }
   if (types.length === 0) {
-    const known = TYPES.map(({ name }) => name).join(', ');
+    const known = all.map(({ name }) => name).join(', ');
     throw new MountError('ENODEV', `type ${wanted} is not known; there are: ${known}`);
   }
   const { type, mounted } = mountFirst(types, image, rest, host);
+  return presented(type.name, mounted, user);
+}
+
+/**
+ * Mounts an object with handlers as a file system, in this process.
+ * @throws MountError it has no getattr, or no root directory, or does not call back at once
+ */
+export function mountHandlers(
+  handlers: PuffsHandlers,
+  options: MountPuffsOptions & { readonly user?: User } = {},
+  host: Rumpuser = new NodeHost(),
+): MountedImage {
+  const { user, ...rest } = options;
+  return presented(
+    'puffs',
+    asMountError(() => mountPuffs(handlers, rest, host)),
+    user,
+  );
+}
+
+function presented(type: string, mounted: MountedType, user: User | undefined): MountedImage {
   const { fs, readOnly, report, unmount } = mounted;
   const ukfs = new Ukfs(fs);
   const handle = ({ uid = 0, gid = 0, groups = [], umask = 0o022 }: User = {}): UkfsFs =>
     createFs(new Ukfs(fs, puffs_cred_user(uid, gid, groups, umask)));
   return {
-    type: type.name,
+    type,
     readOnly,
     report,
     fs: handle(user),
@@ -191,7 +228,7 @@ export function mount(
   };
 }
 
-function checkMounted({ name }: FileSystemType, mounted: MountedType): CheckResult {
+function checkMounted(name: string, mounted: MountedType): CheckResult {
   if (!mounted.check) throw new MountError('EOPNOTSUPP', `${name} cannot be checked while mounted`);
   try {
     return mounted.check();

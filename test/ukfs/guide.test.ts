@@ -28,6 +28,7 @@ const EXPECTED: Readonly<Record<string, RegExp>> = {
   'src/ukfs/GUIDE.md 3': /^\/data\/ada 1000\nEACCES open \/passwd\n$/,
   'src/ukfs/GUIDE.md 4': /'user.note'.* kept\ntrue\n$/,
   'src/ukfs/GUIDE.md 5': /^jffs2 [\s\S]*\ntrue\n$/,
+  'src/ukfs/GUIDE.md 6': /^hello world\n\n$/,
 };
 
 /** One process for all: a folder of its own for each, and a line before what it prints. */
