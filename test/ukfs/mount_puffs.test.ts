@@ -57,9 +57,8 @@ class TableFs implements PuffsHandlers {
 
   #with(path: string, done: (error: number) => void, use: (entry: Entry) => void): void {
     const entry = this.files.get(path);
-    if (entry === undefined) return done(ENOENT);
-    use(entry);
-    done(0);
+    if (entry !== undefined) use(entry);
+    done(entry === undefined ? ENOENT : 0);
   }
 
   #stat = ({ content, ...rest }: Entry) => ({ ...rest, size: content.length, ctime: 0 });
