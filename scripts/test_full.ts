@@ -21,6 +21,7 @@ const COUNTS = {
   LUMP_MUTANTS: '1000',
   LUMP_OPS: '2000',
   LUMP_REAL_TIME: '1',
+  LUMP_ROWS: 'all',
   LUMP_SEEDS: '16',
 };
 
