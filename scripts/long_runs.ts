@@ -17,9 +17,13 @@ interface LongRun {
   readonly counts: Readonly<Record<string, string>>;
 }
 
+/** NetBSD's drivers for disks; their tests try images with wrong bytes. */
+const DRIVERS = ['ext2fs', 'msdosfs', 'cd9660', 'sysvbfs'];
+
 /** The longest first. @param factor 1 in the full tier. */
 export function longRuns(factor = 1): readonly LongRun[] {
   const count = String(100_000 * factor);
+  const mutants = { LUMP_MUTANTS: String(20_000 * factor) };
   return [
     { file: 'dist/test/hostile/mutants.test.js', counts: { LUMP_IMAGES: count } },
     {
@@ -27,6 +31,10 @@ export function longRuns(factor = 1): readonly LongRun[] {
       counts: { LUMP_CUTS: 'linear', LUMP_CUT_POINTS: count },
     },
     { file: 'dist/test/jffs2/faults.test.js', counts: { LUMP_FAULTS: 'all' } },
+    ...DRIVERS.map((name) => ({
+      file: `dist/test/netbsd-compat/${name}.test.js`,
+      counts: mutants,
+    })),
     {
       file: 'dist/test/conformance/threads.test.js',
       counts: { LUMP_INTERLEAVINGS: String(2000 * factor) },

@@ -18,7 +18,6 @@ const COUNTS = {
   LUMP_IMAGES: '6000',
   LUMP_KILLS: '100',
   LUMP_LARGE: '1',
-  LUMP_MUTANTS: '1000',
   LUMP_OPS: '2000',
   LUMP_REAL_TIME: '1',
   LUMP_ROWS: 'all',
@@ -75,7 +74,7 @@ async function main(): Promise<number> {
     const others = long.flatMap(({ file }) => ['--ignore', file]);
     const tests = [...others, 'dist/test/**/*.test.js', 'dist/test/**/*.ktest.js'];
     const ended = runPackaged('mocha', ['--timeout', '600000', ...tests], env);
-    console.log('\nhostile images, power cuts and failing calls, two processes at a time');
+    console.log('\nhostile images, power cuts, failing calls and races, two processes at a time');
     const longEnded = await runLong(long, { ...process.env, LUMP_TEST_RESULTS: results });
     const runs = LINTERS.length + 2 + long.length;
     const total = totalOf(readResults(results).slice(before), runs);

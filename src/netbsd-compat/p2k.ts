@@ -735,9 +735,17 @@ const makecn = ({ nameiop, name, cred }: puffs_cn): componentname => ({
   cn_cred: cred,
 });
 
-/** The attributes of a new node, less what the caller's umask takes. */
+/**
+ * The attributes of a new node, less what the caller's umask takes; the directory is as new_name_in()
+ * answers it, and is given back when this throws.
+ */
 function with_umask(dvp: vnode, va: vattr, type: number, { cred }: puffs_cn): vattr {
-  return { ...va, va_type: type, va_mode: va.va_mode & ~dvp.v_op.umask(dvp, cred) };
+  try {
+    return { ...va, va_type: type, va_mode: va.va_mode & ~dvp.v_op.umask(dvp, cred) };
+  } catch (error) {
+    vput(dvp);
+    throw error;
+  }
 }
 
 function is_removed({ p2n_vp }: p2k_node): boolean {

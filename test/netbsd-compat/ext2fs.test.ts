@@ -211,6 +211,18 @@ describe('netbsd-compat: ext2fs', () => {
     e2fsck(again.image());
   });
 
+  it('attributes that lead nowhere are an error, again and again', () => {
+    const broken = debugfsWrite(emptyExt2(), ['sif / file_acl 9999999']);
+    const { ukfs, unmount } = mount(broken);
+    for (let i = 0; i < 3; i++) {
+      expect(() => ukfs.mkdir('/dir')).to.throw('EIO');
+      expect(() => ukfs.writeFile('/file', 'x')).to.throw('EIO');
+      expect(() => ukfs.listxattr('/')).to.throw('EIO');
+    }
+    expect(ukfs.readdir('/')).to.deep.equal([]);
+    unmount();
+  });
+
   it('times have nanoseconds, and go on after 2038, where inodes have the room', () => {
     const image = mke2fs('4M', '-t', 'ext2', '-I', '256');
     const { ukfs, unmount, image: now } = mount(image);
