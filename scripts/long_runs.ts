@@ -18,7 +18,7 @@ interface LongRun {
 }
 
 /** NetBSD's drivers for disks; their tests try images with wrong bytes. */
-const DRIVERS = ['ext2fs', 'msdosfs', 'cd9660', 'sysvbfs'];
+const DRIVERS = ['ext2fs', 'ffs', 'msdosfs', 'cd9660', 'sysvbfs'];
 
 /** The longest first. @param factor 1 in the full tier. */
 export function longRuns(factor = 1): readonly LongRun[] {

@@ -736,8 +736,8 @@ const makecn = ({ nameiop, name, cred }: puffs_cn): componentname => ({
 });
 
 /**
- * The attributes of a new node, less what the caller's umask takes; the directory is as new_name_in()
- * answers it, and is given back when this throws.
+ * The attributes of a new node, less what the caller's umask takes; the directory is as
+ * new_name_in() answers it, and is given back when this throws.
  */
 function with_umask(dvp: vnode, va: vattr, type: number, { cred }: puffs_cn): vattr {
   try {

@@ -9,12 +9,15 @@ import { Lump } from '../../src/lump/lump.js';
 import { Memfs, NETBSD_ERRNO as E, netbsdErrnoName } from '../../src/puffs/index.js';
 import { SimulatedHost } from '../../src/rumpuser/simulated.js';
 import { EXT2FS } from '../../src/ukfs/mount_ext2fs.js';
+import { FFS } from '../../src/ukfs/mount_ffs.js';
 import { MSDOS } from '../../src/ukfs/mount_msdos.js';
 import { SYSVBFS } from '../../src/ukfs/mount_sysvbfs.js';
 import { Ukfs } from '../../src/ukfs/index.js';
 import { checkBfs, mkfsBfs, NO_MKFS_BFS } from '../netbsd-compat/bfs.js';
 import { fsckFat, mkfsFat, NO_DOSFSTOOLS } from '../netbsd-compat/dosfstools.js';
 import { debugfsWrite, e2fsck, mke2fs, NO_E2FSPROGS } from '../netbsd-compat/e2fsprogs.js';
+import { fsckFfs } from '../netbsd-compat/ffs_check.js';
+import { blankFfs } from '../netbsd-compat/makefs_ffs.js';
 import type { DiskFileSystem } from '../../src/ukfs/mount_disk.js';
 import { checkTree, names } from './expect.js';
 import type { Mounted } from './row.js';
@@ -117,6 +120,7 @@ const SYSTEMS: readonly System[] = [
       debugfsWrite(mke2fs('256K', '-t', 'ext2', '-b', '1024', '-N', '64'), ['rmdir lost+found']),
     e2fsck,
   ),
+  disk(FFS, undefined, () => blankFfs(512 << 10), fsckFfs),
   disk(MSDOS, NO_DOSFSTOOLS, () => mkfsFat(256 << 10, '-F', '12'), fsckFat),
   disk(SYSVBFS, NO_MKFS_BFS, () => mkfsBfs(64 << 10), checkBfs, false),
 ];

@@ -8,6 +8,8 @@ import { aclText } from '../conformance/acl.js';
 import { noise, text } from '../images/material.js';
 import { fsckFat, mkfsFat, NO_DOSFSTOOLS } from '../netbsd-compat/dosfstools.js';
 import { debugfs, e2fsck, mke2fs, NO_E2FSPROGS } from '../netbsd-compat/e2fsprogs.js';
+import { fsckFfs } from '../netbsd-compat/ffs_check.js';
+import { blankFfs } from '../netbsd-compat/makefs_ffs.js';
 import { Rig } from './rig.js';
 import { ODD_NAMES } from './trees.js';
 
@@ -112,6 +114,38 @@ describe('fs-utils: from one image to another', () => {
     expect(status).to.equal(1);
     expect(out).to.match(/back\.bin:\/etc\/text1 and .*flash\.bin:\/etc\/text1 .*mode 611, 666/);
     expect(out).to.match(/\/script3 differ: mode 666, 4755; .*names 1, 3/);
+  });
+
+  it('and jffs2 → ffs → ext2 → jffs2, but for the attributes, which ffs has none of', async () => {
+    const flash = rig.image;
+    const [ufs, disk] = [
+      blank('ufs.img', blankFfs(16 << 20, { density: 2048 })),
+      blank('disk.img', mke2fs('16M', '-t', 'ext2')),
+    ];
+    const { status, err } = await rig.run('cp', ['--to', ufs, '-a', '/', '/']);
+    expect(status).to.equal(1);
+    expect(err).to.match(
+      /^fsu_cp: not kept: extended attribute of 6 files \(Operation not supported\): .*\n$/,
+    );
+    for (const path of ['/etc/text1023', '/etc/deep', '/etc/text4096']) {
+      for (const name of rig.ukfs.listxattr(path)) rig.ukfs.removexattr(path, name);
+    }
+    rig.ukfs.removexattr('/etc/link', 'trusted.link', false);
+    rig.use(ufs);
+    await rig.output('cp', ['--to', disk, '-a', '/', '/']);
+    rig.use(disk);
+    const { atime, mtime } = rig.ukfs.stat('/');
+    rig.ukfs.rmdir('/lost+found');
+    rig.ukfs.utimes('/', atime, mtime);
+    const back = blankFlash('back.bin');
+    await rig.output('cp', ['--to', back, '-a', '/', '/']);
+    rig.use(back);
+    for (const other of [flash, ufs, disk]) {
+      const words = ['-r', '--attributes', '--to', other, '/', '/'];
+      expect(await rig.output('diff', words), other).to.equal('');
+    }
+    fsckFfs(bytes('ufs.img'));
+    e2fsck(bytes('disk.img'));
   });
 
   it('what the target cannot hold is listed at the end, by kind, and is a failure', async () => {

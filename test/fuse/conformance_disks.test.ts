@@ -8,13 +8,22 @@ import { join } from 'node:path';
 import { io } from '../conformance/io.js';
 import { races } from '../conformance/races.js';
 import { runRow, type Limits, type Row } from '../conformance/row.js';
-import { ext2Row, hostRow, msdosRow, sysvbfsRow, type Checker } from '../conformance/rows.js';
+import {
+  ext2Row,
+  ffsRow,
+  hostRow,
+  msdosRow,
+  sysvbfsRow,
+  type Checker,
+} from '../conformance/rows.js';
 import { tmpfs } from '../conformance/tmpfs.js';
 import { unpriv } from '../conformance/unpriv.js';
 import { vnops } from '../conformance/vnops.js';
 import { checkBfs, mkfsBfs, NO_MKFS_BFS } from '../netbsd-compat/bfs.js';
 import { fsckFat, mkfsFat, NO_DOSFSTOOLS } from '../netbsd-compat/dosfstools.js';
 import { e2fsck, mke2fs, NO_E2FSPROGS } from '../netbsd-compat/e2fsprogs.js';
+import { fsckFfs } from '../netbsd-compat/ffs_check.js';
+import { blankFfs } from '../netbsd-compat/makefs_ffs.js';
 import { mountInBackground, NO_MOUNTS, rumpCommand, umount, Workspace } from './server.js';
 
 const CASES = [...vnops, ...io, ...tmpfs, ...unpriv, ...races];
@@ -49,6 +58,14 @@ const DISKS: readonly DiskRow[] = [
     cache: WRITE_BACK,
     // The kernel does not know how large a file may be: the error comes at close(2).
     limits: { fileBytesMax: Number.MAX_SAFE_INTEGER },
+  },
+  {
+    missing: undefined,
+    kind: 'ffs',
+    image: () => blankFfs(16 << 20, { density: 2048 }),
+    check: fsckFfs,
+    row: ffsRow,
+    cache: NO_CACHES,
   },
   {
     missing: NO_DOSFSTOOLS,

@@ -1,6 +1,7 @@
 /**
- * A mount is a process: what an image does to it, and its death, harm nobody else. The host and other
- * mounts go on, calls on the dead mount fail and do not hang, and its mount point can be unmounted.
+ * A mount is a process: what an image does to it, and its death, harm nobody else. The host and
+ * other mounts go on, calls on the dead mount fail and do not hang, and its mount point can be
+ * unmounted.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
