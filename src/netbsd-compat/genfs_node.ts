@@ -22,6 +22,8 @@ export class genfs_node {
   /** Bytes; of a symbolic link, its target's; of a directory, as its file system counts. */
   i_size = 0;
   i_rdev = 0;
+  /** chflags(2); 0 where the medium has none. */
+  i_flags = 0;
   i_gen = 0;
   /** Bytes on the medium. */
   i_bytes = 0;
@@ -35,6 +37,13 @@ export class genfs_node {
     this.i_type = type;
   }
 }
+
+/** Bits of i_flags that mean something here: the owner's, and the superuser's. */
+export const IMMUTABLE = 0x2 | 0x20000;
+export const APPEND = 0x4 | 0x40000;
+/** Those that only the superuser may change; and one that nobody may. */
+export const SF_SETTABLE = 0xffff0000;
+export const SF_SNAPSHOT = 0x200000;
 
 const EPOCH: genfs_time = { sec: 0, nsec: 0 };
 
@@ -67,6 +76,8 @@ export interface genfs_limits {
   readonly timeGranularityNsec: number;
   /** Preferred I/O size. */
   readonly blockBytes: number;
+  /** The medium keeps i_flags. */
+  readonly hasFlags?: boolean;
 }
 
 /**

@@ -49,7 +49,15 @@ import {
   extattr_view,
   has_default_acl,
 } from './genfs_extattr.js';
-import type { genfs_medium, genfs_node, genfs_time } from './genfs_node.js';
+import {
+  APPEND,
+  IMMUTABLE,
+  SF_SETTABLE,
+  SF_SNAPSHOT,
+  type genfs_medium,
+  type genfs_node,
+  type genfs_time,
+} from './genfs_node.js';
 import type { kauth_cred } from './kauth.js';
 import type { mount } from './mount.js';
 import { vcache_get, vrele, vref, type vnode } from './vnode.js';
@@ -114,7 +122,7 @@ export class genfs_vnops<N extends genfs_node> extends vnodeops {
     this.may_create(dvp, cnp);
     const dir = this.node(dvp);
     const node = this.node(vp);
-    if (node.i_type === VDIR) throw new NetbsdErrno('EPERM');
+    if (node.i_type === VDIR || is_fixed(node)) throw new NetbsdErrno('EPERM');
     if (node.i_nlink === 0) throw new NetbsdErrno('ENOENT');
     if (node.i_nlink >= this.medium.limits.links) throw new NetbsdErrno('EMLINK');
     // The count is raised first: after a crash it may be too high, never too low.
@@ -220,7 +228,9 @@ export class genfs_vnops<N extends genfs_node> extends vnodeops {
     const isOfMedium = vp.v_type === VREG || vp.v_type === VDIR || vp.v_type === VLNK;
     if ((mode & PUFFS_VWRITE) !== 0 && isOfMedium) this.check_writable(vp.v_mount);
     const node = this.node(vp);
-    const { i_type, i_mode, i_uid, i_gid } = node;
+    const { i_type, i_mode, i_uid, i_gid, i_flags } = node;
+    const isWritten = (mode & PUFFS_VWRITE) !== 0;
+    if (isWritten && (i_flags & IMMUTABLE) !== 0) throw new NetbsdErrno('EPERM');
     const { extattr } = this.medium;
     const error =
       (extattr && acl_access(extattr, node, mode, cred)) ??
@@ -250,7 +260,7 @@ export class genfs_vnops<N extends genfs_node> extends vnodeops {
     va.va_birthtime_sec = node.i_birthtime?.sec ?? VNOVAL;
     va.va_birthtime_nsec = node.i_birthtime?.nsec ?? VNOVAL;
     va.va_gen = node.i_gen;
-    va.va_flags = 0;
+    va.va_flags = node.i_flags;
     va.va_rdev = node.i_rdev;
     va.va_bytes = node.i_bytes;
     va.va_filerev = 0;
@@ -259,8 +269,9 @@ export class genfs_vnops<N extends genfs_node> extends vnodeops {
 
   override setattr(vp: vnode, va: vattr, cred: kauth_cred): void {
     this.check_writable(vp.v_mount);
-    if (va.va_flags !== VNOVAL) throw new NetbsdErrno('EOPNOTSUPP', 'file flags');
     const node = this.node(vp);
+    if (va.va_flags !== VNOVAL) this.change_flags(vp, va.va_flags, cred);
+    else if (is_fixed(node)) throw new NetbsdErrno('EPERM');
     this.may_change(vp, va, cred);
     const now = this.now(vp.v_mount);
     if (va.va_size !== VNOVAL) {
@@ -305,6 +316,7 @@ export class genfs_vnops<N extends genfs_node> extends vnodeops {
     if (uio.resid === 0) return;
     const node = this.node(vp);
     const position = (ioflag & IO_APPEND) !== 0 ? node.i_size : uio.offset;
+    if ((node.i_flags & APPEND) !== 0 && position < node.i_size) throw new NetbsdErrno('EPERM');
     const room = this.medium.limits.fileBytes - position;
     if (room <= 0) throw new NetbsdErrno('EFBIG');
     const wanted = Math.min(uio.resid, room);
@@ -467,6 +479,7 @@ export class genfs_vnops<N extends genfs_node> extends vnodeops {
     if (cn_name === '.' || cn_name === '..') throw new NetbsdErrno('EINVAL');
     this.access(dvp, PUFFS_VWRITE, cn_cred);
     const dir = this.node(dvp);
+    if (is_fixed(this.node(vp)) || (dir.i_flags & APPEND) !== 0) throw new NetbsdErrno('EPERM');
     const isTrusted =
       (dir.i_mode & S_ISVTX) === 0 ||
       puffs_cred_isuid(cn_cred, this.node(vp).i_uid) ||
@@ -501,6 +514,21 @@ export class genfs_vnops<N extends genfs_node> extends vnodeops {
       if ((va.va_vaflags & VA_UTIMES_NULL) !== 0) this.access(vp, PUFFS_VWRITE, cred);
       else this.authorize_owner(vp, cred, new NetbsdErrno('EPERM'));
     }
+  }
+
+  /** @throws EOPNOTSUPP the medium has none; EPERM. */
+  private change_flags(vp: vnode, flags: number, cred: kauth_cred): void {
+    if (this.medium.limits.hasFlags !== true) throw new NetbsdErrno('EOPNOTSUPP', 'file flags');
+    const node = this.node(vp);
+    const changed = (flags ^ node.i_flags) >>> 0;
+    const isRoot = puffs_cred_isjuggernaut(cred);
+    if ((changed & SF_SNAPSHOT) !== 0 || (!isRoot && (changed & SF_SETTABLE) !== 0)) {
+      throw new NetbsdErrno('EPERM');
+    }
+    if (!isRoot && !puffs_cred_isuid(cred, node.i_uid)) {
+      this.authorize_owner(vp, cred, new NetbsdErrno('EPERM'));
+    }
+    node.i_flags = flags >>> 0;
   }
 
   private authorize_owner(vp: vnode, cred: kauth_cred, refusal: NetbsdErrno): void {
@@ -618,4 +646,9 @@ function may_keep_group(node: genfs_node, cred: kauth_cred): boolean {
     puffs_cred_isjuggernaut(cred) ||
     puffs_cred_hasgroup(cred, node.i_gid)
   );
+}
+
+/** Its flags say that only its flags may change, or only its end. */
+function is_fixed({ i_flags }: genfs_node): boolean {
+  return (i_flags & (IMMUTABLE | APPEND)) !== 0;
 }

@@ -360,6 +360,64 @@ describe('netbsd-compat: ffs', () => {
     expect(FFS_LAYOUTS.le.fs.metackhash.get(now(), 65536)).to.equal(0);
   });
 
+  it('file flags are kept, and do what they say', () => {
+    const refused = (call: () => unknown): void => {
+      expect(call).to.throw(/EPERM/);
+    };
+    for (const [version, byteOrder] of KINDS) {
+      const { ukfs, unmount, image } = mount(blankFfs(2 << 20, { version, byteOrder }));
+      ukfs.writeFile('/fixed', 'x');
+      ukfs.writeFile('/log', 'x');
+      ukfs.mkdir('/dir');
+      ukfs.chflags('/fixed', 0x20001);
+      ukfs.chflags('/log', 0x4);
+      ukfs.chflags('/dir', 0x2);
+      unmount();
+      fsckFfs(image());
+      const again = mount(image());
+      const fs = again.ukfs;
+      expect(fs.stat('/fixed').flags).to.equal(0x20001);
+      refused(() => fs.writeFile('/fixed', 'y'));
+      refused(() => fs.unlink('/fixed'));
+      refused(() => fs.rename('/fixed', '/other'));
+      refused(() => fs.chmod('/fixed', 0o600));
+      refused(() => fs.link('/fixed', '/second'));
+      refused(() => fs.writeFile('/dir/new', ''));
+      refused(() => fs.truncate('/log', 0));
+      const log = fs.open('/log', 'a');
+      fs.write(log, new Uint8Array([65]));
+      fs.close(log);
+      expect(Buffer.from(fs.readFile('/log')).toString()).to.equal('xA');
+      refused(() => fs.chflags('/fixed', 0x200000));
+      fs.chflags('/fixed', 0);
+      fs.unlink('/fixed');
+      again.unmount();
+      fsckFfs(again.image());
+    }
+  });
+
+  for (const backend of ['sync', 'async', 'window'] as const) {
+    it(`a crash after fsync keeps what was synced: ${backend}`, () => {
+      const host = new SimulatedHost({ wallClockMs: Date.UTC(2035, 0, 1), seed: 3 });
+      host.replaceFile('/disk', blankFfs(4 << 20));
+      const mounted = mountDisk(FFS, { image: '/disk', backend, seed: 5 }, host);
+      const ukfs = new Ukfs(mounted.fs);
+      ukfs.mkdir('/kept');
+      ukfs.writeFile('/kept/file', new Uint8Array(50_000).fill(9));
+      ukfs.sync();
+      ukfs.writeFile('/kept/later', new Uint8Array(50_000).fill(8));
+      ukfs.unlink('/kept/file');
+      host.crash('all');
+      const again = mountDisk(FFS, { image: '/disk', force: true }, host);
+      const kept = new Ukfs(again.fs).readFile('/kept/file');
+      expect(kept).to.deep.equal(new Uint8Array(50_000).fill(9));
+      again.unmount();
+      // Consistent, and marked as what fsck_ffs has to look at.
+      const findings = ffsFindings(new Uint8Array(host.readFile('/disk')));
+      expect(findings).to.deep.equal(['fs_clean is 0, not 1']);
+    });
+  }
+
   it('times beyond 2038 and before 1970, and of birth, on UFS2', () => {
     const { ukfs, unmount, image } = mount(blankFfs(2 << 20));
     ukfs.writeFile('/file', '');

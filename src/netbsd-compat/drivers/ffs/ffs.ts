@@ -70,6 +70,7 @@ export class ffs implements genfs_medium<ffs_inode> {
       timeSecMax: is_ufs2 ? 2 ** 52 : INT32_MAX,
       timeGranularityNsec: 1,
       blockBytes: bsize,
+      hasFlags: true,
     };
   }
 

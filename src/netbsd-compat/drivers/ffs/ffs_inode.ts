@@ -10,7 +10,6 @@ export class ffs_inode extends genfs_node {
   readonly di_db = new Float64Array(NDADDR + NIADDR);
   /** 512-byte units. */
   di_blocks = 0;
-  di_flags = 0;
   /** Target of a symbolic link that lies in the inode. */
   i_short: Uint8Array | null = null;
   /** Names of a directory → offset of the entry: NetBSD's dirhash. Made when first needed. */
@@ -60,7 +59,7 @@ export function load_dinode(fs: ffs_super, node: ffs_inode, b: Uint8Array, off: 
     node.i_ctime = time(two.ctime.get(b, off), two.ctimensec.get(b, off));
     node.i_birthtime = time(two.birthtime.get(b, off), two.birthnsec.get(b, off));
     node.i_gen = two.gen.get(b, off);
-    node.di_flags = two.flags.get(b, off);
+    node.i_flags = two.flags.get(b, off);
   } else {
     node.i_mode = one.mode.get(b, off) & 0o7777;
     node.i_nlink = one.nlink.get(b, off);
@@ -73,7 +72,7 @@ export function load_dinode(fs: ffs_super, node: ffs_inode, b: Uint8Array, off: 
     node.i_mtime = time(one.mtime.get(b, off) | 0, one.mtimensec.get(b, off));
     node.i_ctime = time(one.ctime.get(b, off) | 0, one.ctimensec.get(b, off));
     node.i_gen = one.gen.get(b, off);
-    node.di_flags = one.flags.get(b, off);
+    node.i_flags = one.flags.get(b, off);
   }
   node.i_bytes = node.di_blocks * DEV_BSIZE;
   const db = db_of(fs);
@@ -117,7 +116,7 @@ export function store_dinode(fs: ffs_super, node: ffs_inode, b: Uint8Array, off:
     two.birthtime.put(b, off, i_birthtime?.sec ?? i_ctime.sec);
     two.birthnsec.put(b, off, i_birthtime?.nsec ?? i_ctime.nsec);
     two.gen.put(b, off, node.i_gen);
-    two.flags.put(b, off, node.di_flags);
+    two.flags.put(b, off, node.i_flags);
   } else {
     one.mode.put(b, off, mode);
     one.nlink.put(b, off, node.i_nlink);
@@ -132,7 +131,7 @@ export function store_dinode(fs: ffs_super, node: ffs_inode, b: Uint8Array, off:
     one.ctime.put(b, off, i_ctime.sec);
     one.ctimensec.put(b, off, i_ctime.nsec);
     one.gen.put(b, off, node.i_gen);
-    one.flags.put(b, off, node.di_flags);
+    one.flags.put(b, off, node.i_flags);
   }
   const { pointer } = fs;
   const db = off + db_of(fs);
