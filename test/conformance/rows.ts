@@ -407,7 +407,7 @@ export const ffsRow: Row = {
   name: 'ffs',
   limits: FFS_LIMITS,
   lacks: NO_EXTATTR,
-  mount: () => mountImage(FFS, blankFfs(4 << 20, { density: 2048 }), fsckFfs),
+  mount: () => mountImage(FFS, blankFfs(4 << 20, { density: 1024 }), fsckFfs),
 };
 
 const NO_LINKS = 'FAT has no links';
