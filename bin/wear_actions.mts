@@ -177,6 +177,7 @@ async function work(
     // Who asks twice does not want to wait.
     if (stop.isAsked) process.exit(STATUS_INTERRUPTED);
     stop.ask();
+    view.say('ending the runs that are under way; once more ends at once');
   };
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
