@@ -203,7 +203,8 @@ function jffs2_mount(lump: Lump, device: unknown, flags: number, options: string
   sb.s_time_min = 0;
   sb.s_time_max = JFFS2_TIME_MAX;
   sb.s_xattr = jffs2_xattr_handlers;
-  sb.s_dev = MKDEV(MTD_BLOCK_MAJOR, mtd.index);
+  // A device that is in no table of devices is the only one there is.
+  sb.s_dev = MKDEV(MTD_BLOCK_MAJOR, Math.max(0, mtd.index));
   c.sb = sb;
 
   jffs2_do_mount_fs(c);

@@ -326,7 +326,8 @@ export class Ukfs extends UkfsNodes {
     const error = this.fs.node_write(file.cookie, uio, file.ioflag, this.cred);
     const done = length - uio.resid;
     if (done === 0) check(error, 'write');
-    if (position === null) {
+    // Writing nothing moves nothing, not even to the end.
+    if (position === null && length > 0) {
       const isAppend = (file.ioflag & IO_APPEND) !== 0;
       file.position = isAppend ? this.fstat(fd).size : file.position + done;
     }

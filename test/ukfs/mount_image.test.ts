@@ -49,7 +49,23 @@ describe('ukfs: mount', () => {
     mounted.unmount();
     const again = mount('/flash.bin', { type: 'jffs2', readOnly: true }, host);
     expect(again.ukfs.readdir('/')).to.deep.equal(['file']);
+    // Linux's mtdblock0: block device 31, 0.
+    expect(again.fs.statSync('/').dev).to.equal(31 << 8);
     again.unmount();
+  });
+
+  it('rm of a tree takes nothing away through a link, nor below "."', () => {
+    const { fs, unmount } = mount('/flash.bin', {}, hostWith(blank(16)));
+    fs.mkdirSync('/tree');
+    fs.writeFileSync('/tree/file', 'x');
+    fs.symlinkSync('tree', '/link');
+    const remove = (path: string) => () => fs.rmSync(path, { recursive: true });
+    expect(remove('/link/')).to.throw(/ENOTDIR/);
+    expect(remove('/tree/.')).to.throw(/EINVAL/);
+    expect(fs.readdirSync('/tree')).to.deep.equal(['file']);
+    fs.rmSync('/tree', { recursive: true });
+    expect(fs.readdirSync('/')).to.deep.equal(['link']);
+    unmount();
   });
 
   it('%OFFSET:start,size% is a window that nothing is written outside of', () => {

@@ -234,6 +234,9 @@ describe('ukfs', () => {
     expect(fs.read(first, buffer)).to.equal(0);
     fs.close(first);
     expect(fs.open('file', 'a+')).to.equal(first);
+    // Writing nothing does not move to the end.
+    fs.write(first, new Uint8Array(0));
+    expect(fs.read(first, buffer, 0, 5)).to.equal(5);
     fs.write(first, new TextEncoder().encode('!'), 0, 1);
     expect(fs.fstat(first).size).to.equal(12);
     expect(fs.read(first, buffer)).to.equal(0);

@@ -116,7 +116,7 @@ export const descriptorOperations = (u: Ukfs) => ({
   },
   ftruncate(fd: unknown, len?: unknown) {
     const file = toFd(fd);
-    const size = Math.max(0, len === undefined || len === null ? 0 : toInteger(len, 'len'));
+    const size = Math.max(0, len === undefined ? 0 : toInteger(len, 'len'));
     return () => u.ftruncate(file, size);
   },
   futimes(fd: unknown, atime: unknown, mtime: unknown) {

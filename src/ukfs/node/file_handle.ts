@@ -113,7 +113,9 @@ export class FileHandle extends EventEmitter {
     const isFlushed = toBoolean(flush, 'options.flush');
     for await (const chunk of data) {
       throwIfAborted(signal);
-      await this.#call('writeFile', toData(chunk, encoding));
+      // As Node, which takes an array of numbers for bytes here.
+      const isData = typeof chunk === 'string' || ArrayBuffer.isView(chunk);
+      await this.#call('writeFile', isData ? toData(chunk, encoding) : Buffer.from(chunk as []));
     }
     if (isFlushed) await this.sync();
     return undefined;

@@ -264,7 +264,7 @@ export const pathOperations = (u: Ukfs) => ({
     return () => u.symlink(to, at);
   },
   truncate(path: unknown, len?: unknown) {
-    const size = Math.max(0, len === undefined || len === null ? 0 : toInteger(len, 'len'));
+    const size = Math.max(0, len === undefined ? 0 : toInteger(len, 'len'));
     if (isFd(path)) return () => u.ftruncate(path, size);
     const at = toPath(path);
     return () => {

@@ -64,7 +64,17 @@ function makeDirectories(u: Ukfs, path: PathLike, mode: number): string | undefi
 
 // ---- rm -----------------------------------------------------------------------------------------
 
+/** What says that there is something in a directory. */
+const NOT_EMPTY: readonly string[] = ['ENOTEMPTY', 'EEXIST', 'EPERM'];
+
+/** Tries without looking, as Node does: "link/" and "." are refused, and nothing below them goes. */
 export function removeTree(u: Ukfs, path: PathLike): void {
+  try {
+    u.rmdir(path);
+    return;
+  } catch (error) {
+    if (!(error instanceof UkfsError) || !NOT_EMPTY.includes(error.code)) throw error;
+  }
   for (const entry of u.readdirTypes(path)) {
     const child = childOf(path, entry);
     if (typeOf(u, path, entry) === DT_DIR) removeTree(u, child);
