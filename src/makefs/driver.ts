@@ -10,7 +10,7 @@ import { NetbsdErrno } from '../netbsd-compat/errno.js';
 import { p2k } from '../netbsd-compat/p2k.js';
 import { rump } from '../netbsd-compat/rump.js';
 import { makedev } from '../puffs/devt.js';
-import { nameToBytes } from '../puffs/name.js';
+import { bytesToName, nameToBytes } from '../puffs/name.js';
 import { SimulatedHost } from '../rumpuser/simulated.js';
 import { Ukfs, UkfsError } from '../ukfs/index.js';
 import type { DiskFileSystem } from '../ukfs/mount_disk.js';
@@ -21,7 +21,7 @@ import type {
   MakeRequest,
   MakeServices,
 } from './filesystem_type.js';
-import { dataBytes, type FsInode, type FsNode, MakefsError, walkTree } from './fsnode.js';
+import { dataBytes, type FsInode, type FsNode, MakefsError, showPath, walkTree } from './fsnode.js';
 import { shortened } from './problems.js';
 
 export interface DriverPlan {
@@ -36,6 +36,8 @@ export interface DriverPlan {
   readonly hasLinks: boolean;
   /** Directories to make first, with their permissions. */
   readonly directories: readonly (readonly [path: string, mode: number])[];
+  /** It can have the extended attributes that the tree has. */
+  readonly keepsXattrs?: boolean;
   /** Nodes to leave out, with all that is below. */
   readonly leftOut: ReadonlySet<FsNode>;
 }
@@ -87,13 +89,13 @@ export function* makeWithDriver(
   const ukfs = new Ukfs(new p2k(kernel.mountlist.mount_domount(plan.kind.name, 0, args)));
   const copier = new Copier(ukfs, plan, request, dataBytes(tree));
   yield* copier.copy(tree);
-  const { f_bfree, f_bsize, f_ffree, f_files } = ukfs.statvfs('/');
+  const { f_bfree, f_frsize, f_ffree, f_files } = ukfs.statvfs('/');
   ukfs.unmount();
   for (const line of kernel.lump.warnings > 0 ? kernel.lump.dmesg() : []) host.note(line);
   const statistics = [
     `${copier.files} files, ${copier.directories} directories, ${copier.others} others`,
     `${copier.dataBytes} bytes of data, ${copier.holeBytes} of them in holes`,
-    `free: ${f_bfree} blocks of ${f_bsize} bytes`,
+    `free: ${f_bfree} blocks of ${f_frsize} bytes`,
     ...(f_files > 0 ? [`free: ${f_ffree} of ${f_files} inodes`] : []),
   ];
   return { sizeBytes: plan.sizeBytes, statistics };
@@ -226,8 +228,24 @@ class Copier {
     const isSymlink = (inode.mode & S_IFMT) === S_IFLNK;
     if (this.plan.keepsOwners) ukfs.lchown(path, inode.uid, inode.gid);
     if (!isSymlink) ukfs.chmod(path, inode.mode & 0o7777);
+    if (this.plan.keepsXattrs) this.setXattrs(path, inode);
     const time = Math.min(inode.mtimeSec, this.timeMaxSec);
     ukfs.lutimes(path, time, time);
+  }
+
+  private setXattrs(path: Uint8Array, inode: FsInode): void {
+    for (const [name, value] of inode.xattrs) {
+      try {
+        this.ukfs.setxattr(path, nameToBytes(name), value, 0, false);
+      } catch (error) {
+        if (!(error instanceof UkfsError)) throw error;
+        // All of a file's are in one block, or have no place at all.
+        const what = error.code === 'ENOSPC' ? 'its attributes do not fit a block' : error.code;
+        throw new MakefsError(
+          `${showPath(bytesToName(path))}: attribute ${showPath(name)}: ${what}`,
+        );
+      }
+    }
   }
 
   /** Names the file with what went wrong. */

@@ -15,9 +15,8 @@ import type { FileSystemType, MakeOptionValues } from './filesystem_type.js';
 import { type FsInode, type FsNode, MakefsError, walkTree } from './fsnode.js';
 import { chooseSize, inodesFor, toStayFree } from './image_size.js';
 import { choiceOption, numberOption, textOption, treeDigest } from './option_values.js';
-import { refuse, shortened } from './problems.js';
+import { checkUnixTree } from './problems.js';
 
-const NAME_BYTES_MAX = 255;
 const FAST_SYMLINK_BYTES = 60;
 /** Trees of more data get larger blocks. */
 const SMALL_BYTES_MAX = 256 * 2 ** 20;
@@ -45,15 +44,16 @@ export const ext2Type: FileSystemType = {
     { name: 'inodesize', value: 'BYTES', meaning: 'bytes of an inode: 128 or 256 (128)' },
     { name: 'label', value: 'TEXT', meaning: 'name of the volume' },
     { name: 'minfree', value: 'PERCENT', meaning: 'of the blocks, kept for root (0)' },
+    { name: 'with-xattr', meaning: 'take over extended attributes and access lists' },
     { name: 'uuid', value: 'UUID', meaning: 'of the volume (made from the tree)' },
   ],
   byteOrders: ['little'],
   letters: ['f', 'S', 'Z'],
-  wantsXattrs: () => false,
+  wantsXattrs: (options) => 'with-xattr' in options,
 
   *make(tree, image, request, host) {
     const { options } = request;
-    checkTree(tree);
+    checkUnixTree('ext2', tree, EXT2_LINK_MAX);
     const needs = needsOf(tree, options);
     const { bsize } = needs;
     const inodeBytes = choiceOption(options, 'inodesize', 128, [128, 256]);
@@ -84,6 +84,7 @@ export const ext2Type: FileSystemType = {
       hasLinks: true,
       directories: tree.child(LOST_FOUND) === undefined ? [[`/${LOST_FOUND}`, 0o700]] : [],
       leftOut: new Set(),
+      keepsXattrs: true,
     });
 
     function missing(size: number): number {
@@ -94,29 +95,6 @@ export const ext2Type: FileSystemType = {
     }
   },
 };
-
-/** @throws MakefsError ext2 cannot hold it */
-function checkTree(tree: FsNode): void {
-  const problems: string[] = [];
-  const links = new Map<FsInode, number>();
-  for (const node of walkTree(tree)) {
-    const { name, inode } = node;
-    if (name.length > NAME_BYTES_MAX) {
-      problems.push(`${shortened(node.path)}: a name of ${name.length} bytes`);
-    }
-    const count = (links.get(inode) ?? 0) + 1;
-    links.set(inode, count);
-    if (count === EXT2_LINK_MAX + 1) {
-      problems.push(`${shortened(node.path)}: more than ${EXT2_LINK_MAX} names of one file`);
-    }
-    if (!node.isDirectory) continue;
-    const below = node.sorted().filter((each) => each.isDirectory).length;
-    if (below + 2 > EXT2_LINK_MAX) {
-      problems.push(`${shortened(node.path)}: ${below} directories in one`);
-    }
-  }
-  refuse('ext2', problems);
-}
 
 function needsOf(tree: FsNode, options: MakeOptionValues): Needs {
   const inodes = new Set<FsInode>();
@@ -135,7 +113,7 @@ function needsOf(tree: FsNode, options: MakeOptionValues): Needs {
   for (const node of walkTree(tree)) {
     if (seen.has(node.inode)) continue;
     seen.add(node.inode);
-    blocks += blocksOf(node, bsize);
+    blocks += blocksOf(node, bsize) + (node.inode.xattrs.length > 0 ? 1 : 0);
   }
   return { bsize, blocks, inodes: count };
 }

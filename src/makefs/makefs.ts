@@ -9,6 +9,7 @@ import { applySpec, emptyRoot } from './apply_spec.js';
 import type { FileSystemType, MakeServices } from './filesystem_type.js';
 import type { FsNode } from './fsnode.js';
 import { ext2Type } from './ext2.js';
+import { ffsType } from './ffs.js';
 import { jffs2Type } from './jffs2.js';
 import { msdosType } from './msdos.js';
 import { type MtreeEntry, parseMtree } from './mtree.js';
@@ -20,6 +21,7 @@ import { contentsOfFile, readDirectories } from './walk.js';
 export const FILE_SYSTEM_TYPES: readonly FileSystemType[] = [
   jffs2Type,
   ext2Type,
+  ffsType,
   msdosType,
   sysvbfsType,
 ];

@@ -97,11 +97,19 @@ class walk {
 
   run(path: string): nameidata {
     if (path === '') throw new NetbsdErrno('ENOENT');
+    // What the host shows here is found from the root only, and before what is really there.
+    const isFromRoot = path.startsWith('/') && this.root === this.rump.rootvnode;
+    const shown = isFromRoot ? this.rump.etfs.find(path) : null;
+    if (shown !== null) return this.from({ vp: shown.vp, dvp: null, name: '' }, shown.rest);
     const start = path.startsWith('/')
       ? this.root
       : (this.rump.lwproc.curlwp.l_proc.p_cwdi.cwdi_cdir ?? this.root);
     vref(start);
-    const at: position = { vp: down(start), dvp: null, name: '' };
+    return this.from({ vp: down(start), dvp: null, name: '' }, path);
+  }
+
+  /** Eats the reference of where it stands. */
+  private from(at: position, path: string): nameidata {
     try {
       return this.components(at, path);
     } catch (error) {

@@ -4,6 +4,7 @@
  */
 import type { Lump } from '../lump/lump.js';
 import { namecache } from './cache.js';
+import { etfs } from './etfs.js';
 import { kauth } from './kauth.js';
 import { processes } from './lwp.js';
 import { module_list } from './module.js';
@@ -18,6 +19,8 @@ export class rump {
   readonly vnodes: vnode_lru;
   readonly mountlist: mountlist;
   readonly modules: module_list;
+  /** Objects of the host in this kernel's name space. */
+  readonly etfs: etfs;
   /** Where absolute paths begin; null until something is mounted as the root. */
   rootvnode: vnode | null = null;
 
@@ -27,6 +30,7 @@ export class rump {
     this.vnodes = new vnode_lru(desiredvnodes);
     this.mountlist = new mountlist(this);
     this.modules = new module_list(this);
+    this.etfs = new etfs(this);
   }
 
   /** Mounts the root of this kernel's name space. */

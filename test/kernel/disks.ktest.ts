@@ -127,7 +127,7 @@ const CHANGES_BFS = `
 `;
 
 const mountMade = (type: string, options: string): string => `
-  for module in loop crc32c_generic ext4 vfat nls_cp437 nls_utf8 bfs; do
+  for module in loop crc32c_generic ext4 vfat nls_cp437 nls_utf8 bfs ufs; do
     insmod /modules/$module.ko 2>/dev/null
   done
   cp "$IN/disk.img" /tmp/disk.img
@@ -136,7 +136,7 @@ const mountMade = (type: string, options: string): string => `
 `;
 
 /** A program's image, and what must be in it. */
-function madeByMakefs({ fill, type, make: options, expected }: DiskRow): {
+function madeByMakefs({ fill, type, make: options, expected, withXattrs }: DiskRow): {
   image: Uint8Array;
   tree: Tree;
 } {
@@ -144,7 +144,7 @@ function madeByMakefs({ fill, type, make: options, expected }: DiskRow): {
   try {
     fill(folder);
     const { bytes } = make([folder], { ...options, type });
-    return { image: bytes, tree: expected(hostTree(folder, { xattrs: false })) };
+    return { image: bytes, tree: expected(hostTree(folder, { xattrs: withXattrs === true })) };
   } finally {
     rmSync(folder, { recursive: true });
   }

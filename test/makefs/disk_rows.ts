@@ -3,10 +3,12 @@ import { chmodSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FileSystemType, MakeRequest } from '../../src/makefs/filesystem_type.js';
 import { ext2Type } from '../../src/makefs/ext2.js';
+import { ffsType } from '../../src/makefs/ffs.js';
 import { msdosType } from '../../src/makefs/msdos.js';
 import { sysvbfsType } from '../../src/makefs/sysvbfs.js';
 import type { DiskFileSystem } from '../../src/ukfs/mount_disk.js';
 import { EXT2FS } from '../../src/ukfs/mount_ext2fs.js';
+import { FFS } from '../../src/ukfs/mount_ffs.js';
 import { MSDOS } from '../../src/ukfs/mount_msdos.js';
 import { SYSVBFS } from '../../src/ukfs/mount_sysvbfs.js';
 import { noise, text } from '../images/material.js';
@@ -15,6 +17,7 @@ import type { CompareOptions, Tree } from '../images/tree.js';
 import { checkBfs } from '../netbsd-compat/bfs.js';
 import { fsckFat, NO_DOSFSTOOLS } from '../netbsd-compat/dosfstools.js';
 import { e2fsck, NO_E2FSPROGS } from '../netbsd-compat/e2fsprogs.js';
+import { fsckFfs } from '../netbsd-compat/ffs_check.js';
 import type { MakeOptions } from './maker.js';
 
 export interface DiskRow {
@@ -27,6 +30,7 @@ export interface DiskRow {
   /** What of the folder must be found. */
   readonly expected: (source: Tree) => Tree;
   readonly compare: CompareOptions;
+  readonly withXattrs?: true;
   /** A program that nobody here wrote, where there is one. */
   readonly check: (image: Uint8Array) => void;
   readonly missing: string | undefined;
@@ -51,6 +55,20 @@ const ext2 = (name: string, options: MakeRequest['options'], more: Partial<MakeO
   check: e2fsck,
   missing: NO_E2FSPROGS,
   linux: ['ext2', ''] as const,
+});
+
+const ffs = (name: string, options: MakeRequest['options'], more: Partial<MakeOptions> = {}) => ({
+  name: `ffs, ${name}`,
+  type: ffsType,
+  kind: FFS,
+  make: { options, ...more },
+  fill: fillUnix,
+  expected: whole,
+  compare: { ignore: ['xattrs', 'ctime', 'atime'] } as const,
+  check: fsckFfs,
+  missing: undefined,
+  // Linux looks for UFS2's superblock elsewhere than makefs has put it, unless it is ours.
+  linux: ['ufs', options.version === '2' ? ',ufstype=ufs2' : ',ufstype=44bsd'] as const,
 });
 
 const EVEN_TIME = SOURCE_TREE_TIME;
@@ -120,6 +138,19 @@ export const DISK_ROWS: readonly DiskRow[] = [
     'several groups, 500 files more',
     { minfree: '5', uuid: '01234567-89ab-cdef-0123-456789abcdef' },
     { minimumSizeBytes: 30 << 20, maximumSizeBytes: 30 << 20, freeFiles: { files: 500 } },
+  ),
+  {
+    ...ext2('with attributes', { 'with-xattr': true, bsize: '4096', inodesize: '256' }),
+    compare: { ignore: ['ctime', 'atime'] },
+    withXattrs: true,
+  },
+  ffs('as it comes', {}),
+  ffs('UFS1, big endian', { version: '1', label: 'one' }, { byteOrder: 'big' }),
+  ffs('UFS2, blocks of 16384', { version: '2', bsize: '16384', fsize: '2048' }),
+  ffs(
+    'UFS2, big endian, 500 files more',
+    { version: '2', minfree: '0', optimization: 'space' },
+    { byteOrder: 'big', freeFiles: { files: 500 }, free: { percent: 20 } },
   ),
   fat('as it comes', {}),
   fat('FAT12', { fat_type: '12', block_size: '2048', volume_label: 'twelve' }),

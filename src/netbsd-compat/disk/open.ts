@@ -50,7 +50,8 @@ function unlocking(file: HostFile, lock: { unlock(): void }): HostFile {
   return file;
 }
 
-function openErrorOfHost(error: unknown): unknown {
+/** What the host answers, by its name on the NetBSD side. */
+export function openErrorOfHost(error: unknown): unknown {
   if (!(error instanceof HostError)) return error;
   if (error.code === 'EWOULDBLOCK' || error.code === 'EAGAIN') {
     return new NetbsdErrno('EBUSY', error.message);

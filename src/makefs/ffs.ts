@@ -1,0 +1,212 @@
+/** Phases 3 and 4 for FFS: the size, the empty file system, and the tree through the driver. */
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../lump/fs.js';
+import { NetbsdErrno } from '../netbsd-compat/errno.js';
+import {
+  DIRBLKSIZ,
+  NDADDR,
+  UFS1_MAXSYMLINKLEN,
+  UFS2_MAXSYMLINKLEN,
+  UFS_DIRSIZ,
+  UFS_LINK_MAX,
+} from '../netbsd-compat/drivers/ffs/medium.js';
+import {
+  ffsGeometry,
+  mkfsFfs,
+  type ffs_geometry,
+  type mkfs_ffs_options,
+} from '../netbsd-compat/drivers/ffs/mkfs.js';
+import { FFS } from '../ukfs/mount_ffs.js';
+import { makeWithDriver } from './driver.js';
+import type { FileSystemType, MakeOptionValues, MakeRequest } from './filesystem_type.js';
+import { type FsInode, type FsNode, MakefsError, walkTree } from './fsnode.js';
+import { chooseSize, inodesFor, toStayFree } from './image_size.js';
+import { checkUnixTree } from './problems.js';
+import { choiceOption, numberOption, textOption, treeDigest } from './option_values.js';
+
+const BSIZE = 8192;
+const MINFREE = 5;
+const LABEL_BYTES = 31;
+/** Fragments that some hundred files leave over, since a tail lies in one block. */
+const SLACK = 0.02;
+const POWERS = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536] as const;
+
+export const ffsType: FileSystemType = {
+  name: 'ffs',
+  options: [
+    { name: 'version', value: 'N', meaning: '1: UFS1, 2: UFS2 (1)' },
+    { name: 'bsize', value: 'BYTES', meaning: 'bytes of a block: 4096 to 65536 (8192)' },
+    { name: 'fsize', value: 'BYTES', meaning: 'bytes of a fragment (an eighth of a block)' },
+    { name: 'density', value: 'BYTES', meaning: 'an inode for so many bytes (four fragments)' },
+    { name: 'minfree', value: 'PERCENT', meaning: 'kept for root (5)' },
+    { name: 'label', value: 'TEXT', meaning: 'name of the volume' },
+    { name: 'optimization', value: 'WHAT', meaning: 'time or space (time)' },
+    { name: 'avgfilesize', value: 'BYTES', meaning: 'a hint for whoever writes to it' },
+    { name: 'avgfpdir', value: 'N', meaning: 'a hint: files in a directory' },
+    { name: 'maxbpg', value: 'N', meaning: 'most blocks of a file in a cylinder group' },
+    { name: 'maxbpcg', value: 'N', meaning: 'most blocks of a cylinder group' },
+    { name: 'extent', value: 'BYTES', meaning: 'the largest extent' },
+  ],
+  byteOrders: ['little', 'big'],
+  letters: ['f', 'S', 'Z'],
+  wantsXattrs: () => false,
+
+  *make(tree, image, request, host) {
+    const settings = settingsOf(tree, request);
+    checkUnixTree('ffs', tree, UFS_LINK_MAX);
+    const inodes = inodesFor(inodesOf(tree), request.freeFiles);
+    const { fsize = BSIZE / 8, minfree = MINFREE } = settings;
+    const isDense = request.options.density === undefined;
+    /** As dense as the tree needs it, if that is not told. */
+    const optionsFor = (sizeBytes: number): mkfs_ffs_options =>
+      isDense
+        ? { ...settings, density: Math.min(4 * fsize, densityFor(sizeBytes, inodes, fsize)) }
+        : settings;
+    // What cannot be at any size is said at once.
+    geometryFor(2 ** 30, settings);
+    const sizeBytes = chooseSize('ffs', request, fsize, (size) => {
+      const geometry = geometryOrNull(size, optionsFor(size));
+      if (geometry === null) return Math.max(fsize * 16, size / 16);
+      if (geometry.freeInodes < inodes) return Math.max(fsize * 16, size / 16);
+      const { frag, freeFragments, dsize } = geometry;
+      const needed = Math.ceil(fragmentsOf(tree, geometry, settings.version) * (1 + SLACK)) + frag;
+      const kept = Math.ceil((dsize * minfree) / 100);
+      const free = toStayFree(request.free, Math.floor(dsize / frag)) * frag;
+      return (needed + kept + free - freeFragments) * fsize;
+    });
+    return yield* makeWithDriver(tree, image, request, host, {
+      kind: FFS,
+      sizeBytes,
+      format: (disk) => asMakefsError(() => mkfsFfs(disk, optionsFor(sizeBytes))),
+      holeBytes: settings.bsize ?? BSIZE,
+      keepsOwners: true,
+      hasLinks: true,
+      directories: [],
+      leftOut: new Set(),
+    });
+  },
+};
+
+/** @throws MakefsError */
+function settingsOf(tree: FsNode, request: MakeRequest): mkfs_ffs_options {
+  const { options } = request;
+  const optimization = options.optimization ?? 'time';
+  if (optimization !== 'time' && optimization !== 'space') {
+    throw new MakefsError(`option optimization: ${optimization}: expected time or space`);
+  }
+  const bsize = choiceOption(options, 'bsize', BSIZE, POWERS);
+  const hint = (name: string): number | undefined =>
+    options[name] === undefined ? undefined : numberOption(options, name, 0, 1);
+  const told = {
+    density: hint('density'),
+    avgfilesize: hint('avgfilesize'),
+    avgfpdir: hint('avgfpdir'),
+    maxbpg: hint('maxbpg'),
+    maxbpcg: hint('maxbpcg'),
+    extent: hint('extent'),
+  };
+  return {
+    version: choiceOption(options, 'version', 1, [1, 2]),
+    byteOrder: request.byteOrder === 'little' ? 'le' : 'be',
+    bsize,
+    fsize: choiceOption(options, 'fsize', Math.max(512, bsize / 8) as 512, POWERS),
+    minfree: numberOption(options, 'minfree', MINFREE, 0, 99),
+    optimization,
+    label: textOption(options, 'label', LABEL_BYTES),
+    nowSec: Math.min(request.nowSec, request.timeMaxSec),
+    id: treeDigest(tree, 1),
+    ...withoutUndefined(told),
+  };
+}
+
+function withoutUndefined(values: Readonly<Record<string, number | undefined>>): MakeOptionValues {
+  const given = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as unknown as MakeOptionValues;
+}
+
+/** Bytes for each inode, with which there are so many. */
+const densityFor = (sizeBytes: number, inodes: number, fsize: number): number =>
+  Math.max(fsize / 4, Math.floor((sizeBytes * 0.9) / (inodes + 16)));
+
+function asMakefsError<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    if (!(error instanceof NetbsdErrno)) throw error;
+    throw new MakefsError(error.message.replace(`${error.code}: `, ''));
+  }
+}
+
+const geometryFor = (sizeBytes: number, options: mkfs_ffs_options): ffs_geometry =>
+  asMakefsError(() => ffsGeometry(sizeBytes, options));
+
+/** null: it is too small. */
+function geometryOrNull(sizeBytes: number, options: mkfs_ffs_options): ffs_geometry | null {
+  try {
+    return ffsGeometry(sizeBytes, options);
+  } catch (error) {
+    if (error instanceof NetbsdErrno) return null;
+    throw error;
+  }
+}
+
+function inodesOf(tree: FsNode): number {
+  const inodes = new Set<FsInode>();
+  for (const { inode } of walkTree(tree)) inodes.add(inode);
+  // The root has its own.
+  return inodes.size - 1;
+}
+
+function fragmentsOf(tree: FsNode, { bsize, fsize, frag }: ffs_geometry, version: 1 | 2): number {
+  const pointers = bsize / (version === 1 ? 4 : 8);
+  const fast = version === 1 ? UFS1_MAXSYMLINKLEN : UFS2_MAXSYMLINKLEN;
+  const ofBytes = (bytes: number): number => {
+    const blocks = Math.ceil(bytes / bsize);
+    // Only a file without indirect blocks ends with fragments.
+    if (blocks <= NDADDR) return Math.ceil(bytes / fsize);
+    let all = blocks;
+    let rest = blocks - NDADDR;
+    for (let level = 1, span = pointers; rest > 0; level++, span *= pointers) {
+      const here = Math.min(rest, span);
+      for (let i = 0, each = pointers; i < level; i++, each *= pointers) {
+        all += Math.ceil(here / each);
+      }
+      rest -= here;
+    }
+    return all * frag;
+  };
+  const seen = new Set<FsInode>();
+  let sum = 0;
+  for (const node of walkTree(tree)) {
+    const { inode } = node;
+    if (seen.has(inode)) continue;
+    seen.add(inode);
+    switch (inode.mode & S_IFMT) {
+      case S_IFREG:
+        sum += ofBytes(inode.contents?.sizeBytes ?? 0);
+        break;
+      case S_IFDIR:
+        sum += ofBytes(directoryBytes(node));
+        break;
+      case S_IFLNK:
+        if (inode.target.length >= fast) sum += ofBytes(inode.target.length);
+        break;
+      default:
+    }
+  }
+  return sum;
+}
+
+/** No entry lies in two pieces of a directory. */
+function directoryBytes(node: FsNode): number {
+  let chunks = 1;
+  let used = UFS_DIRSIZ(1) + UFS_DIRSIZ(2);
+  for (const { name } of node.sorted()) {
+    const bytes = UFS_DIRSIZ(name.length);
+    if (used + bytes > DIRBLKSIZ) {
+      chunks++;
+      used = 0;
+    }
+    used += bytes;
+  }
+  return chunks * DIRBLKSIZ;
+}
