@@ -13,7 +13,7 @@ import { MSDOS } from '../../src/ukfs/mount_msdos.js';
 import { SYSVBFS } from '../../src/ukfs/mount_sysvbfs.js';
 import { noise, text } from '../images/material.js';
 import { makeTree, SOURCE_TREE_TIME } from '../images/source_tree.js';
-import type { CompareOptions, Tree } from '../images/tree.js';
+import type { CompareOptions, Tree, TreeField } from '../images/tree.js';
 import { checkBfs } from '../netbsd-compat/bfs.js';
 import { fsckFat, NO_DOSFSTOOLS } from '../netbsd-compat/dosfstools.js';
 import { e2fsck, NO_E2FSPROGS } from '../netbsd-compat/e2fsprogs.js';
@@ -36,6 +36,8 @@ export interface DiskRow {
   readonly missing: string | undefined;
   /** Linux's name of it, and options of its mount, each behind a comma; absent: it has none. */
   readonly linux?: readonly [type: string, options: string];
+  /** What Linux reads wrongly. */
+  readonly linuxMistakes?: readonly TreeField[];
 }
 
 const whole = (source: Tree): Tree => source;
@@ -147,11 +149,15 @@ export const DISK_ROWS: readonly DiskRow[] = [
   ffs('as it comes', {}),
   ffs('UFS1, big endian', { version: '1', label: 'one' }, { byteOrder: 'big' }),
   ffs('UFS2, blocks of 16384', { version: '2', bsize: '16384', fsize: '2048' }),
-  ffs(
-    'UFS2, big endian, 500 files more',
-    { version: '2', minfree: '0', optimization: 'space' },
-    { byteOrder: 'big', freeFiles: { files: 500 }, free: { percent: 20 } },
-  ),
+  {
+    ...ffs(
+      'UFS2, big endian, 500 files more',
+      { version: '2', minfree: '0', optimization: 'space' },
+      { byteOrder: 'big', freeFiles: { files: 500 }, free: { percent: 20 } },
+    ),
+    // It takes the upper half of the 64 bits that a device number has there.
+    linuxMistakes: ['rdev'],
+  },
   fat('as it comes', {}),
   fat('FAT12', { fat_type: '12', block_size: '2048', volume_label: 'twelve' }),
   fat('FAT16, 300 blocks free', { fat_type: '16', num_FAT: '1' }, { free: { blocks: 300 } }),
