@@ -19,7 +19,7 @@ import { checkUnixTree } from './problems.js';
 
 const FAST_SYMLINK_BYTES = 60;
 /** Trees of more data get larger blocks. */
-const SMALL_BYTES_MAX = 256 * 2 ** 20;
+const SMALL_BYTES_MAX = 32 * 2 ** 20;
 const DENSITY_BYTES = 16384;
 const LOST_FOUND = 'lost+found';
 const BLOCKS_MAX = 2 ** 32 - 1;
