@@ -37,7 +37,7 @@ export const program = describe(
     ],
     examples: [
       'wear_lab list',
-      'wear_lab run datalight-10 -o results.jsonl',
+      'wear_lab run datalight -o results.jsonl',
       'wear_lab run mine.yaml --seed 7 --fidelity full',
     ],
     seeAlso: ['lump_jffs2(1)', 'flash_inspect(1)'],

@@ -64,8 +64,6 @@ export interface FileSystemSpec {
   readonly summary: boolean;
   /** As Linux 6.1: its collector reserves a node's length where its summary entry's is meant. */
   readonly linux_summary_quirk: boolean;
-  /** The device stops and starts again each time so many host bytes were written; 0: never. */
-  readonly restart_every: number;
 }
 
 /** How simulated time goes on. */
@@ -228,7 +226,7 @@ const UNITS: Readonly<Record<string, number>> = {
   TiB: 2 ** 40,
 };
 /** Fields of a size; the schema lets text through there only. */
-const SIZES = new Set(['size', 'erasesize', 'filesize', 'io', 'host_bytes', 'restart_every']);
+const SIZES = new Set(['size', 'erasesize', 'filesize', 'io', 'host_bytes']);
 
 function sizesToNumbers(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sizesToNumbers);

@@ -40,6 +40,9 @@ interface KnownPolicy {
   readonly make: PolicyFactory;
 }
 
+/** Reference jffs2.md §6. */
+const LINUX_VDIRTY_FACTOR = 10;
+
 /** The block of a sequence with the least cost; the first of several. */
 function least(
   blocks: Iterable<jffs2_eraseblock>,
@@ -64,6 +67,12 @@ const badUsed = (c: jffs2_sb_info): jffs2_eraseblock | null =>
 const usedOf = (jeb: jffs2_eraseblock): number => jeb.used_size;
 /** A block in which everything is needed gives no room: collecting it gets nowhere. */
 const dirtOf = (jeb: jffs2_eraseblock): number => jeb.dirty_size + jeb.wasted_size;
+
+function linux({ c }: PolicyContext): jffs2_policy {
+  // Where Linux marks nodes in place, its thread lets more very dirty blocks come together.
+  if (c.wbuf === null) c.vdirty_blocks_gctrigger *= LINUX_VDIRTY_FACTOR;
+  return { find_gc_block: () => jffs2_gc_block_by_tick(c, c.lump.jiffies) };
+}
 
 function greedy(context: PolicyContext): jffs2_policy {
   return { find_gc_block: (c) => badUsed(c) ?? least(context.collectable(), usedOf) };
@@ -188,7 +197,7 @@ export const POLICIES: Readonly<Record<string, KnownPolicy>> = {
   linux: {
     description: "Linux's rule: the tick decides which list, its first block is taken",
     options: {},
-    make: () => ({ find_gc_block: (c) => jffs2_gc_block_by_tick(c, c.lump.jiffies) }),
+    make: linux,
   },
   lump: {
     description: "this jffs2's own: Linux's, with care for a flash that is almost full",

@@ -42,7 +42,8 @@ const DAY_US = 86_400_000_000;
 const LOOK_EVERY = 1024;
 /** Operations in a row that the file system refuses, after which it is worn out. */
 const REFUSALS_MAX = 64;
-/** Blocks that writes and collecting need in any case; see jffs2_flash_setup(). */
+/** Of progress that says nothing about the end. */
+const NEARLY = 0.999;
 const COLD_PREFIX = 'cold';
 
 /**
@@ -277,7 +278,7 @@ class Run {
   }
 
   /** The limits that the experiment gives, and how much of each is used up. */
-  #limits(): readonly { readonly reason: keyof StopSpec; readonly used: () => number }[] {
+  #limits(): readonly { readonly reason: StopReason; readonly used: () => number }[] {
     const device = this.#device;
     const { c } = device;
     const values: Record<keyof StopSpec, () => number> = {
@@ -288,12 +289,22 @@ class Run {
       bad_blocks: () => this.#badBlocks,
       bad_share: () => this.#badBlocks / c.nr_blocks,
     };
-    const limits = [];
+    const limits: { reason: StopReason; used: () => number }[] = [];
     for (const reason of Object.keys(values) as (keyof StopSpec)[]) {
       const limit = this.#experiment.stop[reason];
       if (limit === null) continue;
       const value = values[reason];
       limits.push({ reason, used: () => (limit === 0 ? 1 : value() / limit) });
+    }
+    const { endurance } = device;
+    if (endurance) {
+      // What a chip that wears evenly would have left; it does not end before it does.
+      const all = endurance.limits.reduce((sum, limit) => sum + limit, 0);
+      const before = this.#baseEraseTotal;
+      limits.push({
+        reason: 'worn_out',
+        used: () => Math.min((this.#erases + before) / all, NEARLY),
+      });
     }
     return limits;
   }

@@ -109,7 +109,6 @@ export const EXPERIMENT_SCHEMA = {
         compr: text('none'),
         summary: { type: 'boolean', default: true },
         linux_summary_quirk: { type: 'boolean', default: false },
-        restart_every: size(0),
       }),
       clock: optional({
         model: one('modelled', 'frozen'),

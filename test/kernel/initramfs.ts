@@ -36,6 +36,7 @@ const SCRIPT_MODULES = [
 ] as const;
 /** GNU and mtd-utils programs that BusyBox has no equal of. */
 const PROGRAMS = [
+  'perl',
   'find',
   'xargs',
   'stat',
