@@ -4,7 +4,7 @@
  *
  * Lock order: alloc_sem, then an inode's sem.
  */
-import { BUG_ON, KernelPanic } from '../lump/bug.js';
+import { BUG, KernelPanic } from '../lump/bug.js';
 import { crc32_le } from '../lump/crc32.js';
 import { Errno } from '../lump/errno.js';
 import { type inode, PAGE_SIZE, S_IFBLK, S_IFCHR, S_IFLNK, S_IFMT } from '../lump/fs.js';
@@ -184,10 +184,10 @@ export function jffs2_garbage_collect_pass(c: jffs2_sb_info): GcOutcome {
 function collectNode(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
   let raw = jeb.gc_node;
   while (raw !== 0 && ref_obsolete(c, raw)) raw = c.refs.next_phys[raw]!;
-  BUG_ON(
-    raw === 0,
-    `the erase block at 0x${jeb.offset.toString(16)} has ${jeb.used_size} used bytes but no node`,
-  );
+  if (raw === 0)
+    BUG(
+      `the erase block at 0x${jeb.offset.toString(16)} has ${jeb.used_size} used bytes but no node`,
+    );
   jeb.gc_node = raw;
   const dirtyBefore = jeb.dirty_size;
 

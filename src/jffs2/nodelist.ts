@@ -16,7 +16,7 @@ import type { ByteName } from '../lump/types.js';
 import type { rw_semaphore } from '../lump/locks.js';
 import { type inode, PAGE_SIZE, type super_block } from '../lump/fs.js';
 import type { mtd_info, mtd_point } from '../mtd/mtd.js';
-import { BUG_ON } from '../lump/bug.js';
+import { BUG, BUG_ON } from '../lump/bug.js';
 import { Errno } from '../lump/errno.js';
 import type { compr_lengths, jffs2_compressors } from './compr.js';
 import type { Damage } from './damage.js';
@@ -311,7 +311,7 @@ export class EraseblockList implements Iterable<jffs2_eraseblock> {
   }
 
   addHead(jeb: jffs2_eraseblock): void {
-    BUG_ON(jeb.list !== null, `erase block at ${jeb.offset} is on ${jeb.list?.name} already`);
+    if (jeb.list !== null) BUG(`erase block at ${jeb.offset} is on ${jeb.list?.name} already`);
     jeb.list = this;
     jeb.prev = null;
     jeb.next = this.first;
@@ -322,7 +322,7 @@ export class EraseblockList implements Iterable<jffs2_eraseblock> {
   }
 
   addTail(jeb: jffs2_eraseblock): void {
-    BUG_ON(jeb.list !== null, `erase block at ${jeb.offset} is on ${jeb.list?.name} already`);
+    if (jeb.list !== null) BUG(`erase block at ${jeb.offset} is on ${jeb.list?.name} already`);
     jeb.list = this;
     jeb.next = null;
     jeb.prev = this.last;
@@ -333,7 +333,7 @@ export class EraseblockList implements Iterable<jffs2_eraseblock> {
   }
 
   del(jeb: jffs2_eraseblock): void {
-    BUG_ON(jeb.list !== this, `erase block at ${jeb.offset} is not on ${this.name}`);
+    if (jeb.list !== this) BUG(`erase block at ${jeb.offset} is not on ${this.name}`);
     if (jeb.prev) jeb.prev.next = jeb.next;
     else this.first = jeb.next;
     if (jeb.next) jeb.next.prev = jeb.prev;
@@ -364,7 +364,7 @@ export class EraseblockList implements Iterable<jffs2_eraseblock> {
 /** Takes a block off whichever list it is on. */
 export function list_del(jeb: jffs2_eraseblock): void {
   const { list } = jeb;
-  BUG_ON(list === null, `erase block at ${jeb.offset} is on no list`);
+  if (list === null) BUG(`erase block at ${jeb.offset} is on no list`);
   list!.del(jeb);
 }
 
@@ -677,7 +677,7 @@ export function jffs2_link_node_ref(
   }
   c.free_size -= len;
   jeb.free_size -= len;
-  BUG_ON(jeb.free_size < 0, `nodes exceed the erase block at 0x${jeb.offset.toString(16)}`);
+  if (jeb.free_size < 0) BUG(`nodes exceed the erase block at 0x${jeb.offset.toString(16)}`);
   return ref;
 }
 
@@ -727,7 +727,7 @@ export function jffs2_scan_dirty_space(
   jeb: jffs2_eraseblock,
   size: number,
 ): void {
-  BUG_ON(size > jeb.free_size, `more dirt than space at 0x${jeb.offset.toString(16)}`);
+  if (size > jeb.free_size) BUG(`more dirt than space at 0x${jeb.offset.toString(16)}`);
   c.dirty_size += size;
   c.free_size -= size;
   jeb.dirty_size += size;

@@ -5,7 +5,7 @@
  * Lock order: alloc_sem, then an inode's sem. Reserving takes alloc_sem and
  * {@link jffs2_complete_reservation} gives it back.
  */
-import { BUG_ON } from '../lump/bug.js';
+import { BUG, BUG_ON } from '../lump/bug.js';
 import { Errno } from '../lump/errno.js';
 import { wait_event, wake_up } from '../lump/sched.js';
 import { jffs2_erase_pending_blocks } from './erase.js';
@@ -277,10 +277,8 @@ function jffs2_do_reserve_space(c: jffs2_sb_info, minsize: number, sumsize: numb
     reserved = 0;
     if (!jffs2_find_nextblock(c)) return 0;
     jeb = c.nextblock!;
-    BUG_ON(
-      jeb.free_size !== c.sector_size - c.cleanmarker_size,
-      `the free erase block at 0x${jeb.offset.toString(16)} has ${jeb.free_size} free bytes`,
-    );
+    if (jeb.free_size !== c.sector_size - c.cleanmarker_size)
+      BUG(`the free erase block at 0x${jeb.offset.toString(16)} has ${jeb.free_size} free bytes`);
     if (!summary.disabled && sumsize === JFFS2_SUMMARY_NOSUM_SIZE) summary.disable();
     else if (!summary.disabled) reserved = PAD(sumsize + JFFS2_SUMMARY_FRAME_SIZE);
     if (minsize + reserved > jeb.free_size) reserved = 0;
@@ -316,10 +314,8 @@ export function jffs2_add_physical_node_ref(
   owner: jffs2_node_owner | null,
 ): Ref {
   const jeb = c.nextblock!;
-  BUG_ON(
-    (offsetAndState & ~3) >>> 0 !== write_ofs(c),
-    `a node at 0x${offsetAndState.toString(16)} is not at the write position`,
-  );
+  if ((offsetAndState & ~3) >>> 0 !== write_ofs(c))
+    BUG(`a node at 0x${offsetAndState.toString(16)} is not at the write position`);
   const ref = jffs2_link_node_ref(c, jeb, offsetAndState, len, owner);
   jffs2_close_if_full(c, jeb);
   return ref;

@@ -586,6 +586,9 @@ export function jffs2_do_crccheck_inode(
 
 /** Index of the last fragment that starts at or before `ofs`; -1 if none does. */
 export function jffs2_lookup_node_frag(frags: readonly jffs2_node_frag[], ofs: number): number {
+  // Where all are whole pages, as most often.
+  const page = Math.floor(ofs / PAGE_SIZE);
+  if (page < frags.length && frags[page]!.ofs === ofs) return page;
   let low = 0;
   let high = frags.length;
   while (low < high) {
@@ -596,9 +599,10 @@ export function jffs2_lookup_node_frag(frags: readonly jffs2_node_frag[], ofs: n
   return low - 1;
 }
 
-function obsoleteFrag(c: jffs2_sb_info, frag: jffs2_node_frag): void {
-  if (--frag.node.frags === 0) jffs2_mark_node_obsolete(c, frag.node.raw);
-  else set_ref_state(c, frag.node.raw, REF_NORMAL);
+/** A fragment of the node is gone. */
+function dropNode(c: jffs2_sb_info, node: jffs2_full_dnode): void {
+  if (--node.frags === 0) jffs2_mark_node_obsolete(c, node.raw);
+  else set_ref_state(c, node.raw, REF_NORMAL);
 }
 
 /** Cuts the map off at `size`. */
@@ -614,7 +618,7 @@ export function jffs2_truncate_fragtree(c: jffs2_sb_info, f: jffs2_inode_info, s
       return;
     }
     frags.pop();
-    obsoleteFrag(c, last);
+    dropNode(c, last.node);
   }
 }
 
@@ -630,7 +634,6 @@ export function jffs2_add_full_dnode_to_inode(
   if (fn.size === 0) return;
   const frags = f.fragtree;
   const end = fn.ofs + fn.size;
-  const frag: jffs2_node_frag = { ofs: fn.ofs, size: fn.size, node: fn };
   fn.frags = 1;
 
   let at = jffs2_lookup_node_frag(frags, fn.ofs);
@@ -644,11 +647,13 @@ export function jffs2_add_full_dnode_to_inode(
     const old = frags[at]!;
     if (old.ofs === fn.ofs && old.size === fn.size) {
       // A page for a page, as most often: no neighbour shares it.
-      frags[at] = frag;
-      obsoleteFrag(c, old);
+      const { node } = old;
+      old.node = fn;
+      dropNode(c, node);
       return;
     }
   }
+  const frag: jffs2_node_frag = { ofs: fn.ofs, size: fn.size, node: fn };
   const put: jffs2_node_frag[] = [frag];
   const gone: jffs2_node_frag[] = [];
   for (let n = at; n < stop; n++) {
@@ -681,7 +686,7 @@ export function jffs2_add_full_dnode_to_inode(
   } else {
     frags.splice(at, stop - at, ...put);
   }
-  for (const old of gone) obsoleteFrag(c, old);
+  for (const old of gone) dropNode(c, old.node);
 
   // Neighbours in the same page are to be merged.
   const here = frags.indexOf(frag, Math.max(0, at - 1));

@@ -13,7 +13,7 @@
  *
  * Lock: alloc_sem, for everything that writes.
  */
-import { BUG_ON } from '../lump/bug.js';
+import { BUG } from '../lump/bug.js';
 import { crc32_le } from '../lump/crc32.js';
 import { Errno } from '../lump/errno.js';
 import {
@@ -147,10 +147,10 @@ export function jffs2_flash_write(
   c.thin?.put_node(to, len, buf, off);
   const size = w.page.length;
   if (w.len === 0) w.ofs = to;
-  BUG_ON(
-    w.ofs % size !== 0 || to !== w.ofs + w.len,
-    `a write to 0x${to.toString(16)}, but the buffer ends at 0x${(w.ofs + w.len).toString(16)}`,
-  );
+  if (w.ofs % size !== 0 || to !== w.ofs + w.len)
+    BUG(
+      `a write to 0x${to.toString(16)}, but the buffer ends at 0x${(w.ofs + w.len).toString(16)}`,
+    );
   // To the next word: so the page of a block's last node is full, whatever the node's length.
   const total = PAD(len);
   for (let done = 0; done < total; ) {
@@ -318,10 +318,8 @@ export function jffs2_flush_wbuf_pad(c: jffs2_sb_info): void {
     const jeb = c.nextblock!;
     const padding = w.page.length - w.len;
     const { page, len } = w;
-    BUG_ON(
-      write_ofs(c) !== w.ofs + len,
-      `the write buffer at 0x${w.ofs.toString(16)} is not at the write position`,
-    );
+    if (write_ofs(c) !== w.ofs + len)
+      BUG(`the write buffer at 0x${w.ofs.toString(16)} is not at the write position`);
     c.accounts?.padded(padding);
     page.fill(0, len);
     if (padding > HEADER_SIZE) {

@@ -13,7 +13,7 @@
  * one. Linux would hang there; here it is a KernelPanic.
  */
 import { in_group } from './attr.js';
-import { BUG_ON } from './bug.js';
+import { BUG } from './bug.js';
 import { Errno } from './errno.js';
 import { truncate_inode_pages } from './filemap.js';
 import {
@@ -83,10 +83,8 @@ export function iget_locked(sb: super_block, ino: number): inode {
   const found = sb.s_inodes.get(ino);
   if (found !== undefined) {
     const busy = found.i_state & (I_NEW | I_CREATING | I_FREEING);
-    BUG_ON(
-      busy !== 0 && busy !== (I_NEW | I_CREATING),
-      `iget of inode ${ino} while it is being read or evicted`,
-    );
+    if (busy !== 0 && busy !== (I_NEW | I_CREATING))
+      BUG(`iget of inode ${ino} while it is being read or evicted`);
     grab(found);
     return found;
   }
@@ -98,7 +96,7 @@ export function iget_locked(sb: super_block, ino: number): inode {
 }
 
 export function unlock_new_inode(inode: inode): void {
-  BUG_ON((inode.i_state & I_NEW) === 0, `inode ${inode.i_ino} is not new`);
+  if ((inode.i_state & I_NEW) === 0) BUG(`inode ${inode.i_ino} is not new`);
   inode.i_state &= ~(I_NEW | I_CREATING);
 }
 
@@ -126,7 +124,7 @@ export function igrab(inode: inode): inode | null {
 
 /** Takes another reference; the caller owns one already. */
 export function ihold(inode: inode): void {
-  BUG_ON(inode.i_count < 1, `ihold of the unreferenced inode ${inode.i_ino}`);
+  if (inode.i_count < 1) BUG(`ihold of the unreferenced inode ${inode.i_ino}`);
   inode.i_count++;
 }
 
@@ -139,7 +137,7 @@ function grab(inode: inode): void {
 /** Gives a reference back. May evict, and so call the file system's evict_inode. Never throws. */
 export function iput(inode: inode | null): void {
   if (inode === null || (inode.i_state & I_CLEAR) !== 0) return;
-  BUG_ON(inode.i_count < 1, `iput of the unreferenced inode ${inode.i_ino}`);
+  if (inode.i_count < 1) BUG(`iput of the unreferenced inode ${inode.i_ino}`);
   if (--inode.i_count > 0) return;
   const sb = inode.i_sb;
   if (inode.i_nlink === 0 || !sb.s_active || sb.s_inodes.get(inode.i_ino) !== inode) {
@@ -170,7 +168,7 @@ function evict(inode: inode): void {
 
 /** The end of an inode: no pages may be left. Called by evict() itself; a file system may, too. */
 export function clear_inode(inode: inode): void {
-  BUG_ON(inode.i_pages !== null && inode.i_pages.size > 0, `inode ${inode.i_ino} dies with pages`);
+  if (inode.i_pages !== null && inode.i_pages.size > 0) BUG(`inode ${inode.i_ino} dies with pages`);
   inode.i_acl = inode.i_default_acl = undefined;
   inode.i_state = I_FREEING | I_CLEAR;
 }
@@ -213,15 +211,13 @@ export function clear_nlink(inode: inode): void {
 }
 
 export function inc_nlink(inode: inode): void {
-  BUG_ON(
-    inode.i_nlink === 0 && (inode.i_state & I_LINKABLE) === 0,
-    `inode ${inode.i_ino} has no link to add to`,
-  );
+  if (inode.i_nlink === 0 && (inode.i_state & I_LINKABLE) === 0)
+    BUG(`inode ${inode.i_ino} has no link to add to`);
   inode.i_nlink++;
 }
 
 export function drop_nlink(inode: inode): void {
-  BUG_ON(inode.i_nlink === 0, `inode ${inode.i_ino} has no link to drop`);
+  if (inode.i_nlink === 0) BUG(`inode ${inode.i_ino} has no link to drop`);
   inode.i_nlink--;
 }
 
@@ -277,10 +273,8 @@ export const is_bad_inode = (inode: inode): boolean => (inode.i_state & I_BAD) !
  */
 export function init_special_inode(inode: inode, mode: number, rdev: number): void {
   const kind = mode & S_IFMT;
-  BUG_ON(
-    kind !== S_IFCHR && kind !== S_IFBLK && kind !== S_IFIFO && kind !== S_IFSOCK,
-    `mode 0${mode.toString(8)} is not special`,
-  );
+  if (kind !== S_IFCHR && kind !== S_IFBLK && kind !== S_IFIFO && kind !== S_IFSOCK)
+    BUG(`mode 0${mode.toString(8)} is not special`);
   inode.i_mode = mode;
   inode.i_fop = no_open_fops;
   if (kind === S_IFCHR || kind === S_IFBLK) inode.i_rdev = rdev;

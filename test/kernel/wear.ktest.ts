@@ -24,9 +24,9 @@ interface WearCase {
 }
 
 const CASES: readonly WearCase[] = [
-  { name: '10 % cold', cold: 0.1, workload: 'overwrite', size: 200, operations: 6000 },
-  { name: '60 % cold', cold: 0.6, workload: 'overwrite', size: 40, operations: 6000 },
-  { name: 'a log of synced records', cold: 0.4, workload: 'log', size: 256, operations: 8000 },
+  { name: '10 % cold', cold: 0.1, workload: 'overwrite', size: 200, operations: 4000 },
+  { name: '60 % cold', cold: 0.6, workload: 'overwrite', size: 40, operations: 4000 },
+  { name: 'a log of synced records', cold: 0.4, workload: 'log', size: 256, operations: 6000 },
 ];
 
 const BLOCKS = 128;
