@@ -301,9 +301,14 @@ function jffs2_scan_eraseblock(
 
   // With a summary, the block's end is all that is read of it, most often in one go.
   const tailBytes = Math.min(TAIL_SIZE, size);
+  const { ecc_stats } = c.mtd;
+  const wrongBits = ecc_stats.corrected + ecc_stats.failed;
   const tail = c.read_once(jeb.offset + size - tailBytes, tailBytes);
   const sumofs = jffs2_sum_offset(c, tail.buf, tail.off + tailBytes);
-  if (sumofs >= 0) {
+  // On NAND the power may have gone in the last page: what its summary lists is looked at then, as
+  // in any page that was programmed in part (see torn_page.ts).
+  const isClean = ecc_stats.corrected + ecc_stats.failed === wrongBits;
+  if (sumofs >= 0 && (isClean || c.oob_cleanmarker === 0)) {
     const sumBytes = size - sumofs;
     const sumAt = tail.off + tailBytes - sumBytes;
     const { buf, off } =

@@ -139,11 +139,9 @@ function checkSecondCuts(
     if (removeAgain(rig)) {
       goesOn(rig, rig.u);
     } else {
-      // Each cut may have cost one of the two blocks kept for deleting.
       stuck++;
-      console.log(
-        `      too full: LUMP_CUT=${format(workload)}:${format_power_cut(first)}, then ${format_power_cut(second)}`,
-      );
+      const id = `${format(workload)}:${format_power_cut(first)}`;
+      console.log(`      too full: LUMP_CUT=${id}, then ${format_power_cut(second)}`);
       rig.check();
       expect(differenceOf(treeOf(rig.u), tree)).to.equal('');
     }
@@ -249,21 +247,28 @@ function modelCuts({ ops }: Recording, seed: number): Iterable<power_cut> {
   return randomCuts(ops, Number(model), seed);
 }
 
+/** Moments that once went wrong, also with a second cut behind them. */
+const PAST = [
+  // All free blocks were written to while others waited for being erased.
+  'nand:1:344+264',
+  // A summary was believed although the page that it ends in was torn.
+  'nandLarge:7073@fail:144+12:146+2063',
+];
+
+/** @param id as a failure prints it. */
+function checkOne(id: string): void {
+  const match = /^(\w+):(\d+)(?:@(.+?:.+?))?:([^:]+)$/.exec(id);
+  if (match === null) throw new Error(`LUMP_CUT=${id} is no moment`);
+  const workload = { name: match[1] as CutMedium, seed: Number(match[2]), fault: match[3] ?? '' };
+  pointsTried += check(workload, [parse_power_cut(match[4]!)!], () => 12);
+}
+
 const thorough = (n: number): number => (n % THOROUGH_EVERY === 0 ? 1 : 0);
 
 describe('jffs2: the power goes', () => {
   const one = process.env.LUMP_CUT;
   if (one !== undefined) {
-    it(`survives ${one}`, () => {
-      const match = /^(\w+):(\d+)(?:@(.+?:.+?))?:([^:]+)$/.exec(one);
-      if (match === null) throw new Error(`LUMP_CUT=${one} is no moment`);
-      const workload = {
-        name: match[1] as CutMedium,
-        seed: Number(match[2]),
-        fault: match[3] ?? '',
-      };
-      check(workload, [parse_power_cut(match[4]!)!], () => 12);
-    });
+    it(`survives ${one}`, () => checkOne(one));
     return;
   }
 
@@ -272,8 +277,11 @@ describe('jffs2: the power goes', () => {
       `      ${pointsTried} moments at which the power went, ${seconds} of them the second in a ` +
         `row; after ${stuck} of these the medium was too full to delete from`,
     );
-    expect(stuck).to.be.at.most(1 + seconds / 20);
+    expect(stuck).to.equal(0);
   });
+
+  for (const id of PAST)
+    it(`at a moment that once was too much, LUMP_CUT=${id}`, () => checkOne(id));
 
   for (const name of names) {
     it(`at any moment of a workload, on ${CUT_MEDIA[name].name}`, function () {
