@@ -75,7 +75,10 @@ export function* extract(
   const made = new Map<number, readonly ByteName[]>();
   const startIno = start.dirent?.ino ?? JFFS2_ROOT_INO;
   if (!isDirectory(start.state)) {
-    yield one(state, target, start.state, [start.dirent!.name], start.nlink, made);
+    const { dirent } = start;
+    yield dirent === undefined
+      ? told([], start.state.type, 0, 'the root is no directory')
+      : one(state, target, start.state, [dirent.name], start.nlink, made);
     return;
   }
   const above: { ino: number; names: DirentNode[]; next: number }[] = [];

@@ -1,5 +1,5 @@
 /**
- * Good images with lies in them. LUMP_IMAGES=n tries more, LUMP_FIRST=n starts at another seed, and
+ * Good images with lies in them: inspected, mounted, read, written, read again. LUMP_IMAGES=n tries more, LUMP_FIRST=n starts at another seed, and
  * LUMP_IMAGE=id (as a failure prints it) tries one alone.
  */
 import { expect } from 'chai';
@@ -9,11 +9,16 @@ import type { SimulatedHost } from '../../src/rumpuser/simulated.js';
 import { norChip } from '../jffs2/rig.js';
 import { bases, ERASE_BYTES } from './bases.js';
 import { exercise, type Outcome } from './exercise.js';
+import { inspectAll } from './inspect_all.js';
 import { Mutator } from './mutate.js';
 import { nandBases, nandChip, spoiltCells, type NandBase } from './nand.js';
 
 const COUNT = Number(process.env.LUMP_IMAGES ?? 1000);
 const FIRST = Number(process.env.LUMP_FIRST ?? 0);
+
+/** All images go through the inspector when more are asked for, or one alone. */
+const INSPECTED_EVERY =
+  process.env.LUMP_IMAGES === undefined && process.env.LUMP_IMAGE === undefined ? 5 : 1;
 
 type Kind = 'structure' | 'bytes' | 'nand';
 
@@ -47,10 +52,21 @@ function attempt(kind: Kind, seed: number): Outcome {
   }
   const id = `LUMP_IMAGE=${kind}:${seed}`;
   try {
-    if (kind !== 'nand') return exercise(mutator.bytes, norOf, base.order, prng);
-    const nand = base as NandBase;
-    const cells = spoiltCells(nand, mutator.bytes, prng);
-    return exercise(cells, (host, image) => nandChip(nand.pages, host, image), nand.order, prng);
+    // By a row of its own, so that whether an image is inspected changes nothing of what follows.
+    const choice = new Prng(seed);
+    // What the inspector needs is told, or detected.
+    const told = choice.below(2) === 0;
+    const isInspected = seed % INSPECTED_EVERY === 0;
+    const options = { erasesize: ERASE_BYTES, offset: 0, endian: base.order };
+    if (kind !== 'nand') {
+      if (isInspected) inspectAll(mutator.bytes, told ? options : {}, choice);
+      return exercise(mutator.bytes, norOf, base.order, prng);
+    }
+    const { pages, order } = base as NandBase;
+    const cells = spoiltCells(base as NandBase, mutator.bytes, prng);
+    const nand = { writesize: pages.page, oobsize: pages.oob };
+    if (isInspected) inspectAll(cells, told ? { ...options, nand } : {}, choice);
+    return exercise(cells, (host, image) => nandChip(pages, host, image), order, prng);
   } catch (error) {
     const { name, message, stack } = error as Error;
     throw new Error(`${id} (${base.name}): ${name}: ${message}\n${stack}`);

@@ -64,6 +64,15 @@ describe('extracting', () => {
     return problems;
   }
 
+  it('says that a root is a file, and makes nothing', () => {
+    const image = new Image({ eraseBytes: 65_536 });
+    image.put(0, image.nodes.cleanmarker());
+    image.put(0, image.nodes.inode({ ino: 1, version: 1 }, 'I am no directory'));
+    const target = fresh();
+    expect(bringOut(image.format().bytes, target)).to.deep.equal(['.: the root is no directory']);
+    expect(readdirSync(target)).to.deep.equal([]);
+  });
+
   it('writes nothing outside of the target, whatever the names', () => {
     const image = new Image({ eraseBytes: 65_536 });
     const { nodes } = image;
