@@ -76,6 +76,20 @@ const EXTENDED = table([
   [8, 65536, 0x1e, 0x3e],
 ]);
 
+/**
+ * Chips that Linux knows by their whole id, whatever the fourth byte says: the id's first bytes,
+ * MiB, and bytes of an erase block, a page and its OOB. Software Hamming has no layout for OOB of
+ * 224 bytes and more: such chips want stronger codes.
+ */
+const WHOLE = [
+  ['98d1901576140100', 128, 131072, 2048, 64],
+  ['98dc902676150108', 512, 262144, 4096, 224],
+  ['98dc902676160800', 512, 262144, 4096, 256],
+  ['98d3902676150208', 1024, 262144, 4096, 232],
+  ['98dc911576', 512, 131072, 2048, 128],
+  ['98d39126761502', 1024, 262144, 4096, 256],
+] as const;
+
 type device = { readonly busWidth: 8 | 16; readonly mib: number };
 
 function table(
@@ -107,6 +121,21 @@ export function nand_decode_id(id: readonly number[]): nand_geometry {
       writesize: 512,
       oobsize: 16,
       busWidth: legacy.busWidth,
+      cellLevels: 2,
+      badblockPages: badblockPages(maker),
+    };
+  }
+  const hex = text.replaceAll(' ', '');
+  const whole = WHOLE.find(([start]) => hex.startsWith(start));
+  if (whole !== undefined) {
+    const [, mib, erasesize, writesize, oobsize] = whole;
+    return {
+      name: name(mib),
+      size: mib * MIB,
+      erasesize,
+      writesize,
+      oobsize,
+      busWidth: 8,
       cellLevels: 2,
       badblockPages: badblockPages(maker),
     };

@@ -1,6 +1,7 @@
 /**
- * Good images with lies in them: inspected, mounted, read, written, read again. LUMP_IMAGES=n tries more, LUMP_FIRST=n starts at another seed, and
- * LUMP_IMAGE=id (as a failure prints it) tries one alone.
+ * Good images with lies in them: inspected, mounted, read, written, read again. LUMP_IMAGES=n tries
+ * more, LUMP_FIRST=n starts at another seed, and LUMP_IMAGE=id (as a failure prints it) tries one
+ * alone.
  */
 import { expect } from 'chai';
 import { Prng } from '../../src/rumpuser/prng.js';

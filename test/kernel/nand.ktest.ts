@@ -6,7 +6,9 @@
 import { expect } from 'chai';
 import { MTD_OPS_PLACE_OOB, type mtd_info } from '../../src/mtd/mtd.js';
 import type { nand_dump_layout } from '../../src/mtd/nand_layout.js';
+import { hamming_ecc } from '../../src/mtd/nand_ecc.js';
 import { nand_decode_id } from '../../src/mtd/nand_ids.js';
+import { nand_ooblayout_of } from '../../src/mtd/nand_oob.js';
 import { mtd_new_ram, mtd_open_image } from '../../src/mtd/open.js';
 import { SimulatedHost } from '../../src/rumpuser/simulated.js';
 import { noise } from '../images/material.js';
@@ -175,6 +177,20 @@ const tableJobs: KernelJob[] = TABLES.map(({ id, bbt }) => ({
   ].join('\n'),
 }));
 
+/** Chips that Linux knows by their whole id; of some it has no layout for Hamming's code. */
+const WHOLE_IDS = [
+  '98d1901576140100',
+  '98dc902676150108',
+  '98dc902676160800',
+  '98d3902676150208',
+  '98dc911576',
+  '98d3912676150208',
+].map((hex) => [...hex.matchAll(/../g)].map(([byte]) => Number.parseInt(byte, 16)));
+const wholeJobs: KernelJob[] = WHOLE_IDS.map((id) => ({
+  name: `whole id ${hexOf(id)}`,
+  script: `nand_new ${parametersOf(id)} || true`,
+}));
+
 describe('NAND chips as Linux has them', function () {
   this.timeout(BATCH_TIMEOUT_MS);
   let results: Map<string, KernelJobResult>;
@@ -183,7 +199,12 @@ describe('NAND chips as Linux has them', function () {
   before(async function () {
     needsJudge(this);
     for (const id of CHIPS) materials.set(hexOf(id), materialOf(id));
-    results = await runBatch([...idJobs, ...tableJobs, ...[...materials.values()].map(jobOf)]);
+    results = await runBatch([
+      ...idJobs,
+      ...wholeJobs,
+      ...tableJobs,
+      ...[...materials.values()].map(jobOf),
+    ]);
   });
 
   function outputsOf(name: string): ReadonlyMap<string, Buffer> {
@@ -212,6 +233,19 @@ describe('NAND chips as Linux has them', function () {
       const blockBytes = outputs.get('bad')!.length;
       const ours = rawOf(mtd).subarray(blockBytes, 2 * blockBytes);
       expect(sameBytes(ours, outputs.get('bad')!)).to.equal(true);
+    });
+  }
+
+  for (const id of WHOLE_IDS) {
+    it(`id ${hexOf(id)} is known as a whole, and refused with Hamming alike`, () => {
+      const { dmesg } = results.get(`whole id ${hexOf(id)}`)!;
+      const { size, erasesize, writesize, oobsize } = nand_decode_id(id);
+      const facts =
+        `nand: ${size >> 20} MiB, SLC, erase size: ${erasesize >> 10} KiB, ` +
+        `page size: ${writesize}, OOB size: ${oobsize}`;
+      expect(dmesg).to.include(facts);
+      const isRefused = dmesg.includes('Hamming ECC initialization failed');
+      expect(nand_ooblayout_of(writesize, oobsize, hamming_ecc) === null).to.equal(isRefused);
     });
   }
 
