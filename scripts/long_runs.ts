@@ -15,6 +15,8 @@ interface LongRun {
   readonly file: string;
   /** Counts, unless the environment says otherwise; TESTING.md explains each. */
   readonly counts: Readonly<Record<string, string>>;
+  /** Its count can be divided, by seeds from LUMP_FIRST on. */
+  readonly isDivisible?: true;
 }
 
 /** NetBSD's drivers for disks; their tests try images with wrong bytes. */
@@ -25,10 +27,15 @@ export function longRuns(factor = 1): readonly LongRun[] {
   const count = String(100_000 * factor);
   const mutants = { LUMP_MUTANTS: String(20_000 * factor) };
   return [
-    { file: 'dist/test/hostile/mutants.test.js', counts: { LUMP_IMAGES: count } },
+    {
+      file: 'dist/test/hostile/mutants.test.js',
+      counts: { LUMP_IMAGES: count },
+      isDivisible: true,
+    },
     {
       file: 'dist/test/jffs2/powercut.test.js',
       counts: { LUMP_CUTS: 'linear', LUMP_CUT_POINTS: count },
+      isDivisible: true,
     },
     { file: 'dist/test/jffs2/faults.test.js', counts: { LUMP_FAULTS: 'all' } },
     ...DRIVERS.map((name) => ({
