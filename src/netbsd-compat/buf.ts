@@ -95,6 +95,26 @@ export class bufcache {
     }
   }
 
+  /**
+   * What `count` blocks hold, into `buf`: for contents of files, which are read in long pieces and
+   * seldom twice. Those that are here come from here; the others do not stay. @throws as bread().
+   */
+  read_through(first: number, count: number, buf: Uint8Array, off: number): void {
+    const { block_bytes, bufs } = this;
+    for (let i = 0; i < count; ) {
+      const present = bufs.get(first + i);
+      if (present !== undefined) {
+        buf.set(present.b_data, off + i * block_bytes);
+        i++;
+        continue;
+      }
+      const start = i;
+      while (i < count && !bufs.has(first + i)) i++;
+      const bytes = (i - start) * block_bytes;
+      this.disk.read(buf, off + start * block_bytes, bytes, (first + start) * block_bytes);
+    }
+  }
+
   /** The block, to be filled by the caller: it is not read, and zeros if it was not here. */
   getblk(blkno: number): buf {
     const present = this.incore(blkno);
@@ -162,14 +182,21 @@ export class bufcache {
     return bp;
   }
 
-  private enter(bp: buf): buf {
-    if (this.bufs.size >= this.bufs_max) {
-      for (const oldest of this.clean.keys()) {
-        this.clean.delete(oldest);
-        this.bufs.delete(oldest);
-        break;
-      }
+  /**
+   * Throws out what was not used for longest. Several at once: a Map that lost its first entries
+   * steps over where they were at the beginning of every walk.
+   */
+  private evict(): void {
+    let left = Math.max(1, this.bufs_max >> 4);
+    for (const oldest of this.clean.keys()) {
+      this.clean.delete(oldest);
+      this.bufs.delete(oldest);
+      if (--left === 0) return;
     }
+  }
+
+  private enter(bp: buf): buf {
+    if (this.bufs.size >= this.bufs_max) this.evict();
     this.bufs.set(bp.b_blkno, bp);
     this.clean.set(bp.b_blkno, bp);
     return bp;
