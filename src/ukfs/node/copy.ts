@@ -5,6 +5,7 @@ import type { UkfsStats } from '../stats.js';
 import type { Ukfs } from '../ukfs.js';
 import { pathBytes, toBoolean, toFunction, toObject, toPath, toSmallMode } from './arguments.js';
 import { childOf } from './dir.js';
+import { makeDirectories } from './directories.js';
 import { invalidArgValue, Refusal } from './errors.js';
 import type { Run } from './forms.js';
 import { copyFile } from './paths.js';
@@ -86,7 +87,7 @@ class Copy {
     const { filter } = this.#options;
     if (filter && !(yield filter(text(from), text(to)))) return;
     const parent = posix.dirname(text(to));
-    if (!this.#u.exists(parent)) this.#makeParents(parent);
+    if (!this.#u.exists(parent)) makeDirectories(this.#u, parent, 0o777);
     yield* this.#copy(from, to);
   }
 
@@ -209,12 +210,6 @@ class Copy {
         invalid(`cannot copy ${text(from)} to a subdirectory of self ${text(to)}`, to);
       }
     }
-  }
-
-  #makeParents(path: string): void {
-    const parent = posix.dirname(path);
-    if (!this.#u.exists(parent)) this.#makeParents(parent);
-    this.#u.mkdir(path);
   }
 
   #absolute(path: PathLike): string {
