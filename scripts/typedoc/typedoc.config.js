@@ -39,6 +39,12 @@ const config = {
     'src/lump/lump.ts:Lump',
     'src/lump/fs.ts:super_block',
     'src/netbsd-compat/disk/open.ts:disk_backend',
+    'src/netbsd-compat/drivers/puffs/puffs_handlers.ts:DoneBytes',
+    'src/netbsd-compat/rump.ts:rump',
+    'src/lump/locks.ts:rw_semaphore',
+    'src/jffs2/fsck.ts:fsck_result',
+    'src/jffs2/nodelist.ts:jffs2_eraseblock',
+    'src/wearlab/policies.ts:KnownPolicy',
   ],
   treatValidationWarningsAsErrors: true,
 };

@@ -20,6 +20,7 @@ import { KERN_ERR, ratelimit_state } from '../lump/printk.js';
 import type { disk } from './disk/disk.js';
 import { NetbsdErrno } from './errno.js';
 
+/** A block in memory; after a change bdwrite() is told. */
 export interface buf {
   readonly b_blkno: number;
   readonly b_data: Uint8Array;
@@ -33,6 +34,7 @@ const DIRTY_SHARE = 0.5;
 const MAXPHYS = 256 << 10;
 const SYNC_DELAY_MS = 5000;
 
+/** The blocks of one disk in memory. */
 export class bufcache {
   readonly block_bytes: number;
   private readonly lump: Lump;

@@ -6,7 +6,7 @@ import { KernelPanic } from '../lump/bug.js';
 import { Errno } from '../lump/errno.js';
 import { NETBSD_ERRNO, type NetbsdErrnoName } from '../puffs/errno.js';
 
-/** Without a stack trace, as errors are common answers: see {@link Errno}. */
+/** Without a stack trace, as errors are common answers: see lump's Errno. */
 export class NetbsdErrno extends Error {
   readonly code: NetbsdErrnoName;
   /** Positive NetBSD number. */

@@ -5,11 +5,13 @@
  */
 import type { ByteName, puffs_nextdent } from '../puffs/puffs.js';
 
+/** Since 1970. */
 export interface genfs_time {
   readonly sec: number;
   readonly nsec: number;
 }
 
+/** A node in memory, as struct inode of UFS. */
 export class genfs_node {
   readonly i_number: number;
   /** VREG… */
@@ -60,12 +62,15 @@ export interface genfs_new {
 
 /** Where a file system keeps extended attributes, by Linux's full names ("user.x"). */
 export interface genfs_extattr<N extends genfs_node> {
+  /** All names, in any order. */
   names(node: N): ByteName[];
+  /** The value; undefined: there is none of that name. */
   get(node: N, name: ByteName): Uint8Array | undefined;
   /** undefined takes it away. @throws ENOSPC no room for it; EOPNOTSUPP no such names. */
   set(node: N, name: ByteName, value: Uint8Array | undefined): void;
 }
 
+/** What the medium can hold at most. */
 export interface genfs_limits {
   readonly nameBytes: number;
   readonly links: number;
@@ -96,6 +101,7 @@ export interface genfs_medium<N extends genfs_node> {
   remove(dir: N, name: ByteName): void;
   /** Lets a name that is there lead to another node; ".." too. */
   rewrite(dir: N, name: ByteName, number: number, type: number): void;
+  /** Is there nothing but "." and ".." in it? */
   is_empty(dir: N): boolean;
   /** "." and ".." first. @returns true at the end. */
   readdir(dir: N, offset: number, emit: puffs_nextdent): boolean;
@@ -112,6 +118,7 @@ export interface genfs_medium<N extends genfs_node> {
    * Raises i_size where it must. @returns bytes written: fewer when there is no more space, even 0.
    */
   write(node: N, buf: Uint8Array, off: number, length: number, position: number): number;
+  /** The target of a symbolic link. */
   readlink(node: N): ByteName;
   /** The target of a new symbolic link. @throws ENOSPC. */
   symlink(node: N, target: ByteName): void;

@@ -8,6 +8,7 @@ export { disk_check, disk_slice, disk_zero, type disk } from './disk/disk.js';
 export { NetbsdErrno } from './errno.js';
 export {
   genfs_node,
+  type genfs_extattr,
   type genfs_limits,
   type genfs_medium,
   type genfs_new,
@@ -20,6 +21,7 @@ export {
   vfs_module,
   type link_set,
   type modinfo,
+  type module_class,
 } from './module.js';
 export { MNT_RDONLY, MNT_UPDATE, type mount, type vfsops } from './mount.js';
 export { be16, be32, le16, le32, u8, type field } from './structure.js';

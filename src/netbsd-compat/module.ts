@@ -16,8 +16,10 @@ export const RUMP_VERSION = 799_001_200;
 /** Differences of a release's version that a module does not notice. */
 const VERSION_SLACK = 10_000;
 
+/** What a module is for. */
 export type module_class = 'vfs' | 'driver' | 'exec' | 'secmodel' | 'misc';
 
+/** A module's record, NetBSD's modinfo_t. */
 export interface modinfo {
   readonly mi_version: number;
   readonly mi_class: module_class;
@@ -29,7 +31,7 @@ export interface modinfo {
   fini(rump: rump): void;
 }
 
-/** What a file holds that {@link module_list.load} is given: its link set. */
+/** What a file of modules exports: its link set. */
 export interface link_set {
   readonly modules: readonly modinfo[];
 }

@@ -25,7 +25,9 @@ export interface vfsops<Args = unknown> {
   unmount(mp: mount): void;
   /** Key of the root's node. */
   root(mp: mount): number;
+  /** What a vnode of this key is made of. @throws ESTALE there is no such node; EIO. */
   loadvnode(mp: mount, key: number): loaded_vnode;
+  /** Space and files of the whole. */
   statvfs(mp: mount, out: puffs_statvfs): void;
   /** Everything is on stable storage when it returns. */
   sync(mp: mount): void;
@@ -33,6 +35,7 @@ export interface vfsops<Args = unknown> {
   generation(vp: vnode): number;
 }
 
+/** One mounted file system, NetBSD's struct mount. */
 export class mount {
   readonly mnt_rump: rump;
   readonly mnt_op: vfsops;

@@ -10,10 +10,13 @@ export interface field {
   readonly at: number;
   readonly bytes: number;
   readonly meaning: string;
+  /** Reads it of the structure that begins at `base`. */
   get(buf: Uint8Array, base: number): number;
+  /** Writes it there. */
   put(buf: Uint8Array, base: number, value: number): void;
 }
 
+/** A field of a byte. */
 export const u8 = (at: number, meaning: string): field => ({
   at,
   bytes: 1,
@@ -24,6 +27,7 @@ export const u8 = (at: number, meaning: string): field => ({
   },
 });
 
+/** A field of two bytes, the lower one first. */
 export const le16 = (at: number, meaning: string): field => ({
   at,
   bytes: 2,
@@ -35,6 +39,7 @@ export const le16 = (at: number, meaning: string): field => ({
   },
 });
 
+/** A field of four bytes, the lowest first. */
 export const le32 = (at: number, meaning: string): field => ({
   at,
   bytes: 4,
@@ -52,6 +57,7 @@ export const le32 = (at: number, meaning: string): field => ({
   },
 });
 
+/** A field of four bytes, the highest first. */
 export const be32 = (at: number, meaning: string): field => ({
   at,
   bytes: 4,
@@ -69,6 +75,7 @@ export const be32 = (at: number, meaning: string): field => ({
   },
 });
 
+/** A field of two bytes, the higher one first. */
 export const be16 = (at: number, meaning: string): field => ({
   at,
   bytes: 2,

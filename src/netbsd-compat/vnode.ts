@@ -31,6 +31,7 @@ const RECLAIM = 3;
 /** Unused vnodes that are kept. */
 const DESIREDVNODES = 1024;
 
+/** A node that is in use, NetBSD's struct vnode. */
 export class vnode {
   readonly v_mount: mount;
   /** Inode number or whatever the file system finds the node by. */
@@ -94,6 +95,7 @@ export function vcache_get(mp: mount, key: number): vnode {
   return vp;
 }
 
+/** Takes another reference. */
 export function vref(vp: vnode): void {
   BUG_ON(vp.is_dead, `vref of a dead vnode ${vp.v_key}`);
   if (vp.v_usecount++ === 0) rump_of(vp).vnodes.unused.delete(vp);

@@ -51,39 +51,59 @@ const COMPONENT_BYTES_MAX = 255;
 export abstract class vnodeops {
   /** @returns the node, referenced and unlocked ({@link vcache_get}); null: no such name. */
   abstract lookup(dvp: vnode, name: ByteName): vnode | null;
+  /** May `cred` do this (PUFFS_VREAD, …)? @throws EACCES, EPERM, EROFS. */
   abstract access(vp: vnode, mode: number, cred: kauth_cred): void;
+  /** Fills all attributes. */
   abstract getattr(vp: vnode, va: vattr): void;
 
+  /** Makes a regular file. @returns it, referenced and unlocked. @throws ENOSPC, EACCES, EROFS. */
   create(_dvp: vnode, _cnp: componentname, _va: vattr): vnode {
     throw new NetbsdErrno('EOPNOTSUPP', 'create');
   }
+  /** Makes a device, a FIFO or a socket. @returns it, as create(). @throws as create(). */
   mknod(_dvp: vnode, _cnp: componentname, _va: vattr): vnode {
     throw new NetbsdErrno('EOPNOTSUPP', 'mknod');
   }
+  /** Makes a directory. @returns it, as create(). @throws as create(); EMLINK. */
   mkdir(_dvp: vnode, _cnp: componentname, _va: vattr): vnode {
     throw new NetbsdErrno('EOPNOTSUPP', 'mkdir');
   }
+  /** Makes a symbolic link. @returns it, as create(). @throws as create(); ENAMETOOLONG. */
   symlink(_dvp: vnode, _cnp: componentname, _va: vattr, _target: ByteName): vnode {
     throw new NetbsdErrno('EOPNOTSUPP', 'symlink');
   }
+  /** A file is opened; `mode` is FREAD, FWRITE. @throws what forbids it, as EISDIR, EROFS. */
   open(_vp: vnode, _mode: number, _cred: kauth_cred): void {}
+  /** One that was opened is closed. */
   close(_vp: vnode, _mode: number, _cred: kauth_cred): void {}
+  /** Changes the attributes that are given. @throws EPERM, EACCES, EROFS, EINVAL, ENOSPC. */
   setattr(_vp: vnode, _va: vattr, _cred: kauth_cred): void {
     throw new NetbsdErrno('EOPNOTSUPP', 'setattr');
   }
+  /** Moves bytes to `uio` and lowers its resid; untouched at the end. @throws EISDIR, EIO. */
   read(_vp: vnode, _uio: puffs_uio, _ioflag: number): void {
     throw new NetbsdErrno('EOPNOTSUPP', 'read');
   }
+  /**
+   * Moves bytes from `uio` and lowers its resid by what was written. @throws ENOSPC, EFBIG, EIO.
+   */
   write(_vp: vnode, _uio: puffs_uio, _ioflag: number, _cred: kauth_cred): void {
     throw new NetbsdErrno('EOPNOTSUPP', 'write');
   }
+  /** The file is on stable storage when it returns. @throws EIO. */
   fsync(_vp: vnode, _flags: number): void {}
+  /** Takes the name of what is no directory away. @throws EPERM, EACCES, EROFS. */
   remove(_dvp: vnode, _vp: vnode, _cnp: componentname): void {
     throw new NetbsdErrno('EOPNOTSUPP', 'remove');
   }
+  /** Gives a node one more name. @throws EMLINK, EEXIST, EPERM, ENOSPC. */
   link(_dvp: vnode, _vp: vnode, _cnp: componentname): void {
     throw new NetbsdErrno('EOPNOTSUPP', 'link');
   }
+  /**
+   * Gives a node another name, and replaces what has it. @throws ENOTEMPTY, EISDIR, ENOTDIR,
+   * EINVAL.
+   */
   rename(
     _fdvp: vnode,
     _fvp: vnode,
@@ -94,6 +114,7 @@ export abstract class vnodeops {
   ): void {
     throw new NetbsdErrno('EOPNOTSUPP', 'rename');
   }
+  /** Takes an empty directory away. @throws ENOTEMPTY, EACCES, EROFS. */
   rmdir(_dvp: vnode, _vp: vnode, _cnp: componentname): void {
     throw new NetbsdErrno('EOPNOTSUPP', 'rmdir');
   }
@@ -101,6 +122,7 @@ export abstract class vnodeops {
   readdir(_vp: vnode, _offset: number, _emit: puffs_nextdent): boolean {
     throw new NetbsdErrno('EOPNOTSUPP', 'readdir');
   }
+  /** The target of a symbolic link. @throws EINVAL it is none. */
   readlink(_vp: vnode): ByteName {
     throw new NetbsdErrno('EINVAL', 'no symbolic link');
   }
@@ -108,6 +130,7 @@ export abstract class vnodeops {
   inactive(_vp: vnode): boolean {
     return false;
   }
+  /** The vnode goes; what hangs on it is let go. */
   reclaim(_vp: vnode): void {}
   /** @throws EINVAL */
   pathconf(_vp: vnode, name: number): number {
@@ -138,6 +161,9 @@ export abstract class vnodeops {
   ): number {
     throw new NetbsdErrno('EOPNOTSUPP', 'extended attributes');
   }
+  /**
+   * Sets an extended attribute. @returns 0 or an errno: ENOSPC, EOPNOTSUPP, EPERM.
+   */
   setextattr(
     _vp: vnode,
     _ns: number,
@@ -148,9 +174,11 @@ export abstract class vnodeops {
   ): number {
     throw new NetbsdErrno('EOPNOTSUPP', 'extended attributes');
   }
+  /** The names of the extended attributes. @throws EOPNOTSUPP. */
   listextattr(_vp: vnode, _ns: number, _cred: kauth_cred): ByteName[] {
     return [];
   }
+  /** Takes an extended attribute away. @returns 0 or an errno: ENOATTR, EOPNOTSUPP. */
   deleteextattr(_vp: vnode, _ns: number, _name: ByteName, _cred: kauth_cred): number {
     throw new NetbsdErrno('EOPNOTSUPP', 'extended attributes');
   }
@@ -158,9 +186,11 @@ export abstract class vnodeops {
   umask(_dvp: vnode, cred: kauth_cred): number {
     return cred.umask;
   }
+  /** Makes room for a range. @throws EOPNOTSUPP, ENOSPC. */
   fallocate(_vp: vnode, _offset: number, _length: number): void {
     throw new NetbsdErrno('EOPNOTSUPP', 'fallocate');
   }
+  /** Makes a hole of a range. @throws EOPNOTSUPP. */
   fdiscard(_vp: vnode, _offset: number, _length: number): void {
     throw new NetbsdErrno('EOPNOTSUPP', 'fdiscard');
   }

@@ -9,6 +9,7 @@ import { DIRENT_NAME_MAX, puffs_nextdent_encode, dirent_size } from './dirent.js
 import { VNOVAL, type ByteName, type vattr } from './puffs.js';
 import { vattr_mode } from './vattr.js';
 
+/** Whose structures. */
 export type Abi = 'netbsd' | 'linux';
 
 const STAT_BYTES: Readonly<Record<Abi, number>> = { netbsd: 152, linux: 144 };
@@ -78,6 +79,7 @@ export function stat_encode(va: Readonly<vattr>, abi: Abi): Uint8Array {
   return s.bytes;
 }
 
+/** A directory record that was decoded, or is to be encoded. */
 export interface AbiDirent {
   readonly name: ByteName;
   readonly fileid: number;

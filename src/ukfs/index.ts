@@ -8,10 +8,18 @@ export { UkfsStats, type Timespec } from './stats.js';
 export type { TimeLike } from './times.js';
 export { Ukfs, type UkfsDirent, type UkfsEntries } from './ukfs.js';
 export { loadHandlers, modload, modloadDir } from './mount_modules.js';
-export type { PuffsHandlers } from './mount_puffs.js';
+export type {
+  Done,
+  HandlerError,
+  HandlerStat,
+  HandlerStatfs,
+  MountPuffsOptions,
+  PuffsHandlers,
+} from './mount_puffs.js';
 export {
   mount,
   mountHandlers,
+  type CheckResult,
   type MountedImage,
   type MountOptions,
   type User,

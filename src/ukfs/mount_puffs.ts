@@ -1,7 +1,13 @@
 /** Puts a mount of handlers together: host, kernel, puffs, translator. */
 import { Lump } from '../lump/lump.js';
 import { puffs_module, type puffs_fs_args } from '../netbsd-compat/drivers/puffs/puffs.js';
-import type { PuffsHandlers } from '../netbsd-compat/drivers/puffs/puffs_handlers.js';
+import type {
+  Done,
+  HandlerError,
+  HandlerStat,
+  HandlerStatfs,
+  PuffsHandlers,
+} from '../netbsd-compat/drivers/puffs/puffs_handlers.js';
 import { NetbsdErrno } from '../netbsd-compat/errno.js';
 import { MNT_RDONLY } from '../netbsd-compat/mount.js';
 import { p2k } from '../netbsd-compat/p2k.js';
@@ -11,8 +17,9 @@ import { MNT_FORCE } from '../puffs/puffs.js';
 import type { Rumpuser } from '../rumpuser/rumpuser.js';
 import { DiskMountError } from './mount_disk.js';
 
-export type { PuffsHandlers };
+export type { Done, HandlerError, HandlerStat, HandlerStatfs, PuffsHandlers };
 
+/** How handlers are mounted. */
 export interface MountPuffsOptions {
   readonly readOnly?: boolean;
 }

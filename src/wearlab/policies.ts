@@ -31,6 +31,7 @@ export interface PolicyContext {
   collectable(): Iterable<jffs2_eraseblock>;
 }
 
+/** What makes a policy, for one run; the default export of a module of one's own. */
 export type PolicyFactory = (context: PolicyContext) => jffs2_policy;
 
 interface KnownPolicy {

@@ -11,6 +11,7 @@
 import { NetbsdErrno } from '../errno.js';
 import { HostError, type HostFile } from '../../rumpuser/rumpuser.js';
 
+/** Bytes that are read, written and flushed: a disk, a partition of one, an image. */
 export interface disk {
   /** For messages. */
   readonly name: string;

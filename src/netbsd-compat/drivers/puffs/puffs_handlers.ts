@@ -12,7 +12,9 @@ import type { Lump } from '../../../lump/lump.js';
 import { NETBSD_ERRNO, type NetbsdErrnoName } from '../../../puffs/errno.js';
 import { NetbsdErrno } from '../../errno.js';
 
+/** What a callback is told first: 0 or nothing, an errno below 0, or an Error with a code. */
 export type HandlerError = number | null | undefined | Error;
+/** The callback of a handler: an error, then the answer. */
 export type Done<T extends readonly unknown[] = []> = (
   error: HandlerError,
   ...answer: Partial<T>
@@ -38,6 +40,7 @@ export interface HandlerStat {
   readonly ctime?: Date | number;
 }
 
+/** struct statvfs; what is missing is 0. */
 export interface HandlerStatfs {
   readonly bsize?: number;
   readonly frsize?: number;
@@ -55,16 +58,23 @@ export interface HandlerStatfs {
  * there; what else is missing, the file system cannot do (ENOTSUP), but for open and release.
  */
 export interface PuffsHandlers {
+  /** Called once, when it is mounted. */
   init?(done: Done): void;
+  /** stat of a path; of a symbolic link, the link itself. ENOENT: there is no such file. */
   getattr(path: string, done: Done<[HandlerStat]>): void;
   /** Of a file that is open, and may have lost its name. */
   fgetattr?(path: string, fd: number, done: Done<[HandlerStat]>): void;
+  /** Space and files of the whole. */
   statfs?(path: string, done: Done<[HandlerStatfs]>): void;
+  /** The names in a directory, "." and ".." or not; if told, their attributes. */
   readdir?(path: string, done: Done<[readonly string[], readonly HandlerStat[]]>): void;
+  /** The target of a symbolic link. */
   readlink?(path: string, done: Done<[string]>): void;
-  /** @param flags O_RDONLY, O_WRONLY or O_RDWR, Linux's; the answer is a number of the handler's */
+  /** Opens: `flags` are O_RDONLY, O_WRONLY or O_RDWR; the answer is a number of the handler's. */
   open?(path: string, flags: number, done: Done<[number]>): void;
+  /** The file that open answered with this number is closed. */
   release?(path: string, fd: number, done: Done): void;
+  /** Reads up to `length` bytes at `position` into the buffer; 0 at the end. */
   read?(
     path: string,
     fd: number,
@@ -73,6 +83,7 @@ export interface PuffsHandlers {
     position: number,
     done: DoneBytes,
   ): void;
+  /** Writes `length` bytes of the buffer at `position`. */
   write?(
     path: string,
     fd: number,
@@ -81,18 +92,33 @@ export interface PuffsHandlers {
     position: number,
     done: DoneBytes,
   ): void;
+  /** Brings a file to stable storage; with `datasync` its data alone. */
   fsync?(path: string, fd: number, datasync: boolean, done: Done): void;
+  /** Makes a regular file and opens it; the answer is a number, as of open. */
   create?(path: string, mode: number, done: Done<[number]>): void;
+  /**
+   * Makes a device, a FIFO or a socket: `mode` has the type, `dev` is the number in Linux's form.
+   */
   mknod?(path: string, mode: number, dev: number, done: Done): void;
+  /** Makes a directory. */
   mkdir?(path: string, mode: number, done: Done): void;
+  /** Takes the name of a file away. */
   unlink?(path: string, done: Done): void;
+  /** Takes an empty directory away. ENOTEMPTY: it is not. */
   rmdir?(path: string, done: Done): void;
+  /** Gives a file another name; what has that one is replaced. */
   rename?(from: string, to: string, done: Done): void;
+  /** Gives the file `from` the second name `to`. */
   link?(from: string, to: string, done: Done): void;
+  /** Makes a symbolic link at `path`. */
   symlink?(target: string, path: string, done: Done): void;
+  /** Cuts a file, or makes it longer with zeros: `size` bytes. */
   truncate?(path: string, size: number, done: Done): void;
+  /** The same for an open file. */
   ftruncate?(path: string, fd: number, size: number, done: Done): void;
+  /** Sets the permission bits. */
   chmod?(path: string, mode: number, done: Done): void;
+  /** Sets owner and group; -1: leave it. */
   chown?(path: string, uid: number, gid: number, done: Done): void;
   /** Milliseconds since 1970. */
   utimens?(path: string, atime: number, mtime: number, done: Done): void;
