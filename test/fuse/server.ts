@@ -97,7 +97,12 @@ export class Workspace {
 
   remove(): void {
     for (const { mountpoint } of mountsBelow(this.folder)) {
-      execFileSync('umount', ['-l', mountpoint]);
+      try {
+        execFileSync('umount', ['-l', mountpoint], { stdio: 'pipe' });
+      } catch (error) {
+        // The watcher of a server that died may have been faster.
+        if (mountsBelow(mountpoint).length > 0) throw error;
+      }
     }
     // A server that was told to end may still be closing its image, and add to the folder.
     for (let tries = 1; existsSync(this.folder); tries++) {
