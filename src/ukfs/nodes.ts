@@ -411,10 +411,10 @@ export abstract class UkfsNodes {
     named: Named = [path],
   ): T {
     // `use` may walk as well.
-    const walk = this.#idleWalk ?? new Walk(this.fs, this.cred, this.#directory);
+    const walk = this.#idleWalk ?? new Walk(this.fs);
     this.#idleWalk = null;
     try {
-      const error = walk.reset(this.cred, this.#directory).walk(toName(path), mode);
+      const error = walk.walk(toName(path), mode, this.cred, this.#directory);
       if (error !== 0) check(error, syscall, ...named);
       return use(walk);
     } finally {

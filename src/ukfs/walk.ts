@@ -9,6 +9,7 @@
 import {
   NAMEI_LOOKUP,
   NETBSD_ERRNO as E,
+  PUFFS_CRED_ROOT,
   PUFFS_VEXEC,
   VDIR,
   VLNK,
@@ -76,8 +77,8 @@ export class Walk {
   readonly #held: Cookie[] = [];
   #heldCount = 0;
   readonly #info: puffs_newinfo = { cookie: 0, generation: 0, va: vattr_new() };
-  readonly #cn: puffs_cn;
-  #start: NodeReference;
+  readonly #cn: puffs_cn = { nameiop: NAMEI_LOOKUP, name: '', cred: PUFFS_CRED_ROOT };
+  #start!: NodeReference;
   #symlinks = 0;
   /** What is walked, and how far: a link's target takes the place of what was walked so far. */
   #path: ByteName = '';
@@ -95,25 +96,9 @@ export class Walk {
   /** The path ended in a slash, which only a directory may. */
   trailingSlash = false;
 
-  constructor(fs: puffs_ops, cred: puffs_cred, start: NodeReference) {
+  constructor(fs: puffs_ops) {
     this.#fs = fs;
-    this.#cn = { nameiop: NAMEI_LOOKUP, name: '', cred };
-    this.#start = start;
     this.parent = this.node = fs.rootCookie;
-  }
-
-  /**
-   * Makes a released walk ready for another.
-   * @param start the directory where relative paths start
-   */
-  reset(cred: puffs_cred, start: NodeReference): this {
-    this.#cn.cred = cred;
-    this.#start = start;
-    this.#symlinks = 0;
-    this.name = '';
-    this.kind = 'root';
-    this.lastError = 0;
-    return this;
   }
 
   /** Attributes of `node` at the time of the walk, whole. */
@@ -121,13 +106,22 @@ export class Walk {
     return this.#info.va;
   }
 
-  /** @returns 0, also when only the last name is missing; or an errno. */
-  walk(path: ByteName, mode: WalkMode): number {
+  /**
+   * May be called again after release().
+   * @param start the directory where relative paths start
+   * @returns 0, also when only the last name is missing; or an errno.
+   */
+  walk(path: ByteName, mode: WalkMode, cred: puffs_cred, start: NodeReference): number {
+    this.#cn.cred = cred;
+    this.#start = start;
+    this.#symlinks = 0;
+    this.name = '';
+    this.kind = 'root';
+    this.lastError = 0;
     if (path === '') return E.ENOENT;
     if (path.length > PATH_BYTES_MAX) return E.ENAMETOOLONG;
-    this.parent = this.node =
-      path.charCodeAt(0) === SLASH ? this.#fs.rootCookie : this.#start.cookie;
-    const unreachable = this.#fs.node_getattr(this.node, this.#info.va, this.#cn.cred);
+    this.parent = this.node = path.charCodeAt(0) === SLASH ? this.#fs.rootCookie : start.cookie;
+    const unreachable = this.#fs.node_getattr(this.node, this.#info.va, cred);
     if (unreachable !== 0) return unreachable;
     this.#path = path;
     this.#at = 0;
