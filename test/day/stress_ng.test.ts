@@ -2,7 +2,7 @@
  * stress-ng's file-system stressors, which check what they get: a program that was written to find
  * what kernels do wrong, on every mount that is written to.
  */
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { fsckFat, mkfsFat } from '../netbsd-compat/dosfstools.js';
@@ -19,11 +19,11 @@ const PROCESSES = 2;
 /** For what a stressor does at the end of its time: on a busy machine that takes long. */
 const STRESSOR_LIMIT_MS = 240_000;
 
-/** What needs modes, owners, links, devices or holes is not for FAT. */
 const EVERYWHERE = (
   'chdir dentry dir dirmany fallocate filename flock fsize fstat getdent hdd io iomix ' +
   'lockf open rename sync-file touch'
 ).split(' ');
+/** They need modes, owners, links, devices or holes, which FAT has not. */
 const OF_UNIX = (
   'access chmod chown dirdeep dnotify dup fcntl fpunch handle inotify lease link locka ' +
   'lockofd mknod symlink utime'
@@ -128,7 +128,8 @@ for (const row of ROWS) {
     it('and the image is as it should be', () => {
       umount(mountpoint);
       if (row.check === undefined) return;
-      spawnSync('flock', [workspace.path(IMAGE), 'true']);
+      // umount(8) returns before the server has closed the image.
+      execFileSync('flock', ['--timeout', '60', workspace.path(IMAGE), 'true']);
       row.check(workspace);
     });
   });
