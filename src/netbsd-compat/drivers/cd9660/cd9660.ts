@@ -7,10 +7,10 @@ import type { disk } from '../../disk/disk.js';
 import { NetbsdErrno } from '../../errno.js';
 import { genfs_node, type genfs_limits, type genfs_medium } from '../../genfs_node.js';
 import { genfs_vnops } from '../../genfs_vnops.js';
+import { genfs_probe, genfs_volume } from '../../genfs_volume.js';
 import { vfs_module } from '../../module.js';
 import type { mount, vfsops } from '../../mount.js';
 import type { loaded_vnode, vnode } from '../../vnode.js';
-import { KERN_ERR, ratelimit_state } from '../../../lump/printk.js';
 import { bytesToName } from '../../../lump/types.js';
 import type { Lump } from '../../../lump/lump.js';
 import { textToName } from '../../../puffs/name.js';
@@ -92,7 +92,7 @@ const erofs = (): never => {
   throw new NetbsdErrno('EROFS');
 };
 
-class cd9660 implements genfs_medium<iso_node> {
+class cd9660 extends genfs_volume implements genfs_medium<iso_node> {
   readonly limits: genfs_limits = {
     nameBytes: 255,
     links: 0xffff,
@@ -106,18 +106,14 @@ class cd9660 implements genfs_medium<iso_node> {
   readonly vnops = new genfs_vnops<iso_node>(this);
   readonly cache: bufcache;
   readonly root: number;
-  private readonly lump: Lump;
-  private readonly disk: disk;
   private readonly block_bytes: number;
   private readonly blocks: number;
   private readonly joliet: boolean;
   /** Bytes to skip in system use areas; -1: no Rock Ridge. */
   private readonly skip: number;
-  private readonly complaints = new ratelimit_state();
 
   constructor(lump: Lump, { disk, norrip, nojoliet }: cd9660_args) {
-    this.lump = lump;
-    this.disk = disk;
+    super('cd9660', lump, disk);
     this.cache = new bufcache(lump, disk, ISO_SECTOR);
     try {
       const { primary, joliet } = descriptors(disk);
@@ -147,12 +143,6 @@ class cd9660 implements genfs_medium<iso_node> {
     const dot = this.bytes(extent.position, 256);
     if (isodr.length.get(dot, 0) < RECORD_BYTES_MIN) return -1;
     return susp_skip(this.parse(dot, 0, extent.position).area);
-  }
-
-  private damage(what: string): NetbsdErrno {
-    const text = `cd9660: ${this.disk.name}: ${what}`;
-    this.lump.printk_ratelimited(this.complaints, KERN_ERR, text);
-    return new NetbsdErrno('EIO', what);
   }
 
   // ---- records ----------------------------------------------------------------------------------
@@ -194,7 +184,7 @@ class cd9660 implements genfs_medium<iso_node> {
   }
 
   private *records({ position, bytes }: extent): Generator<record, void, void> {
-    if (bytes > DIRECTORY_BYTES_MAX) throw this.damage(`a directory of ${bytes} bytes`);
+    if (bytes > DIRECTORY_BYTES_MAX) throw this.eio(`a directory of ${bytes} bytes`);
     for (let at = 0; at < bytes; at += ISO_SECTOR) {
       const sector = this.bytes(position + at, Math.min(ISO_SECTOR, bytes - at));
       for (let off = 0; off + RECORD_BYTES_MIN <= sector.length; ) {
@@ -228,7 +218,7 @@ class cd9660 implements genfs_medium<iso_node> {
     const sectorEnd = ISO_SECTOR - (position % ISO_SECTOR);
     const b = this.bytes(position, Math.min(256, sectorEnd));
     if (b.length < RECORD_BYTES_MIN || isodr.length.get(b, 0) < RECORD_BYTES_MIN) {
-      throw this.damage(`no directory record at ${position}`);
+      throw this.eio(`no directory record at ${position}`);
     }
     const record = this.parse(b, 0, position);
     return (key & 1) === 0 ? this.directory(key, record) : this.file(key, record);
@@ -237,7 +227,7 @@ class cd9660 implements genfs_medium<iso_node> {
   /** `record` is its own ".". */
   private directory(key: number, record: record): iso_node {
     const node = new iso_node(key, VDIR);
-    if (directory_key(record.extent.position) !== key) throw this.damage(`"." at ${key / 2} lies`);
+    if (directory_key(record.extent.position) !== key) throw this.eio(`"." at ${key / 2} lies`);
     this.fill(node, record, this.rock_ridge(record));
     node.i_extents = [record.extent];
     node.i_size = record.extent.bytes;
@@ -249,7 +239,7 @@ class cd9660 implements genfs_medium<iso_node> {
   private file(key: number, record: record): iso_node {
     const rr = this.rock_ridge(record);
     const type = this.type_of(record, rr);
-    if (type === VDIR) throw this.damage(`record ${record.position} is a directory`);
+    if (type === VDIR) throw this.eio(`record ${record.position} is a directory`);
     const node = new iso_node(key, type);
     this.fill(node, record, rr);
     if (type === VREG) {
@@ -387,7 +377,7 @@ class cd9660 implements genfs_medium<iso_node> {
       const to = Math.min(position + length, start + extent.bytes);
       if (from < to) {
         const at = extent.position + from - start;
-        if (at + (to - from) > this.disk.sizeBytes) throw this.damage('contents are cut off');
+        if (at + (to - from) > this.disk.sizeBytes) throw this.eio('contents are cut off');
         this.copy(at, buf, off + from - position, to - from);
       }
       start += extent.bytes;
@@ -447,15 +437,8 @@ function descriptors(disk: disk): { primary: Uint8Array; joliet: Uint8Array | nu
   return { primary, joliet };
 }
 
-export function cd9660_probe(disk: disk): boolean {
-  try {
-    descriptors(disk);
-    return true;
-  } catch (error) {
-    if (error instanceof NetbsdErrno) return false;
-    throw error;
-  }
-}
+/** Has the disk a primary volume descriptor? */
+export const cd9660_probe = genfs_probe(descriptors);
 
 const VFSTOISOFS = (mp: mount): cd9660 => mp.mnt_data as cd9660;
 

@@ -2,12 +2,11 @@
  * A mounted ext2: superblock, groups, and the blocks and inodes that are free. Counts are kept
  * where they lie, in the buffers of superblock and descriptors.
  */
-import type { bufcache, buf } from '../../buf.js';
+import { bufcache, type buf } from '../../buf.js';
 import type { disk } from '../../disk/disk.js';
 import { NetbsdErrno } from '../../errno.js';
-import { KERN_ERR, ratelimit_state } from '../../../lump/printk.js';
+import { genfs_probe, genfs_volume } from '../../genfs_volume.js';
 import type { Lump } from '../../../lump/lump.js';
-import { bufcache as BufCache } from '../../buf.js';
 import {
   e2fs,
   e2gd,
@@ -37,9 +36,7 @@ const names = (bits: number, table: Readonly<Record<number, string>>): string =>
 
 const einval = (text: string): NetbsdErrno => new NetbsdErrno('EINVAL', text);
 
-export class ext2fs_super {
-  readonly lump: Lump;
-  readonly disk: disk;
+export class ext2fs_super extends genfs_volume {
   readonly cache: bufcache;
   readonly bsize: number;
   readonly bcount: number;
@@ -53,16 +50,12 @@ export class ext2fs_super {
   readonly has_filetype: boolean;
   /** Why it can only be read; empty: it can be written. */
   readonly readonly_reason: string;
-  /** What was found broken, for the report. */
-  damaged = 0;
   private readonly sb_blkno: number;
   private readonly sb_off: number;
-  private readonly complaints = new ratelimit_state();
 
   /** @throws EINVAL it is no ext2, has features that are not known here, or is damaged; EIO. */
   constructor(lump: Lump, disk: disk) {
-    this.lump = lump;
-    this.disk = disk;
+    super('ext2fs', lump, disk);
     const sb = read_superblock(disk);
     this.bsize = 1024 << e2fs.log_bsize.get(sb, 0);
     this.bcount = e2fs.bcount.get(sb, 0);
@@ -90,7 +83,7 @@ export class ext2fs_super {
         : missing > 0
           ? `the last ${missing} bytes of it are missing`
           : '';
-    this.cache = new BufCache(lump, disk, this.bsize);
+    this.cache = new bufcache(lump, disk, this.bsize);
     this.sb_blkno = Math.floor(EXT2_SBOFF / this.bsize);
     this.sb_off = EXT2_SBOFF % this.bsize;
     try {
@@ -136,18 +129,6 @@ export class ext2fs_super {
 
   is_block(blkno: number): boolean {
     return blkno >= this.first_dblock && blkno < this.bcount;
-  }
-
-  /** Every refusal of the medium goes through here. */
-  damage(what: string): void {
-    this.damaged++;
-    this.lump.printk_ratelimited(this.complaints, KERN_ERR, `ext2fs: ${this.disk.name}: ${what}`);
-  }
-
-  /** The error to throw for damage that stops an operation. */
-  eio(what: string): NetbsdErrno {
-    this.damage(what);
-    return new NetbsdErrno('EIO', what);
   }
 
   // ---- the superblock ---------------------------------------------------------------------------
@@ -319,15 +300,7 @@ function read_superblock(disk: disk): Uint8Array {
 }
 
 /** Does the disk begin with an ext2 superblock? */
-export function ext2fs_probe(disk: disk): boolean {
-  try {
-    read_superblock(disk);
-    return true;
-  } catch (error) {
-    if (error instanceof NetbsdErrno) return false;
-    throw error;
-  }
-}
+export const ext2fs_probe = genfs_probe(read_superblock);
 
 /** The first zero bit from `from` on, and with `wrap` from the start; -1: none below `count`. */
 function find_zero(bits: Uint8Array, from: number, count: number, wrap = true): number {

@@ -6,7 +6,7 @@ import { bufcache, type buf } from '../../buf.js';
 import type { disk } from '../../disk/disk.js';
 import { disk_peek } from '../../disk/open.js';
 import { NetbsdErrno } from '../../errno.js';
-import { KERN_ERR, ratelimit_state } from '../../../lump/printk.js';
+import { genfs_volume } from '../../genfs_volume.js';
 import type { Lump } from '../../../lump/lump.js';
 import type { byte_order, field } from '../../structure.js';
 import {
@@ -44,9 +44,7 @@ interface found_superblock {
   readonly order: byte_order;
 }
 
-export class ffs_super {
-  readonly lump: Lump;
-  readonly disk: disk;
+export class ffs_super extends genfs_volume {
   readonly cache: bufcache;
   readonly layout: ffs_layout;
   readonly order: byte_order;
@@ -86,18 +84,14 @@ export class ffs_super {
   readonly readonly_reason: string;
   /** The journal that must be replayed if it was not unmounted cleanly; empty: it has none. */
   readonly journal: string;
-  /** What was found broken, for the report. */
-  damaged = 0;
   private readonly cgoffset: number;
   private readonly cgmask: number;
   private readonly sb_blkno: number;
   private readonly sb_off: number;
-  private readonly complaints = new ratelimit_state();
 
   /** @throws EINVAL it is no FFS, or is damaged; EIO. */
   constructor(lump: Lump, disk: disk) {
-    this.lump = lump;
-    this.disk = disk;
+    super('ffs', lump, disk);
     const found = find_superblock((position, length) => disk_peek(disk, position, length));
     if (found === null) throw einval(`${disk.name} is no FFS file system`);
     const { sb, position, order } = found;
@@ -247,20 +241,6 @@ export class ffs_super {
   /** Where in it the fragment lies. */
   offset_of(fragment: number): number {
     return (fragment % this.frag) * this.fsize;
-  }
-
-  // ---- damage -----------------------------------------------------------------------------------
-
-  /** Every refusal of the medium goes through here. */
-  damage(what: string): void {
-    this.damaged++;
-    this.lump.printk_ratelimited(this.complaints, KERN_ERR, `ffs: ${this.disk.name}: ${what}`);
-  }
-
-  /** The error to throw for damage that stops an operation. */
-  eio(what: string): NetbsdErrno {
-    this.damage(what);
-    return new NetbsdErrno('EIO', what);
   }
 
   // ---- the superblock ---------------------------------------------------------------------------

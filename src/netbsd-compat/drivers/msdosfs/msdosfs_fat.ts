@@ -2,7 +2,7 @@
 import { bufcache, type buf } from '../../buf.js';
 import type { disk } from '../../disk/disk.js';
 import { NetbsdErrno } from '../../errno.js';
-import { KERN_ERR, ratelimit_state } from '../../../lump/printk.js';
+import { genfs_probe, genfs_volume } from '../../genfs_volume.js';
 import type { Lump } from '../../../lump/lump.js';
 import {
   BOOTSIG,
@@ -96,30 +96,17 @@ function read_geometry(disk: disk): geometry {
 }
 
 /** Does the disk begin with a FAT boot sector? */
-export function msdosfs_probe(disk: disk): boolean {
-  try {
-    read_geometry(disk);
-    return true;
-  } catch (error) {
-    if (error instanceof NetbsdErrno) return false;
-    throw error;
-  }
-}
+export const msdosfs_probe = genfs_probe(read_geometry);
 
-export class msdosfs_fat {
-  readonly lump: Lump;
-  readonly disk: disk;
+export class msdosfs_fat extends genfs_volume {
   readonly cache: bufcache;
   readonly geometry: geometry;
   readonly cluster_bytes: number;
-  damaged = 0;
   private free_count: number | null = null;
   private next_free = CLUST_FIRST;
-  private readonly complaints = new ratelimit_state();
 
   constructor(lump: Lump, disk: disk) {
-    this.lump = lump;
-    this.disk = disk;
+    super('msdosfs', lump, disk);
     const g = read_geometry(disk);
     this.geometry = g;
     this.cluster_bytes = g.cluster_sectors * g.sector_bytes;
@@ -134,16 +121,6 @@ export class msdosfs_fat {
 
   is_cluster(cluster: number): boolean {
     return cluster >= CLUST_FIRST && cluster < CLUST_FIRST + this.geometry.clusters;
-  }
-
-  damage(what: string): void {
-    this.damaged++;
-    this.lump.printk_ratelimited(this.complaints, KERN_ERR, `msdosfs: ${this.disk.name}: ${what}`);
-  }
-
-  eio(what: string): NetbsdErrno {
-    this.damage(what);
-    return new NetbsdErrno('EIO', what);
   }
 
   /** First sector of a cluster. */

@@ -10,8 +10,8 @@
 import { bufcache, type buf } from '../../buf.js';
 import type { disk } from '../../disk/disk.js';
 import { NetbsdErrno } from '../../errno.js';
+import { genfs_probe, genfs_volume } from '../../genfs_volume.js';
 import type { field } from '../../structure.js';
-import { KERN_ERR, ratelimit_state } from '../../../lump/printk.js';
 import type { Lump } from '../../../lump/lump.js';
 import {
   BFS_BE,
@@ -73,17 +73,9 @@ function read_geometry(disk: disk): geometry {
 }
 
 /** Does the disk begin with a BFS's superblock? */
-export function sysvbfs_probe(disk: disk): boolean {
-  try {
-    read_geometry(disk);
-    return true;
-  } catch (error) {
-    if (error instanceof NetbsdErrno) return false;
-    throw error;
-  }
-}
+export const sysvbfs_probe = genfs_probe(read_geometry);
 
-export class sysvbfs_volume {
+export class sysvbfs_volume extends genfs_volume {
   readonly cache: bufcache;
   readonly layout: bfs_layout;
   readonly inodes: number;
@@ -93,14 +85,10 @@ export class sysvbfs_volume {
   readonly readonly_reason: string;
   /** Files by inode; those without blocks, too. */
   readonly runs = new Map<number, run>();
-  private readonly lump: Lump;
-  private readonly disk: disk;
-  private readonly complaints = new ratelimit_state();
 
   /** @throws EINVAL it is no BFS, or a damaged one; EIO. */
   constructor(lump: Lump, disk: disk, force: boolean) {
-    this.lump = lump;
-    this.disk = disk;
+    super('sysvbfs', lump, disk);
     const { layout, inodes, first, last } = read_geometry(disk);
     this.layout = layout;
     this.inodes = inodes;
@@ -140,13 +128,6 @@ export class sysvbfs_volume {
     const { s_from, s_to } = this.layout.super;
     const isUnderWay = this.super_get(s_from) !== BFS_NONE && this.super_get(s_to) !== BFS_NONE;
     return isUnderWay ? 'files were being moved when it was used last; one may be damaged' : '';
-  }
-
-  /** The error to throw for damage that stops an operation. */
-  eio(what: string): NetbsdErrno {
-    const text = `sysvbfs: ${this.disk.name}: ${what}`;
-    this.lump.printk_ratelimited(this.complaints, KERN_ERR, text);
-    return new NetbsdErrno('EIO', what);
   }
 
   // ---- superblock and inodes --------------------------------------------------------------------
