@@ -5,6 +5,7 @@ import type { bufcache } from './buf.js';
 import type { disk } from './disk/disk.js';
 import { NetbsdErrno } from './errno.js';
 
+/** A disk, its blocks in memory, and the reports of damage. */
 export abstract class genfs_volume {
   readonly lump: Lump;
   readonly disk: disk;

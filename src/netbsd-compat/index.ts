@@ -14,7 +14,9 @@ export {
   type genfs_new,
   type genfs_time,
 } from './genfs_node.js';
+export { genfs_vfsops, type genfs_fs, type genfs_kind } from './genfs_vfsops.js';
 export { genfs_vnops } from './genfs_vnops.js';
+export { genfs_probe, genfs_volume } from './genfs_volume.js';
 export {
   module_compatible,
   RUMP_VERSION,

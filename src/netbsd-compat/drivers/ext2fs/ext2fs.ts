@@ -1,10 +1,9 @@
 /** ext2: the medium as {@link genfs_medium} wants it, and the operations on the whole. */
 import { NetbsdErrno } from '../../errno.js';
-import type { genfs_limits, genfs_medium, genfs_new, genfs_time } from '../../genfs_node.js';
+import type { genfs_limits, genfs_new, genfs_time } from '../../genfs_node.js';
+import { genfs_vfsops, type genfs_fs } from '../../genfs_vfsops.js';
 import { genfs_vnops } from '../../genfs_vnops.js';
 import { vfs_module } from '../../module.js';
-import { MNT_UPDATE, type mount, type vfsops } from '../../mount.js';
-import type { loaded_vnode, vnode } from '../../vnode.js';
 import type { disk } from '../../disk/disk.js';
 import { bytesToName, putName } from '../../../lump/types.js';
 import type { Lump } from '../../../lump/lump.js';
@@ -47,7 +46,7 @@ const FAST_SYMLINK_MAX = (NDADDR + NIADDR) * 4 - 1;
 const INT32_MAX = 0x7fff_ffff;
 const S_IFMT = 0o170000;
 
-export class ext2fs implements genfs_medium<ext2_inode> {
+export class ext2fs implements genfs_fs<ext2_inode> {
   readonly super: ext2fs_super;
   readonly limits: genfs_limits;
   /** In the old revision there is no place for the feature's bit. */
@@ -82,35 +81,38 @@ export class ext2fs implements genfs_medium<ext2_inode> {
 
   // ---- mounting ---------------------------------------------------------------------------------
 
-  get is_clean(): boolean {
+  get volume(): ext2fs_super {
+    return this.super;
+  }
+
+  private get is_clean(): boolean {
     const state = this.super.sb_get(e2fs.state);
     return (state & E2FS_ISCLEAN) !== 0 && (state & E2FS_ERRORS) === 0;
   }
 
-  /** From now on it may be written, and is not clean until close_writing(). */
-  open_writing(now_sec: number): void {
+  open_writing(force: boolean): void {
     const { super: sb } = this;
+    if (!this.is_clean && !force) {
+      throw new NetbsdErrno('EROFS', 'it was not unmounted cleanly: run e2fsck -f, or use force');
+    }
     if (sb.readonly_reason !== '') throw new NetbsdErrno('EROFS', sb.readonly_reason);
     this.state = sb.sb_get(e2fs.state);
     sb.sb_put(e2fs.state, this.state & ~E2FS_ISCLEAN);
-    sb.sb_put(e2fs.mtime, now_sec);
+    sb.sb_put(e2fs.mtime, sb.lump.ktime_get_real_seconds());
     sb.sb_put(e2fs.mnt_count, (sb.sb_get(e2fs.mnt_count) + 1) & 0xffff);
     sb.cache.flush();
     this.free_orphans();
   }
 
-  close_writing(now_sec: number): void {
+  close_writing(): void {
     if (this.state === null) return;
-    this.super.cache.flush();
-    const errors = this.super.damaged > 0 ? E2FS_ERRORS : 0;
-    this.super.sb_put(e2fs.state, this.state | errors);
-    this.super.sb_put(e2fs.wtime, now_sec);
-    this.super.cache.flush();
+    const { super: sb } = this;
+    sb.cache.flush();
+    const errors = sb.damaged > 0 ? E2FS_ERRORS : 0;
+    sb.sb_put(e2fs.state, this.state | errors);
+    sb.sb_put(e2fs.wtime, sb.lump.ktime_get_real_seconds());
+    sb.cache.flush();
     this.state = null;
-  }
-
-  close(): void {
-    this.super.cache.close();
   }
 
   /** ext3 lists the files that were deleted while they were open; their space is given back. */
@@ -465,60 +467,13 @@ export interface ext2fs_args {
   readonly force: boolean;
 }
 
-const VFSTOEXT2 = (mp: mount): ext2fs => mp.mnt_data as ext2fs;
-const now = (mp: mount): number => mp.mnt_rump.lump.ktime_get_real_seconds();
-
-const ext2fs_vfsops: vfsops = {
-  vfs_name: 'ext2fs',
-  uses_namecache: true,
-
-  /** @throws EINVAL, EROFS with the reason; EIO. */
-  mount(mp: mount, args: unknown): void {
-    if ((mp.mnt_flag & MNT_UPDATE) !== 0) {
-      const fs = VFSTOEXT2(mp);
-      if (mp.is_readonly) fs.close_writing(now(mp));
-      else fs.open_writing(now(mp));
-      return;
-    }
-    const { disk, force } = args as ext2fs_args;
-    const recovered = ext2fs_recover(mp.mnt_rump.lump, disk, mp.is_readonly);
-    const fs = new ext2fs(mp.mnt_rump.lump, recovered);
-    try {
-      const root = fs.load(EXT2_ROOTINO);
-      if (root.i_type !== VDIR || root.i_nlink === 0) {
-        throw new NetbsdErrno('EINVAL', `${disk.name}: the root is no directory`);
-      }
-      if (!mp.is_readonly) {
-        if (!fs.is_clean && !force) {
-          throw new NetbsdErrno(
-            'EROFS',
-            'it was not unmounted cleanly: run e2fsck -f, or use force',
-          );
-        }
-        fs.open_writing(now(mp));
-      }
-    } catch (error) {
-      fs.close();
-      throw error;
-    }
-    mp.mnt_data = fs;
-  },
-  unmount(mp: mount): void {
-    const fs = VFSTOEXT2(mp);
-    fs.close_writing(now(mp));
-    fs.close();
-  },
-  root: () => EXT2_ROOTINO,
-  loadvnode(mp: mount, key: number): loaded_vnode {
-    const fs = VFSTOEXT2(mp);
-    const node = fs.load(key);
-    // Else it would be freed, a second time, when it is let go.
-    if (node.i_nlink === 0) throw fs.super.eio(`inode ${key} is deleted and has a name`);
-    return { type: node.i_type, op: fs.vnops, data: node, rdev: node.i_rdev };
-  },
-  statvfs: (mp: mount, out: puffs_statvfs) => VFSTOEXT2(mp).statvfs(out),
-  sync: (mp: mount) => VFSTOEXT2(mp).sync(),
-  generation: (vp: vnode) => (vp.v_data as ext2_inode).i_gen,
-};
-
-export const ext2fs_module = vfs_module('ext2fs', ext2fs_vfsops);
+export const ext2fs_module = vfs_module(
+  'ext2fs',
+  genfs_vfsops<ext2fs_args>({
+    vfs_name: 'ext2fs',
+    uses_namecache: true,
+    root: EXT2_ROOTINO,
+    open: (lump, { disk }, is_readonly) =>
+      new ext2fs(lump, ext2fs_recover(lump, disk, is_readonly)),
+  }),
+);

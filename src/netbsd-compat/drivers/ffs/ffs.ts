@@ -1,11 +1,10 @@
 /** FFS (UFS1, UFS2): the medium as {@link genfs_medium} wants it, and the operations on the whole. */
 import type { buf } from '../../buf.js';
 import { NetbsdErrno } from '../../errno.js';
-import type { genfs_limits, genfs_medium, genfs_new } from '../../genfs_node.js';
+import type { genfs_limits, genfs_new } from '../../genfs_node.js';
+import { genfs_vfsops, type genfs_fs } from '../../genfs_vfsops.js';
 import { genfs_vnops } from '../../genfs_vnops.js';
 import { vfs_module } from '../../module.js';
-import { MNT_UPDATE, type mount, type vfsops } from '../../mount.js';
-import type { loaded_vnode, vnode } from '../../vnode.js';
 import type { disk } from '../../disk/disk.js';
 import { bytesToName, putName } from '../../../lump/types.js';
 import type { Lump } from '../../../lump/lump.js';
@@ -39,7 +38,7 @@ const S_IFMT = 0o170000;
 /** A symbolic link's target is shorter than MAXPATHLEN. */
 const SYMLINK_MAX = 1023;
 
-export class ffs implements genfs_medium<ffs_inode> {
+class ffs implements genfs_fs<ffs_inode> {
   readonly super: ffs_super;
   readonly limits: genfs_limits;
   readonly vnops = new genfs_vnops<ffs_inode>(this);
@@ -76,11 +75,18 @@ export class ffs implements genfs_medium<ffs_inode> {
 
   // ---- mounting ---------------------------------------------------------------------------------
 
-  /**
-   * From now on it may be written, and is not clean until close_writing().
-   * @param force also where it was not unmounted cleanly, unless a journal must be replayed.
-   * @throws EROFS with the reason.
-   */
+  get volume(): ffs_super {
+    return this.super;
+  }
+
+  open_reading(): void {
+    const { lump, disk, journal, unclean_reason } = this.super;
+    if (journal !== '' && unclean_reason !== '') {
+      lump.pr_warn(`ffs: ${disk.name}: ${unclean_reason}; what is read may be damaged`);
+    }
+  }
+
+  /** A journal that must be replayed cannot be forced. */
   open_writing(force: boolean): void {
     const { super: sb } = this;
     const refuse = (why: string): never => {
@@ -99,20 +105,15 @@ export class ffs implements genfs_medium<ffs_inode> {
     sb.cache.flush();
   }
 
-  close_writing(now_sec: number): void {
+  close_writing(): void {
     if (this.clean === null) return;
     const { super: sb } = this;
     sb.cache.flush();
     const { fs } = sb.layout;
-    if (sb.is_ufs2) sb.sb_put(fs.time, now_sec);
-    else sb.sb_put(fs.old_time, now_sec);
+    sb.sb_put(sb.is_ufs2 ? fs.time : fs.old_time, sb.lump.ktime_get_real_seconds());
     sb.sb_put(fs.clean, sb.damaged > 0 ? 0 : this.clean);
     sb.cache.flush();
     this.clean = null;
-  }
-
-  close(): void {
-    this.super.cache.close();
   }
 
   // ---- inodes -----------------------------------------------------------------------------------
@@ -438,55 +439,12 @@ export interface ffs_args {
   readonly force: boolean;
 }
 
-const VFSTOFFS = (mp: mount): ffs => mp.mnt_data as ffs;
-const now = (mp: mount): number => mp.mnt_rump.lump.ktime_get_real_seconds();
-
-const ffs_vfsops: vfsops = {
-  vfs_name: 'ffs',
-  uses_namecache: true,
-
-  /** @throws EINVAL, EROFS with the reason; EIO. */
-  mount(mp: mount, args: unknown): void {
-    if ((mp.mnt_flag & MNT_UPDATE) !== 0) {
-      const fs = VFSTOFFS(mp);
-      if (mp.is_readonly) fs.close_writing(now(mp));
-      else fs.open_writing(false);
-      return;
-    }
-    const { disk, force } = args as ffs_args;
-    const fs = new ffs(mp.mnt_rump.lump, disk);
-    try {
-      const root = fs.load(UFS_ROOTINO);
-      if (root.i_type !== VDIR || root.i_nlink === 0) {
-        throw new NetbsdErrno('EINVAL', `${disk.name}: the root is no directory`);
-      }
-      if (!mp.is_readonly) fs.open_writing(force);
-      else if (fs.super.journal !== '' && fs.super.unclean_reason !== '') {
-        const { lump } = mp.mnt_rump;
-        lump.pr_warn(`ffs: ${disk.name}: ${fs.super.unclean_reason}; what is read may be damaged`);
-      }
-    } catch (error) {
-      fs.close();
-      throw error;
-    }
-    mp.mnt_data = fs;
-  },
-  unmount(mp: mount): void {
-    const fs = VFSTOFFS(mp);
-    fs.close_writing(now(mp));
-    fs.close();
-  },
-  root: () => UFS_ROOTINO,
-  loadvnode(mp: mount, key: number): loaded_vnode {
-    const fs = VFSTOFFS(mp);
-    const node = fs.load(key);
-    // Else it would be freed, a second time, when it is let go.
-    if (node.i_nlink === 0) throw fs.super.eio(`inode ${key} is deleted and has a name`);
-    return { type: node.i_type, op: fs.vnops, data: node, rdev: node.i_rdev };
-  },
-  statvfs: (mp: mount, out: puffs_statvfs) => VFSTOFFS(mp).statvfs(out),
-  sync: (mp: mount) => VFSTOFFS(mp).sync(),
-  generation: (vp: vnode) => (vp.v_data as ffs_inode).i_gen,
-};
-
-export const ffs_module = vfs_module('ffs', ffs_vfsops);
+export const ffs_module = vfs_module(
+  'ffs',
+  genfs_vfsops<ffs_args>({
+    vfs_name: 'ffs',
+    uses_namecache: true,
+    root: UFS_ROOTINO,
+    open: (lump, { disk }) => new ffs(lump, disk),
+  }),
+);

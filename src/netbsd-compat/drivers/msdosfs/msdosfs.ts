@@ -3,12 +3,12 @@
  * and permission bits are the mount's; only the owner's write permission is kept (as "read-only").
  */
 import { NetbsdErrno } from '../../errno.js';
-import type { genfs_limits, genfs_medium, genfs_new } from '../../genfs_node.js';
+import type { genfs_limits, genfs_new } from '../../genfs_node.js';
+import { genfs_vfsops, type genfs_fs } from '../../genfs_vfsops.js';
 import { genfs_vnops } from '../../genfs_vnops.js';
 import type { kauth_cred } from '../../kauth.js';
 import { vfs_module } from '../../module.js';
-import { MNT_UPDATE, type mount, type vfsops } from '../../mount.js';
-import type { loaded_vnode, vnode } from '../../vnode.js';
+import type { vnode } from '../../vnode.js';
 import type { componentname } from '../../vnode_if.js';
 import type { disk } from '../../disk/disk.js';
 import type { Lump } from '../../../lump/lump.js';
@@ -120,7 +120,7 @@ class msdosfs_vnops extends genfs_vnops<msdos_node> {
 /** From so many bytes on a read goes past the cache. */
 const LONG_READ_BYTES = 64 << 10;
 
-export class msdosfs implements genfs_medium<msdos_node> {
+class msdosfs implements genfs_fs<msdos_node> {
   readonly fat: msdosfs_fat;
   readonly limits: genfs_limits;
   readonly vnops = new msdosfs_vnops(this);
@@ -150,6 +150,11 @@ export class msdosfs implements genfs_medium<msdos_node> {
 
   // ---- mounting ---------------------------------------------------------------------------------
 
+  get volume(): msdosfs_fat {
+    return this.fat;
+  }
+
+  /** A volume that was not unmounted cleanly is no refusal, but stays marked. */
   open_writing(): void {
     this.was_dirty = this.fat.is_dirty;
     if (this.was_dirty) {
@@ -668,44 +673,13 @@ export class msdosfs implements genfs_medium<msdos_node> {
   }
 }
 
-const VFSTOMSDOSFS = (mp: mount): msdosfs => mp.mnt_data as msdosfs;
-
-const msdosfs_vfsops: vfsops = {
-  vfs_name: 'msdos',
-  // Names of any case lead to one node, which the cache does not know.
-  uses_namecache: false,
-
-  mount(mp: mount, args: unknown): void {
-    if ((mp.mnt_flag & MNT_UPDATE) !== 0) {
-      const fs = VFSTOMSDOSFS(mp);
-      if (mp.is_readonly) fs.close_writing();
-      else fs.open_writing();
-      return;
-    }
-    const fs = new msdosfs(mp.mnt_rump.lump, args as msdosfs_args);
-    try {
-      fs.load(MSDOSFS_ROOT);
-      if (!mp.is_readonly) fs.open_writing();
-    } catch (error) {
-      fs.fat.cache.close();
-      throw error;
-    }
-    mp.mnt_data = fs;
-  },
-  unmount(mp: mount): void {
-    const fs = VFSTOMSDOSFS(mp);
-    fs.close_writing();
-    fs.fat.cache.close();
-  },
-  root: () => MSDOSFS_ROOT,
-  loadvnode(mp: mount, key: number): loaded_vnode {
-    const fs = VFSTOMSDOSFS(mp);
-    const node = fs.load(key);
-    return { type: node.i_type, op: fs.vnops, data: node };
-  },
-  statvfs: (mp: mount, out: puffs_statvfs) => VFSTOMSDOSFS(mp).statvfs(out),
-  sync: (mp: mount) => VFSTOMSDOSFS(mp).sync(),
-  generation: () => 0,
-};
-
-export const msdosfs_module = vfs_module('msdos', msdosfs_vfsops);
+export const msdosfs_module = vfs_module(
+  'msdos',
+  genfs_vfsops<msdosfs_args>({
+    vfs_name: 'msdos',
+    // Names of any case lead to one node, which the cache does not know.
+    uses_namecache: false,
+    root: MSDOSFS_ROOT,
+    open: (lump, args) => new msdosfs(lump, args),
+  }),
+);

@@ -4,11 +4,11 @@
  * Linux does; directories, symbolic links and special files cannot.
  */
 import { NetbsdErrno } from '../../errno.js';
-import { genfs_node, type genfs_medium, type genfs_new } from '../../genfs_node.js';
+import { genfs_node, type genfs_new } from '../../genfs_node.js';
+import { genfs_vfsops, type genfs_fs } from '../../genfs_vfsops.js';
 import { genfs_vnops } from '../../genfs_vnops.js';
 import { vfs_module } from '../../module.js';
-import { MNT_UPDATE, type mount, type vfsops } from '../../mount.js';
-import type { loaded_vnode, vnode } from '../../vnode.js';
+import type { vnode } from '../../vnode.js';
 import type { componentname } from '../../vnode_if.js';
 import type { disk } from '../../disk/disk.js';
 import type { Lump } from '../../../lump/lump.js';
@@ -59,7 +59,7 @@ class sysvbfs_vnops extends genfs_vnops<genfs_node> {
   }
 }
 
-class sysvbfs implements genfs_medium<genfs_node> {
+class sysvbfs implements genfs_fs<genfs_node> {
   readonly volume: sysvbfs_volume;
   readonly vnops = new sysvbfs_vnops(this);
   readonly limits;
@@ -80,10 +80,14 @@ class sysvbfs implements genfs_medium<genfs_node> {
     };
   }
 
-  /** @throws EROFS with the reason. */
-  check_writable(): void {
+  /** What is forced was known when the volume was opened. */
+  open_writing(): void {
     const { readonly_reason } = this.volume;
     if (readonly_reason !== '') throw new NetbsdErrno('EROFS', readonly_reason);
+  }
+
+  close_writing(): void {
+    this.sync();
   }
 
   // ---- nodes ------------------------------------------------------------------------------------
@@ -362,43 +366,12 @@ class sysvbfs implements genfs_medium<genfs_node> {
   }
 }
 
-const VFSTOSYSVBFS = (mp: mount): sysvbfs => mp.mnt_data as sysvbfs;
-
-const sysvbfs_vfsops: vfsops = {
-  vfs_name: 'sysvbfs',
-  uses_namecache: true,
-
-  mount(mp: mount, args: unknown): void {
-    if ((mp.mnt_flag & MNT_UPDATE) !== 0) {
-      const fs = VFSTOSYSVBFS(mp);
-      if (mp.is_readonly) fs.sync();
-      else fs.check_writable();
-      return;
-    }
-    const fs = new sysvbfs(mp.mnt_rump.lump, args as sysvbfs_args);
-    try {
-      fs.load(BFS_ROOT_INO);
-      if (!mp.is_readonly) fs.check_writable();
-    } catch (error) {
-      fs.volume.cache.close();
-      throw error;
-    }
-    mp.mnt_data = fs;
-  },
-  unmount(mp: mount): void {
-    const fs = VFSTOSYSVBFS(mp);
-    if (!mp.is_readonly) fs.sync();
-    fs.volume.cache.close();
-  },
-  root: () => BFS_ROOT_INO,
-  loadvnode(mp: mount, key: number): loaded_vnode {
-    const fs = VFSTOSYSVBFS(mp);
-    const node = fs.load(key);
-    return { type: node.i_type, op: fs.vnops, data: node };
-  },
-  statvfs: (mp: mount, out: puffs_statvfs) => VFSTOSYSVBFS(mp).statvfs(out),
-  sync: (mp: mount) => VFSTOSYSVBFS(mp).sync(),
-  generation: () => 0,
-};
-
-export const sysvbfs_module = vfs_module('sysvbfs', sysvbfs_vfsops);
+export const sysvbfs_module = vfs_module(
+  'sysvbfs',
+  genfs_vfsops<sysvbfs_args>({
+    vfs_name: 'sysvbfs',
+    uses_namecache: true,
+    root: BFS_ROOT_INO,
+    open: (lump, args) => new sysvbfs(lump, args),
+  }),
+);
