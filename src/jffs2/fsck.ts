@@ -87,7 +87,6 @@ export function jffs2_fsck(sb: super_block): fsck_result {
   return { problems, exitStatus: problems.length > 0 ? 4 : 0 };
 }
 
-/** Runs as they are told: the first that differ. */
 function sameRuns(a: readonly read_run[], b: readonly read_run[]): boolean {
   return (
     a.length === b.length &&
@@ -96,6 +95,12 @@ function sameRuns(a: readonly read_run[], b: readonly read_run[]): boolean {
       return ofs === other.ofs && end === other.end && version === other.version;
     })
   );
+}
+
+/** A loop: most of what is compared is pages, byte by byte. */
+function samePages(a: Uint8Array, b: Uint8Array): boolean {
+  for (let n = 0; n < PAGE_SIZE; n++) if (a[n] !== b[n]) return false;
+  return true;
 }
 
 class Checker {
@@ -140,10 +145,10 @@ class Checker {
   #isOthersNode(ref: Ref, owner: jffs2_xattr_datum | jffs2_xattr_ref | null): boolean {
     const c = this.#c;
     const { e } = c;
-    const length = ref_totlen(c, ref);
-    const { buf, off } = c.view(ref_offset(c, ref), length);
     // Cleanmarkers and summaries are not needed, and an erase that was cut short takes them.
     if (owner === null && ref_flags(c, ref) !== REF_PRISTINE) return true;
+    const length = ref_totlen(c, ref);
+    const { buf, off } = c.view(ref_offset(c, ref), length);
     if (!isHeaderGood(c, buf, off, length)) return false;
     if (owner === null) return true;
     if (owner instanceof jffs2_xattr_datum) {
@@ -298,7 +303,7 @@ class Checker {
       } finally {
         f.sem.unlock();
       }
-      if (page.some((byte, n) => byte !== cached.bytes[n])) {
+      if (!samePages(page, cached.bytes)) {
         this.#say('page cache', inode.i_ino, `page ${index} is not what the medium has`);
       }
     }
