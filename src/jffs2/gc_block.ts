@@ -24,29 +24,31 @@ export function jffs2_find_gc_block(c: jffs2_sb_info): jffs2_eraseblock | null {
 export function jffs2_choose_gc_block(c: jffs2_sb_info): jffs2_eraseblock | null {
   const { jiffies } = c.lump;
   c.gc_tick = jiffies > c.gc_tick ? jiffies : c.gc_tick + 1;
-  const n = c.gc_tick % 128;
-  // Somebody waits for space: what needs no copying comes first.
-  const isShort = c.nr_free_blocks + c.nr_erasing_blocks < c.resv_blocks_write;
-  const badFirst = !c.bad_used_list.empty && c.nr_free_blocks > c.resv_blocks_gcbad;
-  if (!badFirst && c.nr_free_blocks + c.nr_erasing_blocks <= 1) {
-    const least = leastUsedBlock(c);
-    if (least) return least;
-  }
-  if (!badFirst && isShort && !c.erasable_list.empty) return c.erasable_list.first;
-  return jffs2_gc_block_by_tick(c, n);
+  return jffs2_bad_used_block(c) ?? blockInNeed(c) ?? jffs2_gc_block_by_tick(c, c.gc_tick);
 }
 
 /** Linux's rule, reference jffs2.md §8.2: the head of a list, of which one the tick decides. */
 export function jffs2_gc_block_by_tick(c: jffs2_sb_info, tick: number): jffs2_eraseblock | null {
+  const bad = jffs2_bad_used_block(c);
+  if (bad) return bad;
   const n = tick % 128;
-  if (!c.bad_used_list.empty && c.nr_free_blocks > c.resv_blocks_gcbad)
-    return c.bad_used_list.first;
   if (n < 50 && !c.erasable_list.empty) return c.erasable_list.first;
   if (n < 110 && !c.very_dirty_list.empty) return c.very_dirty_list.first;
   if (n < 126 && !c.dirty_list.empty) return c.dirty_list.first;
   return (
     c.clean_list.first ?? c.dirty_list.first ?? c.very_dirty_list.first ?? c.erasable_list.first
   );
+}
+
+/** Blocks whose programs failed come before all others, as soon as there is room. */
+export const jffs2_bad_used_block = (c: jffs2_sb_info): jffs2_eraseblock | null =>
+  c.nr_free_blocks > c.resv_blocks_gcbad ? c.bad_used_list.first : null;
+
+/** When blocks are short, somebody waits for space: what needs no copying, or least of it. */
+function blockInNeed(c: jffs2_sb_info): jffs2_eraseblock | null {
+  const left = c.nr_free_blocks + c.nr_erasing_blocks;
+  const least = left <= 1 ? leastUsedBlock(c) : null;
+  return least ?? (left < c.resv_blocks_write ? c.erasable_list.first : null);
 }
 
 /**

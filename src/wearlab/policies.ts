@@ -6,7 +6,11 @@
  * Sources: cost-benefit, Rosenblum and Ousterhout 1991 (LFS) and Kawaguchi et al. 1995; dual-pool,
  * Chang and Du 2007; static wear levelling by threshold, Chang, Hsieh and Kuo 2007.
  */
-import { jffs2_choose_gc_block, jffs2_gc_block_by_tick } from '../jffs2/gc_block.js';
+import {
+  jffs2_bad_used_block,
+  jffs2_choose_gc_block,
+  jffs2_gc_block_by_tick,
+} from '../jffs2/gc_block.js';
 import type { jffs2_policy } from '../jffs2/instruments.js';
 import type { jffs2_eraseblock, jffs2_sb_info } from '../jffs2/nodelist.js';
 import { Prng } from '../rumpuser/prng.js';
@@ -61,10 +65,6 @@ function least(
   return best;
 }
 
-/** Blocks whose programs failed, as soon as there is room: the same for all policies. */
-const badUsed = (c: jffs2_sb_info): jffs2_eraseblock | null =>
-  c.nr_free_blocks > c.resv_blocks_gcbad ? c.bad_used_list.first : null;
-
 const usedOf = (jeb: jffs2_eraseblock): number => jeb.used_size;
 /** A block in which everything is needed gives no room: collecting it gets nowhere. */
 const dirtOf = (jeb: jffs2_eraseblock): number => jeb.dirty_size + jeb.wasted_size;
@@ -76,7 +76,7 @@ function linux({ c }: PolicyContext): jffs2_policy {
 }
 
 function greedy(context: PolicyContext): jffs2_policy {
-  return { find_gc_block: (c) => badUsed(c) ?? least(context.collectable(), usedOf) };
+  return { find_gc_block: (c) => jffs2_bad_used_block(c) ?? least(context.collectable(), usedOf) };
 }
 
 /** (1 - u) · age / 2u is the gain; age is the time since the block was begun to be written. */
@@ -85,7 +85,7 @@ function costBenefit(context: PolicyContext): jffs2_policy {
   const begunMs = new Float64Array(c.nr_blocks);
   return {
     find_gc_block: () =>
-      badUsed(c) ??
+      jffs2_bad_used_block(c) ??
       least(context.collectable(), (jeb) => {
         const u = jeb.used_size / c.sector_size;
         const age = 1 + context.nowMs() - begunMs[context.indexOf(jeb)]!;
@@ -103,7 +103,7 @@ function random(context: PolicyContext): jffs2_policy {
   const prng = new Prng(context.seed ^ 0x72616e64);
   return {
     find_gc_block(c) {
-      const bad = badUsed(c);
+      const bad = jffs2_bad_used_block(c);
       if (bad) return bad;
       const all = [...context.collectable()];
       const dirty = all.filter((jeb) => dirtOf(jeb) > 0);
@@ -125,7 +125,7 @@ function threshold(context: PolicyContext): jffs2_policy {
   let most = 0;
   return {
     find_gc_block() {
-      const bad = badUsed(c);
+      const bad = jffs2_bad_used_block(c);
       if (bad) return bad;
       const young = least(context.collectable(), context.erases);
       levelling = young !== null && most - context.erases(young) > limit;
@@ -164,7 +164,7 @@ function dualPool(context: PolicyContext): jffs2_policy {
   };
   return {
     find_gc_block() {
-      const bad = badUsed(c);
+      const bad = jffs2_bad_used_block(c);
       if (bad) return bad;
       const hot = oldest(0);
       const cold = least(
