@@ -473,8 +473,7 @@ function writeChanged(run: Run, before: Uint8Array, after: Uint8Array): void {
 /** carve: file systems in a dump. */
 export async function carveAction(run: Run, options: { output?: string }): Promise<number> {
   const dump = run.read(run.image);
-  run.progress('searching', 0, 0);
-  const found = carve(dump);
+  const found = carve(dump, (done, of) => run.progress('searching', done, of));
   if (found.length === 0) run.problem(`${run.image}: no JFFS2 node anywhere`);
   const fileSystems: object[] = [];
   for (const [n, one] of found.entries()) {
