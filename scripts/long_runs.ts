@@ -24,17 +24,17 @@ const DRIVERS = ['ext2fs', 'ffs', 'msdosfs', 'cd9660', 'sysvbfs'];
 
 /** The longest first. @param factor 1 in the full tier. */
 export function longRuns(factor = 1): readonly LongRun[] {
-  const count = String(100_000 * factor);
-  const mutants = { LUMP_MUTANTS: String(20_000 * factor) };
+  const times = (count: number): string => String(Math.round(count * factor));
+  const mutants = { LUMP_MUTANTS: times(20_000) };
   return [
     {
       file: 'dist/test/hostile/mutants.test.js',
-      counts: { LUMP_IMAGES: count },
+      counts: { LUMP_IMAGES: times(100_000) },
       isDivisible: true,
     },
     {
       file: 'dist/test/jffs2/powercut.test.js',
-      counts: { LUMP_CUTS: 'linear', LUMP_CUT_POINTS: count },
+      counts: { LUMP_CUTS: 'linear', LUMP_CUT_POINTS: times(100_000) },
       isDivisible: true,
     },
     { file: 'dist/test/jffs2/faults.test.js', counts: { LUMP_FAULTS: 'all' } },
@@ -44,7 +44,7 @@ export function longRuns(factor = 1): readonly LongRun[] {
     })),
     {
       file: 'dist/test/conformance/threads.test.js',
-      counts: { LUMP_INTERLEAVINGS: String(2000 * factor) },
+      counts: { LUMP_INTERLEAVINGS: times(2000) },
     },
   ];
 }
