@@ -157,6 +157,7 @@ function jffs2_mark_erased_block(c: jffs2_sb_info, jeb: jffs2_eraseblock): void 
 /** @returns the offset of the first word that is not erased, or -1. */
 function jffs2_block_check_erase(c: jffs2_sb_info, jeb: jffs2_eraseblock): number {
   const { buf, off } = c.view(jeb.offset, c.sector_size);
+  // That was for the time it takes: there are no bytes to look at.
   if (c.thin !== null) return -1;
   const at = firstProgrammed(buf, off, off + c.sector_size);
   return at === off + c.sector_size ? -1 : jeb.offset + at - off;

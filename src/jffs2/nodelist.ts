@@ -365,7 +365,7 @@ export class EraseblockList implements Iterable<jffs2_eraseblock> {
 export function list_del(jeb: jffs2_eraseblock): void {
   const { list } = jeb;
   if (list === null) BUG(`erase block at ${jeb.offset} is on no list`);
-  list!.del(jeb);
+  list.del(jeb);
 }
 
 export function list_move_tail(jeb: jffs2_eraseblock, to: EraseblockList): void {
