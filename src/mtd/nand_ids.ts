@@ -111,34 +111,26 @@ export function nand_decode_id(id: readonly number[]): nand_geometry {
   const text = id.map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
   const legacy = LEGACY.get(device);
   const extended = EXTENDED.get(device);
-  const who = MAKERS[maker] ?? 'unknown maker';
-  const name = (mib: number): string => `${who} NAND ${mib} MiB`;
+  const chip = (mib: number) => ({
+    name: `${MAKERS[maker] ?? 'unknown maker'} NAND ${mib} MiB`,
+    size: mib * MIB,
+    cellLevels: 2,
+    badblockPages: badblockPages(maker),
+  });
   if (legacy !== undefined) {
     return {
-      name: name(legacy.mib),
-      size: legacy.mib * MIB,
+      ...chip(legacy.mib),
       erasesize: (legacy.mib <= 8 ? 8 : 16) * 1024,
       writesize: 512,
       oobsize: 16,
       busWidth: legacy.busWidth,
-      cellLevels: 2,
-      badblockPages: badblockPages(maker),
     };
   }
   const hex = text.replaceAll(' ', '');
   const whole = WHOLE.find(([start]) => hex.startsWith(start));
   if (whole !== undefined) {
     const [, mib, erasesize, writesize, oobsize] = whole;
-    return {
-      name: name(mib),
-      size: mib * MIB,
-      erasesize,
-      writesize,
-      oobsize,
-      busWidth: 8,
-      cellLevels: 2,
-      badblockPages: badblockPages(maker),
-    };
+    return { ...chip(mib), erasesize, writesize, oobsize, busWidth: 8 };
   }
   const fourth = id[3];
   if (extended === undefined || fourth === undefined) {
@@ -155,14 +147,12 @@ export function nand_decode_id(id: readonly number[]): nand_geometry {
   const small = id.length >= 6 && (id[5]! & 7) === 6 && (id[4]! & 0x80) === 0;
   if (maker === 0x98 && cellLevels === 2 && small) oobsize = writesize / 16;
   return {
-    name: name(extended.mib),
-    size: extended.mib * MIB,
+    ...chip(extended.mib),
     erasesize: (64 * 1024) << ((fourth >> 4) & 3),
     writesize,
     oobsize,
     busWidth: extended.busWidth,
     cellLevels,
-    badblockPages: badblockPages(maker),
   };
 }
 
