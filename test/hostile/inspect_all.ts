@@ -105,8 +105,8 @@ export function inspectAll(file: Uint8Array, options: FlashOptions, prng: Prng):
     answer(() => oobBlocks(file, flash.offset, flash.nand!, flash.erasesize));
     const { bytes } = converted ?? flash;
     answer(() => withOob(bytes, flash.nand!, erasesize, flash.endian));
-  } else {
-    if (prng.below(8) === 0) answer(() => repair(file.slice(), { host, ...options }));
+  } else if (prng.below(8) === 0) {
+    answer(() => repair(file.slice(), { host, ...options }));
   }
   if (prng.below(8) === 0) carve(file);
   if (file.some((byte, at) => byte !== before[at])) throw new Error('inspection changed the image');
