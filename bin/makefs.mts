@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import type { FileSystemType, MakeOptionValues } from '../src/makefs/filesystem_type.js';
 import { type FsNode, MakefsError } from '../src/makefs/fsnode.js';
-import { FILE_SYSTEM_TYPES } from '../src/makefs/makefs.js';
+import { FILE_SYSTEM_TYPES } from '../src/makefs/filesystem_types.js';
 import { formatMtree } from '../src/makefs/mtree.js';
 import { toBytes } from './image_output.mjs';
 import { failure, makeImage, parseJobs, usageOutput } from './make_image.mjs';

@@ -12,8 +12,9 @@ import { rump } from '../netbsd-compat/rump.js';
 import { makedev } from '../puffs/devt.js';
 import { bytesToName, nameToBytes } from '../puffs/name.js';
 import { SimulatedHost } from '../rumpuser/simulated.js';
-import { Ukfs, UkfsError } from '../ukfs/index.js';
+import { UkfsError } from '../ukfs/error.js';
 import type { DiskFileSystem } from '../ukfs/mount_disk.js';
+import { Ukfs } from '../ukfs/ukfs.js';
 import type {
   ImageFile,
   MakeProgress,

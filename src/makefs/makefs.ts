@@ -6,25 +6,11 @@ import type { HostSource } from '../rumpuser/host_source.js';
 import { S_IFDIR, S_IFMT } from '../lump/fs.js';
 import { type ByteName, bytesToName } from '../lump/types.js';
 import { applySpec, emptyRoot } from './apply_spec.js';
-import type { FileSystemType, MakeServices } from './filesystem_type.js';
+import type { MakeServices } from './filesystem_type.js';
 import type { FsNode } from './fsnode.js';
-import { ext2Type } from './ext2.js';
-import { ffsType } from './ffs.js';
-import { jffs2Type } from './jffs2.js';
-import { msdosType } from './msdos.js';
 import { type MtreeEntry, parseMtree } from './mtree.js';
-import { sysvbfsType } from './sysvbfs.js';
 import { UserDatabase } from './userdb.js';
 import { contentsOfFile, readDirectories } from './walk.js';
-
-/** The types of file system that images can be made of. */
-export const FILE_SYSTEM_TYPES: readonly FileSystemType[] = [
-  jffs2Type,
-  ext2Type,
-  ffsType,
-  msdosType,
-  sysvbfsType,
-];
 
 export interface SourceRequest {
   /** Paths, as bytes: directories, or, as the first, a specification. */
