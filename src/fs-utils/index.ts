@@ -1,6 +1,5 @@
 /** The tools of fs-utils, to run on a mounted image. */
 export { commandOf, runTool, type Session, type Tool } from './tool.js';
-export { TOOLS } from './tools.js';
 export { HostTree } from './host_tree.js';
 export { ImageTree } from './image_tree.js';
 export type { OpenedTree, SecondImage } from './second.js';

@@ -6,12 +6,12 @@ import {
   HostTree,
   ImageTree,
   Output,
-  TOOLS,
   encode,
   runTool,
   type Session,
 } from '../../src/fs-utils/index.js';
 import { consoleTool } from '../../src/fs-utils/console.js';
+import { TOOLS } from '../../src/fs-utils/tools.js';
 import { mount, type MountedImage, type Ukfs } from '../../src/ukfs/index.js';
 
 const FLASH_BYTES = 16 << 20;
