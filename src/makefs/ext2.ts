@@ -12,8 +12,14 @@ import { ext2fs_layout, mkfs_ext2fs } from '../netbsd-compat/drivers/ext2fs/mkfs
 import { EXT2FS } from '../ukfs/mount_ext2fs.js';
 import { makeWithDriver } from './driver.js';
 import type { FileSystemType, MakeOptionValues } from './filesystem_type.js';
-import { type FsInode, type FsNode, MakefsError, walkTree } from './fsnode.js';
-import { chooseSize, inodesFor, toStayFree } from './image_size.js';
+import { dataBytes, forEachInode, type FsNode, MakefsError } from './fsnode.js';
+import {
+  chooseSize,
+  directoryPieces,
+  indirectBlocks,
+  inodesFor,
+  toStayFree,
+} from './image_size.js';
 import { choiceOption, numberOption, textOption, treeDigest } from './option_values.js';
 import { checkUnixTree } from './problems.js';
 
@@ -97,25 +103,16 @@ export const ext2Type: FileSystemType = {
 };
 
 function needsOf(tree: FsNode, options: MakeOptionValues): Needs {
-  const inodes = new Set<FsInode>();
-  let data = 0;
-  for (const { inode } of walkTree(tree)) {
-    if (inodes.has(inode)) continue;
-    inodes.add(inode);
-    data += inode.contents?.sizeBytes ?? 0;
-  }
-  const otherwise = data <= SMALL_BYTES_MAX ? 1024 : 4096;
+  const otherwise = dataBytes(tree) <= SMALL_BYTES_MAX ? 1024 : 4096;
   const bsize = choiceOption(options, 'bsize', otherwise, [1024, 2048, 4096]);
   // The reserved ones have the root among them; lost+found is made.
-  const count = inodes.size - 1 + EXT2_FIRSTINO - 1 + 1;
+  let inodes = EXT2_FIRSTINO - 1;
   let blocks = 1;
-  const seen = new Set<FsInode>();
-  for (const node of walkTree(tree)) {
-    if (seen.has(node.inode)) continue;
-    seen.add(node.inode);
-    blocks += blocksOf(node, bsize) + (node.inode.xattrs.length > 0 ? 1 : 0);
-  }
-  return { bsize, blocks, inodes: count };
+  forEachInode(tree, ({ xattrs }, node) => {
+    inodes++;
+    blocks += blocksOf(node, bsize) + (xattrs.length > 0 ? 1 : 0);
+  });
+  return { bsize, blocks, inodes };
 }
 
 function blocksOf(node: FsNode, bsize: number): number {
@@ -135,36 +132,15 @@ function blocksOf(node: FsNode, bsize: number): number {
   }
 }
 
-/** No entry lies in two blocks. */
 function directoryBlocks(node: FsNode, bsize: number): number {
-  let blocks = 1;
-  let used = EXT2_DIRSIZ(1) + EXT2_DIRSIZ(2);
   const names = node.sorted().map(({ name }) => name.length);
   if (node.parent === null) names.unshift(LOST_FOUND.length);
-  for (const length of names) {
-    const bytes = EXT2_DIRSIZ(length);
-    if (used + bytes > bsize) {
-      blocks++;
-      used = 0;
-    }
-    used += bytes;
-  }
-  return blocks;
+  return directoryPieces([1, 2, ...names].map(EXT2_DIRSIZ), bsize);
 }
 
 /** So many blocks of data, and the blocks that point to them. */
-function withIndirect(data: number, bsize: number): number {
-  const pointers = bsize / 4;
-  let rest = Math.max(0, data - NDADDR);
-  let all = data;
-  for (let level = 1, span = pointers; rest > 0; level++, span *= pointers) {
-    const here = Math.min(rest, span);
-    for (let i = 0, each = pointers; i < level; i++, each *= pointers)
-      all += Math.ceil(here / each);
-    rest -= here;
-  }
-  return all;
-}
+const withIndirect = (data: number, bsize: number): number =>
+  data + indirectBlocks(data, NDADDR, bsize / 4);
 
 /** @throws MakefsError */
 function uuidOf(tree: FsNode, options: MakeOptionValues): Uint8Array {

@@ -18,10 +18,16 @@ import {
 import { FFS } from '../ukfs/mount_ffs.js';
 import { makeWithDriver } from './driver.js';
 import type { FileSystemType, MakeOptionValues, MakeRequest } from './filesystem_type.js';
-import { type FsInode, type FsNode, MakefsError, walkTree } from './fsnode.js';
-import { chooseSize, inodesFor, toStayFree } from './image_size.js';
-import { checkUnixTree } from './problems.js';
+import { forEachInode, type FsNode, MakefsError } from './fsnode.js';
+import {
+  chooseSize,
+  directoryPieces,
+  indirectBlocks,
+  inodesFor,
+  toStayFree,
+} from './image_size.js';
 import { choiceOption, numberOption, textOption, treeDigest } from './option_values.js';
+import { checkUnixTree } from './problems.js';
 
 const BSIZE = 8192;
 const MINFREE = 5;
@@ -150,10 +156,12 @@ function geometryOrNull(sizeBytes: number, options: mkfs_ffs_options): ffs_geome
 }
 
 function inodesOf(tree: FsNode): number {
-  const inodes = new Set<FsInode>();
-  for (const { inode } of walkTree(tree)) inodes.add(inode);
   // The root has its own.
-  return inodes.size - 1;
+  let inodes = -1;
+  forEachInode(tree, () => {
+    inodes++;
+  });
+  return inodes;
 }
 
 function fragmentsOf(tree: FsNode, { bsize, fsize, frag }: ffs_geometry, version: 1 | 2): number {
@@ -163,50 +171,27 @@ function fragmentsOf(tree: FsNode, { bsize, fsize, frag }: ffs_geometry, version
     const blocks = Math.ceil(bytes / bsize);
     // Only a file without indirect blocks ends with fragments.
     if (blocks <= NDADDR) return Math.ceil(bytes / fsize);
-    let all = blocks;
-    let rest = blocks - NDADDR;
-    for (let level = 1, span = pointers; rest > 0; level++, span *= pointers) {
-      const here = Math.min(rest, span);
-      for (let i = 0, each = pointers; i < level; i++, each *= pointers) {
-        all += Math.ceil(here / each);
-      }
-      rest -= here;
-    }
-    return all * frag;
+    return (blocks + indirectBlocks(blocks, NDADDR, pointers)) * frag;
   };
-  const seen = new Set<FsInode>();
   let sum = 0;
-  for (const node of walkTree(tree)) {
-    const { inode } = node;
-    if (seen.has(inode)) continue;
-    seen.add(inode);
-    switch (inode.mode & S_IFMT) {
+  forEachInode(tree, ({ mode, contents, target }, node) => {
+    switch (mode & S_IFMT) {
       case S_IFREG:
-        sum += ofBytes(inode.contents?.sizeBytes ?? 0);
+        sum += ofBytes(contents?.sizeBytes ?? 0);
         break;
       case S_IFDIR:
         sum += ofBytes(directoryBytes(node));
         break;
       case S_IFLNK:
-        if (inode.target.length >= fast) sum += ofBytes(inode.target.length);
+        if (target.length >= fast) sum += ofBytes(target.length);
         break;
       default:
     }
-  }
+  });
   return sum;
 }
 
-/** No entry lies in two pieces of a directory. */
 function directoryBytes(node: FsNode): number {
-  let chunks = 1;
-  let used = UFS_DIRSIZ(1) + UFS_DIRSIZ(2);
-  for (const { name } of node.sorted()) {
-    const bytes = UFS_DIRSIZ(name.length);
-    if (used + bytes > DIRBLKSIZ) {
-      chunks++;
-      used = 0;
-    }
-    used += bytes;
-  }
-  return chunks * DIRBLKSIZ;
+  const names = node.sorted().map(({ name }) => name.length);
+  return directoryPieces([1, 2, ...names].map(UFS_DIRSIZ), DIRBLKSIZ) * DIRBLKSIZ;
 }

@@ -43,3 +43,31 @@ export function chooseSize(
     size = next;
   }
 }
+
+/** Blocks that point to the `blocks` of a file, in UFS's manner: `direct` of them are in its inode. */
+export function indirectBlocks(blocks: number, direct: number, pointers: number): number {
+  let rest = Math.max(0, blocks - direct);
+  let all = 0;
+  for (let level = 1, span = pointers; rest > 0; level++, span *= pointers) {
+    const here = Math.min(rest, span);
+    for (let i = 0, each = pointers; i < level; i++, each *= pointers) {
+      all += Math.ceil(here / each);
+    }
+    rest -= here;
+  }
+  return all;
+}
+
+/** Pieces of a directory, of which no entry lies in two. */
+export function directoryPieces(entriesBytes: readonly number[], pieceBytes: number): number {
+  let pieces = 1;
+  let used = 0;
+  for (const bytes of entriesBytes) {
+    if (used + bytes > pieceBytes) {
+      pieces++;
+      used = 0;
+    }
+    used += bytes;
+  }
+  return pieces;
+}
