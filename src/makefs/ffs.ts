@@ -17,7 +17,7 @@ import {
 } from '../netbsd-compat/drivers/ffs/mkfs.js';
 import { FFS } from '../ukfs/mount_ffs.js';
 import { makeWithDriver } from './driver.js';
-import type { FileSystemType, MakeOptionValues, MakeRequest } from './filesystem_type.js';
+import type { FileSystemType, MakeRequest } from './filesystem_type.js';
 import { forEachInode, type FsNode, MakefsError } from './fsnode.js';
 import {
   chooseSize,
@@ -34,6 +34,8 @@ const MINFREE = 5;
 const LABEL_BYTES = 31;
 /** Fragments that some hundred files leave over, since a tail lies in one block. */
 const SLACK = 0.02;
+/** Options that mkfs has a value for, unless they are told. */
+const TOLD = ['density', 'avgfilesize', 'avgfpdir', 'maxbpg', 'maxbpcg', 'extent'] as const;
 const POWERS = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536] as const;
 
 export const ffsType: FileSystemType = {
@@ -60,22 +62,22 @@ export const ffsType: FileSystemType = {
     const settings = settingsOf(tree, request);
     checkUnixTree('ffs', tree, UFS_LINK_MAX);
     const inodes = inodesFor(inodesOf(tree), request.freeFiles);
-    const { fsize = BSIZE / 8, minfree = MINFREE } = settings;
     const isDense = request.options.density === undefined;
+    // What cannot be at any size is said at once; blocks and fragments are those of all sizes.
+    const units = geometryFor(2 ** 30, settings);
+    const { bsize, fsize, frag } = units;
+    const fragments = fragmentsOf(tree, units, settings.version);
     /** As dense as the tree needs it, if that is not told. */
     const optionsFor = (sizeBytes: number): mkfs_ffs_options =>
       isDense
         ? { ...settings, density: Math.min(4 * fsize, densityFor(sizeBytes, inodes, fsize)) }
         : settings;
-    // What cannot be at any size is said at once.
-    geometryFor(2 ** 30, settings);
     const sizeBytes = chooseSize('ffs', request, fsize, (size) => {
       const geometry = geometryOrNull(size, optionsFor(size));
-      if (geometry === null) return Math.max(fsize * 16, size / 16);
-      if (geometry.freeInodes < inodes) return Math.max(fsize * 16, size / 16);
-      const { frag, freeFragments, dsize } = geometry;
-      const needed = Math.ceil(fragmentsOf(tree, geometry, settings.version) * (1 + SLACK)) + frag;
-      const kept = Math.ceil((dsize * minfree) / 100);
+      if (geometry === null || geometry.freeInodes < inodes) return Math.max(fsize * 16, size / 16);
+      const { freeFragments, dsize } = geometry;
+      const needed = Math.ceil(fragments * (1 + SLACK)) + frag;
+      const kept = Math.ceil((dsize * settings.minfree) / 100);
       const free = toStayFree(request.free, Math.floor(dsize / frag)) * frag;
       return (needed + kept + free - freeFragments) * fsize;
     });
@@ -83,7 +85,7 @@ export const ffsType: FileSystemType = {
       kind: FFS,
       sizeBytes,
       format: (disk) => asMakefsError(() => mkfsFfs(disk, optionsFor(sizeBytes))),
-      holeBytes: settings.bsize ?? BSIZE,
+      holeBytes: bsize,
       keepsOwners: true,
       hasLinks: true,
       directories: [],
@@ -93,23 +95,20 @@ export const ffsType: FileSystemType = {
 };
 
 /** @throws MakefsError */
-function settingsOf(tree: FsNode, request: MakeRequest): mkfs_ffs_options {
+function settingsOf(
+  tree: FsNode,
+  request: MakeRequest,
+): mkfs_ffs_options & { readonly minfree: number } {
   const { options } = request;
   const optimization = options.optimization ?? 'time';
   if (optimization !== 'time' && optimization !== 'space') {
     throw new MakefsError(`option optimization: ${optimization}: expected time or space`);
   }
   const bsize = choiceOption(options, 'bsize', BSIZE, POWERS);
-  const hint = (name: string): number | undefined =>
-    options[name] === undefined ? undefined : numberOption(options, name, 0, 1);
-  const told = {
-    density: hint('density'),
-    avgfilesize: hint('avgfilesize'),
-    avgfpdir: hint('avgfpdir'),
-    maxbpg: hint('maxbpg'),
-    maxbpcg: hint('maxbpcg'),
-    extent: hint('extent'),
-  };
+  const told: Partial<Record<(typeof TOLD)[number], number>> = {};
+  for (const name of TOLD) {
+    if (options[name] !== undefined) told[name] = numberOption(options, name, 0, 1);
+  }
   return {
     version: choiceOption(options, 'version', 1, [1, 2]),
     byteOrder: request.byteOrder === 'little' ? 'le' : 'be',
@@ -120,13 +119,8 @@ function settingsOf(tree: FsNode, request: MakeRequest): mkfs_ffs_options {
     label: textOption(options, 'label', LABEL_BYTES),
     nowSec: Math.min(request.nowSec, request.timeMaxSec),
     id: treeDigest(tree, 1),
-    ...withoutUndefined(told),
+    ...told,
   };
-}
-
-function withoutUndefined(values: Readonly<Record<string, number | undefined>>): MakeOptionValues {
-  const given = Object.entries(values).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given) as unknown as MakeOptionValues;
 }
 
 /** Bytes for each inode, with which there are so many. */
