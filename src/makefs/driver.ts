@@ -35,11 +35,11 @@ export interface DriverPlan {
   /** It keeps owners, and times and permissions of the root. */
   readonly keepsOwners: boolean;
   readonly hasLinks: boolean;
-  /** Directories to make first, with their permissions. */
+  /** Directories to make first, with their permissions; none of the tree's. */
   readonly directories: readonly (readonly [path: string, mode: number])[];
   /** It can have the extended attributes that the tree has. */
   readonly keepsXattrs?: boolean;
-  /** Nodes to leave out, with all that is below. */
+  /** Nodes to leave out; no directories. */
   readonly leftOut: ReadonlySet<FsNode>;
 }
 
@@ -128,7 +128,7 @@ class Copier {
     for (const [path, mode] of this.plan.directories) this.ukfs.mkdir(path, mode);
     const directories: FsNode[] = [];
     for (const node of walkTree(tree)) {
-      if (this.isLeftOut(node)) continue;
+      if (this.plan.leftOut.has(node)) continue;
       if (node.isDirectory) directories.push(node);
       yield* this.make(node);
     }
@@ -137,13 +137,6 @@ class Copier {
       if (node.parent === null && !this.plan.keepsOwners) continue;
       this.told(node, () => this.setAttributes(pathOf(node), node.inode));
     }
-  }
-
-  private isLeftOut(node: FsNode): boolean {
-    for (let at: FsNode | null = node; at !== null; at = at.parent) {
-      if (this.plan.leftOut.has(at)) return true;
-    }
-    return false;
   }
 
   private *make(node: FsNode): Generator<MakeProgress, void, undefined> {
@@ -158,8 +151,7 @@ class Copier {
     const type = inode.mode & S_IFMT;
     if (type === S_IFDIR) {
       this.directories++;
-      const isThere = node.parent === null || this.plan.directories.some(isOf(node));
-      if (!isThere) this.told(node, () => this.ukfs.mkdir(path, 0o700));
+      if (node.parent !== null) this.told(node, () => this.ukfs.mkdir(path, 0o700));
       return;
     }
     if (type === S_IFREG) {
@@ -265,11 +257,6 @@ class Copier {
     }
   }
 }
-
-const isOf =
-  (node: FsNode) =>
-  ([path]: readonly [path: string, mode: number]): boolean =>
-    `.${path}` === node.path;
 
 const pathOf = (node: FsNode): Uint8Array =>
   nameToBytes(node.parent === null ? '/' : node.path.slice(1));

@@ -166,10 +166,6 @@ function needsOf(
   const directories: number[] = [];
   let rootEntries = 0;
   for (const node of walkTree(tree)) {
-    if (node.parent !== null && leftOut.has(node.parent)) {
-      leftOut.add(node);
-      continue;
-    }
     const type = node.inode.mode & S_IFMT;
     const path = shortened(node.path);
     if (type !== S_IFREG && type !== S_IFDIR) {
