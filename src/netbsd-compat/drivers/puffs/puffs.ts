@@ -39,7 +39,12 @@ import {
   type puffs_uio,
   type vattr,
 } from '../../../puffs/puffs.js';
-import { vattr_has_atime, vattr_has_mtime, vtype_to_dt } from '../../../puffs/vattr.js';
+import {
+  vattr_has_atime,
+  vattr_has_mtime,
+  vtype_to_dt,
+  vtype_to_mode,
+} from '../../../puffs/vattr.js';
 import { NetbsdErrno } from '../../errno.js';
 import type { kauth_cred } from '../../kauth.js';
 import { vfs_module } from '../../module.js';
@@ -58,7 +63,6 @@ import {
   parent_of,
   puffs_node,
   PUFFS_ROOT,
-  S_IFREG,
   text_of,
   type_of,
   type puffs_open,
@@ -115,7 +119,7 @@ class puffs_vnops extends vnodeops {
 
   override create(dvp: vnode, cnp: componentname, va: vattr): vnode {
     const path = this.new_path(dvp, cnp);
-    const mode = S_IFREG | (va.va_mode & 0o7777);
+    const mode = vtype_to_mode(VREG) | (va.va_mode & 0o7777);
     if (!this.fs.caller.has('create')) {
       this.call('mknod', path, mode, 0);
       return this.fs.vnode_at(dvp.v_mount, path);
@@ -131,8 +135,8 @@ class puffs_vnops extends vnodeops {
     const isDevice = va.va_type === VBLK || va.va_type === VCHR;
     const path = this.new_path(dvp, cnp);
     if (isDevice && !puffs_cred_isjuggernaut(cnp.cn_cred)) throw new NetbsdErrno('EPERM');
-    const type = NODE_TYPES[va.va_type];
-    if (type === undefined) throw new NetbsdErrno('EINVAL');
+    const type = vtype_to_mode(va.va_type);
+    if (type === 0) throw new NetbsdErrno('EINVAL');
     this.call('mknod', path, type | (va.va_mode & 0o7777), isDevice ? va.va_rdev : 0);
     return this.fs.vnode_at(dvp.v_mount, path);
   }
@@ -460,8 +464,6 @@ const OPEN_FLAGS: Readonly<Record<number, number>> = {
   [FWRITE]: 1,
   [FREAD | FWRITE]: 2,
 };
-/** S_IF… by vtype. */
-const NODE_TYPES = [0, S_IFREG, 0, 0o060000, 0o020000, 0, 0o140000, 0o010000] as const;
 
 function time_of(time: Date | number | undefined): [sec: number, nsec: number] {
   const ms = Number(time ?? 0);

@@ -1,16 +1,7 @@
 /** A file of handlers: all that it is known by is a path. */
-import {
-  VBLK,
-  VCHR,
-  VDIR,
-  VFIFO,
-  VLNK,
-  VNON,
-  VREG,
-  VSOCK,
-  type ByteName,
-} from '../../../puffs/puffs.js';
+import type { ByteName } from '../../../puffs/puffs.js';
 import { nameToBytes, nameToText } from '../../../puffs/name.js';
+import { mode_to_vtype } from '../../../puffs/vattr.js';
 import { NetbsdErrno } from '../../errno.js';
 import type { HandlerStat } from './puffs_handlers.js';
 
@@ -39,18 +30,7 @@ export class puffs_node {
   }
 }
 
-const TYPES: Readonly<Record<number, number>> = {
-  0o010000: VFIFO,
-  0o020000: VCHR,
-  0o040000: VDIR,
-  0o060000: VBLK,
-  0o100000: VREG,
-  0o120000: VLNK,
-  0o140000: VSOCK,
-};
-export const S_IFREG = 0o100000;
-
-export const type_of = ({ mode }: HandlerStat): number => TYPES[mode & 0o170000] ?? VNON;
+export const type_of = ({ mode }: HandlerStat): number => mode_to_vtype(mode);
 
 /** @throws EILSEQ handlers get text, and the name is no UTF-8. */
 export function text_of(name: ByteName): string {
