@@ -11,13 +11,10 @@
  *
  * Source: reference rump.md §5.4.
  */
-import { puffs_access } from '../puffs/cred.js';
+import { puffs_access, puffs_access_open } from '../puffs/cred.js';
 import {
-  FREAD,
   FWRITE,
   IO_APPEND,
-  PUFFS_VREAD,
-  PUFFS_VWRITE,
   VBLK,
   VCHR,
   VDIR,
@@ -131,9 +128,7 @@ class etfs_vnops extends vnodeops {
       if ((mode & FWRITE) !== 0) throw new NetbsdErrno('EISDIR');
       return;
     }
-    const wanted =
-      ((mode & FREAD) !== 0 ? PUFFS_VREAD : 0) | ((mode & FWRITE) !== 0 ? PUFFS_VWRITE : 0);
-    this.access(vp, wanted, cred);
+    this.access(vp, puffs_access_open(mode), cred);
     this.etfs.opened(node);
     if ((mode & FWRITE) !== 0 && node.is_readonly) throw new NetbsdErrno('EACCES', node.hostpath);
   }

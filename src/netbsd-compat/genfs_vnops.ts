@@ -10,12 +10,12 @@ import {
   puffs_access,
   puffs_access_chmod,
   puffs_access_chown,
+  puffs_access_open,
   puffs_cred_hasgroup,
   puffs_cred_isjuggernaut,
   puffs_cred_isuid,
 } from '../puffs/cred.js';
 import {
-  FREAD,
   FWRITE,
   IO_APPEND,
   IO_NOCMTIME,
@@ -24,7 +24,6 @@ import {
   PC_LINK_MAX,
   PC_NAME_MAX,
   PC_SYMLINK_MAX,
-  PUFFS_VREAD,
   PUFFS_VWRITE,
   VA_UTIMES_NULL,
   VBLK,
@@ -218,9 +217,7 @@ export class genfs_vnops<N extends genfs_node> extends vnodeops {
 
   override open(vp: vnode, mode: number, cred: kauth_cred): void {
     if (vp.v_type === VDIR && (mode & FWRITE) !== 0) throw new NetbsdErrno('EISDIR');
-    const wanted =
-      ((mode & FREAD) !== 0 ? PUFFS_VREAD : 0) | ((mode & FWRITE) !== 0 ? PUFFS_VWRITE : 0);
-    this.access(vp, wanted, cred);
+    this.access(vp, puffs_access_open(mode), cred);
   }
 
   /** EROFS before EACCES. */

@@ -4,7 +4,16 @@
  * Source: reference rump.md §1.10.
  */
 import { NETBSD_ERRNO as E } from './errno.js';
-import { PUFFS_VEXEC, PUFFS_VWRITE, VA_UTIMES_NULL, VDIR, type puffs_cred } from './puffs.js';
+import {
+  FREAD,
+  FWRITE,
+  PUFFS_VEXEC,
+  PUFFS_VREAD,
+  PUFFS_VWRITE,
+  VA_UTIMES_NULL,
+  VDIR,
+  type puffs_cred,
+} from './puffs.js';
 
 const S_ISGID = 0o2000;
 const S_ISVTX = 0o1000;
@@ -77,6 +86,10 @@ export function puffs_access(
       : mode;
   return (bits & wanted) === wanted ? 0 : E.EACCES;
 }
+
+/** What opening with `mode` (FREAD | FWRITE) takes, as {@link puffs_access} wants it. */
+export const puffs_access_open = (mode: number): number =>
+  ((mode & FREAD) !== 0 ? PUFFS_VREAD : 0) | ((mode & FWRITE) !== 0 ? PUFFS_VWRITE : 0);
 
 /**
  * May `cred` give a node of `owner`, `group` to `newOwner`, `newGroup`? An owner may move it

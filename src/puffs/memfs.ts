@@ -11,12 +11,11 @@
  * not, since open(2) and truncate(2) have asked before (ftruncate(2) needs no more than the open).
  * Two mistakes of a caller are thrown, not answered: giving back lookups or opens it never had.
  */
-import { puffs_cred_isjuggernaut } from './cred.js';
+import { puffs_access_open, puffs_cred_isjuggernaut } from './cred.js';
 import { NETBSD_ERRNO as E } from './errno.js';
 import { MemfsBase, withoutPrivileges } from './memfs_base.js';
 import { MEMFS_PAGE_BYTES } from './memfs_data.js';
 import {
-  FREAD,
   FWRITE,
   IO_APPEND,
   IO_NOCMTIME,
@@ -32,7 +31,6 @@ import {
   PUFFS_RENAME_EXCHANGE,
   PUFFS_RENAME_NOREPLACE,
   PUFFS_VEXEC,
-  PUFFS_VREAD,
   PUFFS_VWRITE,
   VA_UTIMES_NULL,
   VBLK,
@@ -331,9 +329,7 @@ export class Memfs extends MemfsBase implements puffs_ops {
     const node = this.nodes.get(cookie);
     if (node === undefined) return E.ESTALE;
     if (node.directory !== null && (mode & FWRITE) !== 0) return E.EISDIR;
-    const wanted =
-      ((mode & FREAD) !== 0 ? PUFFS_VREAD : 0) | ((mode & FWRITE) !== 0 ? PUFFS_VWRITE : 0);
-    const denied = this.access(node, wanted, cred);
+    const denied = this.access(node, puffs_access_open(mode), cred);
     if (denied !== 0) return denied;
     node.opens++;
     if ((mode & FWRITE) !== 0) node.writers++;

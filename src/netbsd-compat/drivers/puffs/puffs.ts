@@ -11,6 +11,7 @@ import {
   puffs_access,
   puffs_access_chmod,
   puffs_access_chown,
+  puffs_access_open,
   puffs_cred_isjuggernaut,
   puffs_cred_isuid,
 } from '../../../puffs/cred.js';
@@ -23,7 +24,6 @@ import {
   PC_LINK_MAX,
   PC_NAME_MAX,
   PC_SYMLINK_MAX,
-  PUFFS_VREAD,
   PUFFS_VWRITE,
   VA_UTIMES_NULL,
   VBLK,
@@ -229,9 +229,7 @@ class puffs_vnops extends vnodeops {
   override open(vp: vnode, mode: number, cred: kauth_cred): void {
     const node = this.node(vp);
     if (node.type === VDIR && (mode & FWRITE) !== 0) throw new NetbsdErrno('EISDIR');
-    const wanted =
-      ((mode & FREAD) !== 0 ? PUFFS_VREAD : 0) | ((mode & FWRITE) !== 0 ? PUFFS_VWRITE : 0);
-    this.access(vp, wanted, cred);
+    this.access(vp, puffs_access_open(mode), cred);
     if (node.type !== VREG) return;
     const made = node.opens.findIndex((each) => each.mode === CREATED);
     const fd = made < 0 ? this.open_at(node, mode) : node.opens.splice(made, 1)[0]!.fd;
