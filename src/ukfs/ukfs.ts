@@ -197,11 +197,7 @@ export class Ukfs extends UkfsNodes {
 
   /** struct stat, in the bytes of NetBSD (LP64) or of Linux (x86-64). */
   statBytes(path: PathLike, abi: Abi, follow = true): Uint8Array {
-    return this.onNode(path, follow ? 'follow' : 'nofollow', 'stat', (node) => {
-      const va = vattr_new();
-      check(this.fs.node_getattr(node, va, this.cred), 'stat', path);
-      return stat_encode(va, abi);
-    });
+    return this.onNode(path, followMode(follow), 'stat', (_node, { va }) => stat_encode(va, abi));
   }
 
   /** All records of a directory, "." and ".." first, as getdents(2) of NetBSD or Linux has them. */
