@@ -15,6 +15,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { MakefsError } from '../src/makefs/fsnode.js';
+import { reasonOf } from '../src/makefs/problems.js';
 import { NewFile, unfinished } from '../src/rumpuser/node_new_file.js';
 import { nodeSource } from '../src/rumpuser/node_source.js';
 import { END_SIGNALS, turn } from './signals.mjs';
@@ -186,10 +187,9 @@ export class ImageOutput {
   }
 
   private failed(error: unknown): unknown {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) return error;
-    const reason = message.replace(/^[A-Z0-9]+: /, '').replace(/, \w+( '.*')?$/s, '');
-    return new MakefsError(`${this.path === '-' ? 'standard output' : this.path}: ${reason}`);
+    if ((error as NodeJS.ErrnoException).code === undefined) return error;
+    const name = this.path === '-' ? 'standard output' : this.path;
+    return new MakefsError(`${name}: ${reasonOf(error as Error)}`);
   }
 }
 

@@ -1,4 +1,4 @@
-/** What a type cannot hold is said at once, and all of it. */
+/** What goes wrong, in words; what a type cannot hold is said at once, and all of it. */
 import type { ByteName } from '../lump/types.js';
 import { type FsInode, type FsNode, MakefsError, showPath, walkTree } from './fsnode.js';
 
@@ -24,6 +24,10 @@ export function shortened(path: ByteName): string {
   const text = showPath(path);
   return text.length > 200 ? `${text.slice(0, 100)}…${text.slice(-60)}` : text;
 }
+
+/** Node's "EACCES: permission denied, scandir '…'", without the rest, which would come twice. */
+export const reasonOf = ({ message }: Error): string =>
+  message.replace(/^[A-Z0-9]+: /, '').replace(/, \w+( '.*')?$/s, '');
 
 const NAME_BYTES_MAX = 255;
 

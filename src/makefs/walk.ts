@@ -12,6 +12,7 @@ import {
   type OpenContents,
   showPath,
 } from './fsnode.js';
+import { reasonOf } from './problems.js';
 
 export interface WalkOptions {
   /** Reads extended attributes. */
@@ -136,10 +137,6 @@ function read<T>(call: () => T): T {
     throw new MakefsError(`${showPath(error.path ?? '')}: ${reasonOf(error)}`);
   }
 }
-
-/** Node's "EACCES: permission denied, scandir '…'", without the rest, which would come twice. */
-const reasonOf = (error: HostError): string =>
-  error.message.replace(/^[A-Z0-9]+: /, '').replace(/, \w+( '.*')?$/s, '');
 
 /** A file of the host; see {@link contentsOfFile}. */
 class HostContents implements Contents {
