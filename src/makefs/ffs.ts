@@ -132,7 +132,7 @@ function asMakefsError<T>(call: () => T): T {
     return call();
   } catch (error) {
     if (!(error instanceof NetbsdErrno)) throw error;
-    throw new MakefsError(error.message.replace(`${error.code}: `, ''));
+    throw new MakefsError(error.detail);
   }
 }
 

@@ -208,7 +208,7 @@ function entriesOf(node: FsNode, problems: string[]): number {
       keys.set(name_key(text), child);
     } catch (error) {
       if (!(error instanceof NetbsdErrno)) throw error;
-      problems.push(`${shortened(child.path)}: ${error.message.replace(`${error.code}: `, '')}`);
+      problems.push(`${shortened(child.path)}: ${error.detail}`);
     }
   }
   return entries;

@@ -21,6 +21,11 @@ export class NetbsdErrno extends Error {
     this.errno = NETBSD_ERRNO[code];
   }
 
+  /** What was told beside the code; where nothing was, the code. */
+  get detail(): string {
+    return this.message.replace(`${this.code}: `, '');
+  }
+
   override get name(): string {
     return 'NetbsdErrno';
   }

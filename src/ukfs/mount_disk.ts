@@ -95,7 +95,7 @@ export function mountDisk(
     const { path } = parse_device(image);
     // As the host words what it refuses.
     const refusal = error.message.endsWith(`'${path}'`) ? HOST_REFUSALS[error.code] : undefined;
-    const text = refusal ?? error.message.replace(`${error.code}: `, '');
+    const text = refusal ?? error.detail;
     throw new DiskMountError(error.code, text.includes(image) ? text : `${image}: ${text}`);
   }
 }
@@ -145,7 +145,7 @@ function mountOrReadOnly(
       return { mp: mountlist.mount_domount(kind.name, 0, args), readOnly: false };
     } catch (error) {
       if (!(error instanceof NetbsdErrno) || error.code !== 'EROFS') throw error;
-      report.push(`read-only: ${error.message.replace('EROFS: ', '')}`);
+      report.push(`read-only: ${error.detail}`);
     }
   }
   return { mp: mountlist.mount_domount(kind.name, MNT_RDONLY, args), readOnly: true };

@@ -52,7 +52,7 @@ export async function modload(file: string): Promise<boolean> {
     }
   } catch (error) {
     if (!(error instanceof NetbsdErrno)) throw error;
-    throw new MountError(error.code, `${file}: ${error.message.replace(`${error.code}: `, '')}`);
+    throw new MountError(error.code, `${file}: ${error.detail}`);
   }
   const known = new Set([...modules.keys(), ...linkSet.modules.map(({ mi_name }) => mi_name)]);
   const isComplete = linkSet.modules.every(({ mi_required }) =>

@@ -52,7 +52,6 @@ export function mountPuffs(
     };
   } catch (error) {
     if (!(error instanceof NetbsdErrno)) throw error;
-    const text = error.message.replace(`${error.code}: `, '');
-    throw new DiskMountError(error.code, `the handlers cannot be mounted: ${text}`);
+    throw new DiskMountError(error.code, `the handlers cannot be mounted: ${error.detail}`);
   }
 }
