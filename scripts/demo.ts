@@ -128,7 +128,7 @@ function missingForMount(): string | undefined {
       'start it with --device /dev/fuse --cap-add SYS_ADMIN.'
     );
   }
-  const folders = (process.env['PATH'] ?? '').split(':');
+  const folders = (process.env.PATH ?? '').split(':');
   const isHere = (name: string): boolean => folders.some((dir) => fs.existsSync(join(dir, name)));
   if (process.getuid!() !== 0 && !isHere('fusermount3')) {
     return (

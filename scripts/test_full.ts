@@ -25,7 +25,7 @@ const COUNTS = {
 };
 
 const LINTERS: readonly (readonly string[])[] = [
-  ['biome', 'check'],
+  ['biome', 'check', '--error-on-warnings'],
   ['depcruise', 'src', 'bin', 'test', 'bench', 'scripts'],
   ['knip'],
 ];

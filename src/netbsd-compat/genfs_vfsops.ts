@@ -28,6 +28,7 @@ export interface genfs_fs<N extends genfs_node> extends genfs_medium<N> {
   open_writing(force: boolean): void;
   /** Everything is on the medium, which is as clean as it was; if it was open for writing. */
   close_writing(): void;
+  /** Sizes and counts of the file system, into `out`; f_fsid and flags are the mount's to set. */
   statvfs(out: puffs_statvfs): void;
 }
 

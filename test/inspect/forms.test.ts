@@ -91,7 +91,11 @@ describe('other forms of a flash', () => {
     ];
     const dump = Buffer.concat(parts);
     const starts: number[] = [];
-    parts.reduce((at, part) => (starts.push(at), at + part.length), 0);
+    let end = 0;
+    for (const part of parts) {
+      starts.push(end);
+      end += part.length;
+    }
     const found = carve(dump);
     expect(found.map(({ endian }) => endian)).to.deep.equal([
       'little',
