@@ -187,6 +187,7 @@ describe('makefs: disks', function () {
       ['other name', 64],
     ]);
     if (NO_DOSFSTOOLS === undefined) fsckFat(bytes);
+    else console.log(`      (not checked: ${NO_DOSFSTOOLS})`);
   });
 
   it('the labels are where other programs look for them', function () {
@@ -236,6 +237,7 @@ describe('makefs: disks', function () {
         expect(part.every((byte) => byte === 0xa5)).to.equal(true);
       }
       if (NO_E2FSPROGS === undefined) e2fsck(new Uint8Array(bytes.subarray(1 << 20, 2 << 20)));
+      else console.log(`      (not checked: ${NO_E2FSPROGS})`);
     });
 
     it('says what is wrong', () => {
