@@ -6,9 +6,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { SimulatedHost } from '../../src/rumpuser/simulated.js';
-import { Ukfs } from '../../src/ukfs/index.js';
-import { mountDisk, type DiskFileSystem } from '../../src/ukfs/mount_disk.js';
+import type { Ukfs } from '../../src/ukfs/index.js';
+import type { DiskFileSystem } from '../../src/ukfs/mount_disk.js';
 import { EXT2FS } from '../../src/ukfs/mount_ext2fs.js';
 import { MSDOS } from '../../src/ukfs/mount_msdos.js';
 import { SYSVBFS } from '../../src/ukfs/mount_sysvbfs.js';
@@ -22,6 +21,7 @@ import { make } from '../makefs/maker.js';
 import { checkBfs, mkfsBfs, NO_MKFS_BFS } from '../netbsd-compat/bfs.js';
 import { fsckFat, mkfsFat, NO_DOSFSTOOLS } from '../netbsd-compat/dosfstools.js';
 import { e2fsck, mke2fs, NO_E2FSPROGS } from '../netbsd-compat/e2fsprogs.js';
+import { mounterOf } from '../netbsd-compat/rig.js';
 import { parseListing } from './listing.js';
 import { runBatch, type KernelJobResult } from './qemu.js';
 import { BATCH_TIMEOUT_MS, needsJudge } from './suite.js';
@@ -32,12 +32,10 @@ function mounted<T>(
   readOnly: boolean,
   use: (fs: Ukfs) => T,
 ): { result: T; image: Uint8Array } {
-  const host = new SimulatedHost({ wallClockMs: Date.UTC(2035, 0, 1) });
-  host.replaceFile('/disk', image);
-  const { fs, unmount } = mountDisk(kind, { image: '/disk', readOnly }, host);
-  const result = use(new Ukfs(fs));
+  const { ukfs, unmount, image: now } = mounterOf(kind)(image, { readOnly });
+  const result = use(ukfs);
   unmount();
-  return { result, image: new Uint8Array(host.readFile('/disk')) };
+  return { result, image: now() };
 }
 
 /** Everything that both kinds can hold. */

@@ -6,15 +6,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { SimulatedHost } from '../../src/rumpuser/simulated.js';
-import { Ukfs } from '../../src/ukfs/index.js';
-import { mountDisk } from '../../src/ukfs/mount_disk.js';
+import type { Ukfs } from '../../src/ukfs/index.js';
 import { FFS } from '../../src/ukfs/mount_ffs.js';
 import { noise, text } from '../images/material.js';
 import { assertSameTree, type Tree } from '../images/tree.js';
 import { ukfsTree } from '../images/ukfs_tree.js';
 import { fsckFfs } from '../netbsd-compat/ffs_check.js';
 import { blankFfs, makefsFfs, NO_MAKEFS } from '../netbsd-compat/makefs_ffs.js';
+import { mounterOf } from '../netbsd-compat/rig.js';
 import { parseListing } from './listing.js';
 import { runBatch, type KernelJobResult } from './qemu.js';
 import { BATCH_TIMEOUT_MS, needsJudge } from './suite.js';
@@ -116,14 +115,11 @@ describe('FFS, read by Linux', function () {
       this.skip();
     }
     const jobs = DISKS.map(({ name, ufstype, blank }) => {
-      const host = new SimulatedHost({ wallClockMs: Date.UTC(2035, 0, 1) });
-      host.replaceFile('/disk', blank());
-      const { fs, unmount } = mountDisk(FFS, { image: '/disk' }, host);
-      const ukfs = new Ukfs(fs);
+      const { ukfs, unmount, image: written } = mounterOf(FFS)(blank());
       populate(ukfs);
       trees.set(name, ukfsTree(ukfs));
       unmount();
-      const image = new Uint8Array(host.readFile('/disk'));
+      const image = written();
       fsckFfs(image);
       return { name, script: script(ufstype), files: { 'disk.img': image } };
     });

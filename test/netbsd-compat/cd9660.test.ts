@@ -5,15 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { isodr, isovd } from '../../src/netbsd-compat/drivers/cd9660/medium.js';
-import { SimulatedHost } from '../../src/rumpuser/simulated.js';
-import { Ukfs } from '../../src/ukfs/index.js';
 import { CD9660 } from '../../src/ukfs/mount_cd9660.js';
-import { mountDisk, type MountDiskOptions, type MountedDisk } from '../../src/ukfs/mount_disk.js';
 import { hostTree } from '../images/host_tree.js';
 import { makeTree } from '../images/source_tree.js';
 import { assertSameTree, type Tree } from '../images/tree.js';
 import { ukfsTree } from '../images/ukfs_tree.js';
 import { exerciseMutants } from './hostile.js';
+import { mounterOf } from './rig.js';
 
 const MUTANTS = Number(process.env.LUMP_MUTANTS ?? 60);
 const NO_GENISOIMAGE =
@@ -21,15 +19,7 @@ const NO_GENISOIMAGE =
     ? undefined
     : 'genisoimage is missing (package genisoimage)';
 
-function mount(
-  image: Uint8Array,
-  options: Partial<MountDiskOptions> = {},
-): MountedDisk & { ukfs: Ukfs } {
-  const host = new SimulatedHost();
-  host.replaceFile('/disk', image);
-  const mounted = mountDisk(CD9660, { image: '/disk', ...options }, host);
-  return { ...mounted, ukfs: new Ukfs(mounted.fs) };
-}
+const mount = mounterOf(CD9660);
 
 describe('netbsd-compat: ISO 9660 medium', () => {
   it('fields lie where the format has them', () => {

@@ -35,7 +35,7 @@ import { NodeHost } from '../../src/rumpuser/node.js';
 import { nodeSource } from '../../src/rumpuser/node_source.js';
 import { Ukfs } from '../../src/ukfs/index.js';
 import { e2fsck, NO_E2FSPROGS } from './e2fsprogs.js';
-import { TMPFS_ARGS } from './rig.js';
+import { code, TMPFS_ARGS } from './rig.js';
 
 describe('netbsd-compat: etfs', () => {
   let folder: string;
@@ -55,14 +55,6 @@ describe('netbsd-compat: etfs', () => {
     const path = join(folder, name);
     writeFileSync(path, content);
     return path;
-  };
-  const code = (call: () => unknown): string => {
-    try {
-      call();
-    } catch (error) {
-      return (error as { code: string }).code;
-    }
-    return 'none';
   };
   /** Uses what a path leads to, locked. */
   function at<T>(path: string, use: (vp: vnode) => T): T {

@@ -5,9 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { e2d, e2di, e2fs, e2gd, jbd_sb } from '../../src/netbsd-compat/drivers/ext2fs/medium.js';
-import { SimulatedHost } from '../../src/rumpuser/simulated.js';
-import { Ukfs } from '../../src/ukfs/index.js';
-import { mountDisk, type MountDiskOptions, type MountedDisk } from '../../src/ukfs/mount_disk.js';
+import type { Ukfs } from '../../src/ukfs/index.js';
 import { EXT2FS } from '../../src/ukfs/mount_ext2fs.js';
 import { aclText } from '../conformance/acl.js';
 import { hostTree } from '../images/host_tree.js';
@@ -24,24 +22,13 @@ import {
   withImage,
 } from './e2fsprogs.js';
 import { exerciseMutants } from './hostile.js';
+import { crashAfterSync, mounterOf } from './rig.js';
 
 /** An access list that says more than a mode. */
 const LIST = 'u::rwx,u:1001:rw-,g::r-x,m::rwx,o::---';
 const MUTANTS = Number(process.env.LUMP_MUTANTS ?? 60);
 
-function mount(
-  image: Uint8Array,
-  options: Partial<MountDiskOptions> = {},
-): MountedDisk & { ukfs: Ukfs; image(): Uint8Array } {
-  const host = new SimulatedHost({ wallClockMs: Date.UTC(2035, 0, 1) });
-  host.replaceFile('/disk', image);
-  const mounted = mountDisk(EXT2FS, { image: '/disk', ...options }, host);
-  return {
-    ...mounted,
-    ukfs: new Ukfs(mounted.fs),
-    image: () => new Uint8Array(host.readFile('/disk')),
-  };
-}
+const mount = mounterOf(EXT2FS);
 
 describe('netbsd-compat: ext2 medium', () => {
   it('fields lie where the format has them', () => {
@@ -336,21 +323,7 @@ describe('netbsd-compat: ext2fs', () => {
 
   for (const backend of ['sync', 'async', 'window'] as const) {
     it(`a crash after fsync keeps what was synced: ${backend}`, () => {
-      const host = new SimulatedHost({ wallClockMs: Date.UTC(2035, 0, 1), seed: 3 });
-      host.replaceFile('/disk', emptyExt2());
-      const mounted = mountDisk(EXT2FS, { image: '/disk', backend, seed: 5 }, host);
-      const ukfs = new Ukfs(mounted.fs);
-      ukfs.mkdir('/kept');
-      ukfs.writeFile('/kept/file', new Uint8Array(50_000).fill(9));
-      ukfs.sync();
-      ukfs.writeFile('/kept/later', new Uint8Array(50_000).fill(8));
-      ukfs.unlink('/kept/file');
-      host.crash('all');
-      const again = mountDisk(EXT2FS, { image: '/disk', force: true }, host);
-      const kept = new Ukfs(again.fs).readFile('/kept/file');
-      expect(kept).to.deep.equal(new Uint8Array(50_000).fill(9));
-      again.unmount();
-      e2fsck(new Uint8Array(host.readFile('/disk')));
+      e2fsck(crashAfterSync(EXT2FS, emptyExt2(), backend));
     });
   }
 

@@ -21,9 +21,8 @@ import { expect } from 'chai';
 import { mkfsFfs } from '../../src/netbsd-compat/drivers/ffs/mkfs.js';
 import { FFS_LAYOUTS } from '../../src/netbsd-compat/drivers/ffs/medium.js';
 import { Prng } from '../../src/rumpuser/prng.js';
-import { SimulatedHost } from '../../src/rumpuser/simulated.js';
-import { Ukfs, UkfsError } from '../../src/ukfs/index.js';
-import { mountDisk, type MountDiskOptions, type MountedDisk } from '../../src/ukfs/mount_disk.js';
+import { type Ukfs, UkfsError } from '../../src/ukfs/index.js';
+import type { MountDiskOptions } from '../../src/ukfs/mount_disk.js';
 import { FFS } from '../../src/ukfs/mount_ffs.js';
 import { hostTree } from '../images/host_tree.js';
 import { noise } from '../images/material.js';
@@ -34,6 +33,7 @@ import { withImage } from './e2fsprogs.js';
 import { ffsFindings, fsckFfs } from './ffs_check.js';
 import { exerciseMutants } from './hostile.js';
 import { blankFfs, makefsFfs, memoryDisk, NO_MAKEFS } from './makefs_ffs.js';
+import { crashAfterSync, mounterOf } from './rig.js';
 
 const MUTANTS = Number(process.env.LUMP_MUTANTS ?? 60);
 
@@ -45,19 +45,7 @@ const KINDS = [
   [2, 'be'],
 ] as const;
 
-function mount(
-  image: Uint8Array,
-  options: Partial<MountDiskOptions> = {},
-): MountedDisk & { ukfs: Ukfs; image(): Uint8Array } {
-  const host = new SimulatedHost({ wallClockMs: Date.UTC(2035, 0, 1) });
-  host.replaceFile('/disk', image);
-  const mounted = mountDisk(FFS, { image: '/disk', ...options }, host);
-  return {
-    ...mounted,
-    ukfs: new Ukfs(mounted.fs),
-    image: () => new Uint8Array(host.readFile('/disk')),
-  };
-}
+const mount = mounterOf(FFS);
 
 /** A byte of the superblock, or 32 bits, put to another value. */
 function withField(
@@ -398,23 +386,9 @@ describe('netbsd-compat: ffs', () => {
 
   for (const backend of ['sync', 'async', 'window'] as const) {
     it(`a crash after fsync keeps what was synced: ${backend}`, () => {
-      const host = new SimulatedHost({ wallClockMs: Date.UTC(2035, 0, 1), seed: 3 });
-      host.replaceFile('/disk', blankFfs(4 << 20));
-      const mounted = mountDisk(FFS, { image: '/disk', backend, seed: 5 }, host);
-      const ukfs = new Ukfs(mounted.fs);
-      ukfs.mkdir('/kept');
-      ukfs.writeFile('/kept/file', new Uint8Array(50_000).fill(9));
-      ukfs.sync();
-      ukfs.writeFile('/kept/later', new Uint8Array(50_000).fill(8));
-      ukfs.unlink('/kept/file');
-      host.crash('all');
-      const again = mountDisk(FFS, { image: '/disk', force: true }, host);
-      const kept = new Ukfs(again.fs).readFile('/kept/file');
-      expect(kept).to.deep.equal(new Uint8Array(50_000).fill(9));
-      again.unmount();
+      const image = crashAfterSync(FFS, blankFfs(4 << 20), backend);
       // Consistent, and marked as what fsck_ffs has to look at.
-      const findings = ffsFindings(new Uint8Array(host.readFile('/disk')));
-      expect(findings).to.deep.equal(['fs_clean is 0, not 1']);
+      expect(ffsFindings(image)).to.deep.equal(['fs_clean is 0, not 1']);
     });
   }
 

@@ -7,41 +7,15 @@ import {
   make_short_name,
   time_to_fat,
 } from '../../src/netbsd-compat/drivers/msdosfs/msdosfs_conv.js';
-import { SimulatedHost } from '../../src/rumpuser/simulated.js';
-import { Ukfs } from '../../src/ukfs/index.js';
-import { mountDisk, type MountDiskOptions, type MountedDisk } from '../../src/ukfs/mount_disk.js';
 import { MSDOS } from '../../src/ukfs/mount_msdos.js';
 import { withImage } from './e2fsprogs.js';
 import { fsckFat, mkfsFat, mtool, NO_DOSFSTOOLS } from './dosfstools.js';
 import { exerciseMutants } from './hostile.js';
+import { bytes, code, mounterOf } from './rig.js';
 
 const MUTANTS = Number(process.env.LUMP_MUTANTS ?? 60);
 
-function mount(
-  image: Uint8Array,
-  options: Partial<MountDiskOptions> = {},
-): MountedDisk & { ukfs: Ukfs; image(): Uint8Array } {
-  const host = new SimulatedHost({ wallClockMs: Date.UTC(2035, 0, 1) });
-  host.replaceFile('/disk', image);
-  const mounted = mountDisk(MSDOS, { image: '/disk', ...options }, host);
-  return {
-    ...mounted,
-    ukfs: new Ukfs(mounted.fs),
-    image: () => new Uint8Array(host.readFile('/disk')),
-  };
-}
-
-const code = (call: () => unknown): string | undefined => {
-  try {
-    call();
-  } catch (error) {
-    return (error as { code?: string }).code;
-  }
-  return 'none';
-};
-
-const bytes = (length: number, seed = 1): Uint8Array =>
-  Uint8Array.from({ length }, (_, i) => (i * seed * 7) >> 3);
+const mount = mounterOf(MSDOS);
 
 const ascii = (short: Uint8Array | null): string | null =>
   short === null ? null : Buffer.from(short).toString('latin1');

@@ -2,40 +2,15 @@
 import { expect } from 'chai';
 import { BFS_BE, BFS_LE } from '../../src/netbsd-compat/drivers/sysvbfs/medium.js';
 import { Prng } from '../../src/rumpuser/prng.js';
-import { SimulatedHost } from '../../src/rumpuser/simulated.js';
-import { Ukfs } from '../../src/ukfs/index.js';
-import { mountDisk, type MountedDisk } from '../../src/ukfs/mount_disk.js';
+import type { Ukfs } from '../../src/ukfs/index.js';
 import { SYSVBFS } from '../../src/ukfs/mount_sysvbfs.js';
 import { checkBfs, mkfsBfs, NO_MKFS_BFS } from './bfs.js';
 import { exerciseMutants } from './hostile.js';
+import { bytes, code, mounterOf } from './rig.js';
 
 const MUTANTS = Number(process.env.LUMP_MUTANTS ?? 60);
 
-function mount(
-  image: Uint8Array,
-  options: { readOnly?: boolean; force?: boolean } = {},
-): MountedDisk & { ukfs: Ukfs; image(): Uint8Array } {
-  const host = new SimulatedHost({ wallClockMs: Date.UTC(2035, 0, 1) });
-  host.replaceFile('/disk', image);
-  const mounted = mountDisk(SYSVBFS, { image: '/disk', ...options }, host);
-  return {
-    ...mounted,
-    ukfs: new Ukfs(mounted.fs),
-    image: () => new Uint8Array(host.readFile('/disk')),
-  };
-}
-
-const code = (call: () => unknown): string | undefined => {
-  try {
-    call();
-  } catch (error) {
-    return (error as { code?: string }).code;
-  }
-  return 'none';
-};
-
-const bytes = (length: number, seed = 1): Uint8Array =>
-  Uint8Array.from({ length }, (_, i) => (i * (seed + 1) * 7) >> 3);
+const mount = mounterOf(SYSVBFS);
 
 /** The same volume in the other byte order. */
 function swapped(image: Uint8Array): Uint8Array {

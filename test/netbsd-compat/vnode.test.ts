@@ -24,22 +24,13 @@ import {
   vattr_new,
 } from '../../src/puffs/index.js';
 import { Ukfs } from '../../src/ukfs/index.js';
-import { kernelWithTmpfs, mountTmpfs, TMPFS_ARGS } from './rig.js';
+import { code, kernelWithTmpfs, mountTmpfs, TMPFS_ARGS } from './rig.js';
 
 const cn = (name: string, nameiop = NAMEI_LOOKUP) => ({
   cn_nameiop: nameiop,
   cn_name: name,
   cn_cred: PUFFS_CRED_ROOT,
 });
-
-const code = (call: () => void): string => {
-  try {
-    call();
-  } catch (error) {
-    return (error as { code?: string }).code ?? `${(error as Error).name}`;
-  }
-  return 'none';
-};
 
 const text = (ukfs: Ukfs, path: string): string => Buffer.from(ukfs.readFile(path)).toString();
 
