@@ -74,46 +74,33 @@ export class bufcache {
 
   /**
    * Bytes from anywhere on the disk. Several blocks side by side that are not here are read with
-   * one request, and not kept. @throws EIO; ENXIO behind the end of the disk.
+   * one request, and not kept: contents of files, which are read in long pieces and seldom twice.
+   * @throws EIO; ENXIO behind the end of the disk.
    */
   read_bytes(buf: Uint8Array, off: number, length: number, position: number): void {
     const { block_bytes, bufs } = this;
     const end = position + length;
     for (let at = position; at < end; ) {
       const blkno = Math.floor(at / block_bytes);
-      let last = blkno;
-      while (last * block_bytes < end && !bufs.has(last)) last++;
       const to = off + at - position;
-      if (last - blkno > 1) {
-        const count = Math.min(last * block_bytes, end) - at;
-        this.disk.read(buf, to, count, at);
-        at += count;
-      } else {
-        const start = at % block_bytes;
-        const count = Math.min(block_bytes - start, end - at);
-        buf.set(this.bread(blkno).b_data.subarray(start, start + count), to);
-        at += count;
+      let present = bufs.get(blkno);
+      if (present === undefined) {
+        let last = blkno + 1;
+        while (last * block_bytes < end && !bufs.has(last)) last++;
+        if (last - blkno > 1) {
+          const count = Math.min(last * block_bytes, end) - at;
+          this.disk.read(buf, to, count, at);
+          at += count;
+          continue;
+        }
       }
-    }
-  }
-
-  /**
-   * What `count` blocks hold, into `buf`: for contents of files, which are read in long pieces and
-   * seldom twice. Those that are here come from here; the others do not stay. @throws as bread().
-   */
-  read_through(first: number, count: number, buf: Uint8Array, off: number): void {
-    const { block_bytes, bufs } = this;
-    for (let i = 0; i < count; ) {
-      const present = bufs.get(first + i);
-      if (present !== undefined) {
-        buf.set(present.b_data, off + i * block_bytes);
-        i++;
-        continue;
-      }
-      const start = i;
-      while (i < count && !bufs.has(first + i)) i++;
-      const bytes = (i - start) * block_bytes;
-      this.disk.read(buf, off + start * block_bytes, bytes, (first + start) * block_bytes);
+      // Long pieces also leave the order of what is here as it is.
+      if (present === undefined || length <= block_bytes) present = this.bread(blkno);
+      const start = at % block_bytes;
+      const count = Math.min(block_bytes - start, end - at);
+      const { b_data } = present;
+      buf.set(count === block_bytes ? b_data : b_data.subarray(start, start + count), to);
+      at += count;
     }
   }
 

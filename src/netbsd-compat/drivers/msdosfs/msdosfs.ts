@@ -483,17 +483,14 @@ class msdosfs implements genfs_fs<msdos_node> {
   }
 
   read(node: msdos_node, buf: Uint8Array, off: number, length: number, position: number): void {
+    const whole = length < LONG_READ_BYTES ? 0 : this.read_runs(node, buf, off, length, position);
     const copy = (b: Uint8Array, at: number, count: number, done: number): void =>
-      buf.set(b.subarray(at, at + count), off + done);
-    const whole =
-      length < LONG_READ_BYTES ? 0 : this.read_sectors(node, buf, off, length, position);
-    const rest = (b: Uint8Array, at: number, count: number, done: number): void =>
-      copy(b, at, count, whole + done);
-    this.each(node, position + whole, length - whole, rest, false);
+      buf.set(b.subarray(at, at + count), off + whole + done);
+    this.each(node, position + whole, length - whole, copy, false);
   }
 
-  /** Whole sectors from `position` on. @returns bytes read: 0 when it is within a sector. */
-  private read_sectors(
+  /** Clusters side by side at once. @returns bytes read: fewer where the chain is too short. */
+  private read_runs(
     node: msdos_node,
     buf: Uint8Array,
     off: number,
@@ -501,23 +498,21 @@ class msdosfs implements genfs_fs<msdos_node> {
     position: number,
   ): number {
     const { geometry, cluster_bytes, cache } = this.fat;
-    const { sector_bytes } = geometry;
-    if (position % sector_bytes !== 0) return 0;
     const chain = this.chain(node);
     let done = 0;
-    while (length - done >= sector_bytes) {
+    while (done < length) {
       const first = Math.floor((position + done) / cluster_bytes);
       const skipped = (position + done) % cluster_bytes;
       const cluster = chain[first];
-      // A chain that is too short is each()'s to report.
+      // That is each()'s to report.
       if (cluster === undefined) break;
       const wanted = skipped + length - done;
       let run = 1;
       while (run * cluster_bytes < wanted && chain[first + run] === cluster + run) run++;
-      const sectors = Math.floor((Math.min(wanted, run * cluster_bytes) - skipped) / sector_bytes);
-      const sector = this.fat.sector_of(cluster) + skipped / sector_bytes;
-      cache.read_through(sector, sectors, buf, off + done);
-      done += sectors * sector_bytes;
+      const count = Math.min(wanted, run * cluster_bytes) - skipped;
+      const start = this.fat.sector_of(cluster) * geometry.sector_bytes;
+      cache.read_bytes(buf, off + done, count, start + skipped);
+      done += count;
     }
     return done;
   }
