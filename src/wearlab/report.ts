@@ -10,7 +10,7 @@ import { statisticsTable, text } from './report_table.js';
 export interface ReportParts {
   readonly title: string;
   /** Source of ECharts, for the browser. */
-  readonly library: string;
+  readonly plotting: string;
   /** report_client.ts, compiled. */
   readonly script: string;
 }
@@ -45,7 +45,7 @@ ${model.groups.length > 1 ? SEVERAL_CLOCKS : ''}
 ${model.groups.map(section).join('\n')}
 </main>
 <script type="application/json" id="data">${data}</script>
-<script>${inline(parts.library)}</script>
+<script>${inline(parts.plotting)}</script>
 <script type="module">${inline(parts.script)}</script>
 </body>
 </html>
