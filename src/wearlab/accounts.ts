@@ -1,6 +1,12 @@
 /** Who programmed what, and how long collecting took: jffs2's own account of a run. */
 import type { jffs2_accounts } from '../jffs2/instruments.js';
-import { INODE_SIZE, JFFS2_NODETYPE_INODE, JFFS2_NODETYPE_SUMMARY } from '../jffs2/medium.js';
+import {
+  H_TYPE,
+  INODE_SIZE,
+  JFFS2_NODETYPE_INODE,
+  JFFS2_NODETYPE_SUMMARY,
+  LITTLE_ENDIAN,
+} from '../jffs2/medium.js';
 import type { jffs2_sb_info } from '../jffs2/nodelist.js';
 import type { ProgrammedBytes } from './result.js';
 
@@ -103,7 +109,7 @@ function account(
 ): void {
   const end = Math.min(to, len);
   into.padding += to - end;
-  const type = buf[off + 2]! | (buf[off + 3]! << 8);
+  const type = LITTLE_ENDIAN.u16(buf, off + H_TYPE);
   if (ino === 0) {
     if (type === JFFS2_NODETYPE_SUMMARY) into.summary += end - from;
     else into.gc += end - from;

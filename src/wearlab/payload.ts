@@ -6,7 +6,7 @@
  */
 import { type compr_lengths, jffs2_compressors } from '../jffs2/compr.js';
 import type { jffs2_thin } from '../jffs2/instruments.js';
-import { I_INO, I_OFFSET, JFFS2_COMPR_NONE } from '../jffs2/medium.js';
+import { I_INO, I_OFFSET, JFFS2_COMPR_NONE, LITTLE_ENDIAN } from '../jffs2/medium.js';
 import type { jffs2_sb_info } from '../jffs2/nodelist.js';
 import { PAGE_SIZE } from '../lump/fs.js';
 import { Prng } from '../rumpuser/prng.js';
@@ -93,8 +93,8 @@ export class thin_medium implements jffs2_thin {
     at: number,
     len: number,
   ): void {
-    const ino = u32(flash, off + I_INO);
-    const position = u32(flash, off + I_OFFSET) + ofs;
+    const ino = LITTLE_ENDIAN.u32(flash, off + I_INO);
+    const position = LITTLE_ENDIAN.u32(flash, off + I_OFFSET) + ofs;
     const { payload } = this;
     const inPage = position % PAGE_SIZE;
     const start = payload.offsetOf(ino, (position - inPage) / PAGE_SIZE) + inPage;
@@ -102,10 +102,6 @@ export class thin_medium implements jffs2_thin {
     buf.set(payload.bytes.subarray(start, start + len), at);
   }
 }
-
-/** Little-endian, as all media of runs. */
-const u32 = (buf: Uint8Array, at: number): number =>
-  (buf[at]! | (buf[at + 1]! << 8) | (buf[at + 2]! << 16) | (buf[at + 3]! << 24)) >>> 0;
 
 /** The codecs of a mount, with a memory for what they did to the payload. */
 export class remembering_compressors extends jffs2_compressors {

@@ -6,8 +6,18 @@
  * point() shows the header of the node that starts at an offset. read() makes up the bytes of a
  * block for a scan: headers where they are, zeros where their data is, 0xFF behind.
  *
- * Rules of programming are not checked; a run of full fidelity does that.
+ * Media of runs are little-endian. Rules of programming are not checked; a run of full fidelity
+ * does that.
  */
+import {
+  H_TOTLEN,
+  H_TYPE,
+  INODE_SIZE,
+  JFFS2_NODETYPE_INODE,
+  JFFS2_NODETYPE_SUMMARY,
+  LITTLE_ENDIAN,
+  SUMMARY_SIZE,
+} from '../jffs2/medium.js';
 import { Errno } from '../lump/errno.js';
 import { mtd_check_erase, mtd_check_range } from '../mtd/flash_chip.js';
 import {
@@ -27,14 +37,6 @@ import { nand_ooblayout_of } from '../mtd/nand_oob.js';
 import { wear_counters } from '../mtd/wear.js';
 import type { ChipSpec } from './experiment.js';
 
-/** Of inode nodes, which are little-endian here: what comes before their data. */
-const INODE_HEADER_BYTES = 68;
-/** Of summaries: without their entries, so that a scan reads the nodes themselves. */
-const SUMMARY_HEADER_BYTES = 32;
-const TYPE_INODE = 0xe002;
-const TYPE_SUMMARY = 0x2006;
-const TOTLEN = 4;
-
 const wordsOf = (bytes: Uint8Array): Int32Array =>
   new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
 
@@ -45,7 +47,7 @@ class block_headers {
   offsets = new Uint32Array(16);
   /** Where each header is in `bytes`; one more than there are headers. */
   starts = new Uint32Array(17);
-  bytes = new Uint8Array(16 * INODE_HEADER_BYTES);
+  bytes = new Uint8Array(16 * INODE_SIZE);
   /** The same. */
   words = wordsOf(this.bytes);
 
@@ -141,10 +143,11 @@ export class thin_chip implements mtd_info {
 
   /** Keeps the header of a node of `len` bytes at buf[off], which is or will be programmed. */
   put_node(to: number, len: number, buf: Uint8Array, off: number): void {
-    const type = buf[off + 2]! | (buf[off + 3]! << 8);
+    const type = LITTLE_ENDIAN.u16(buf, off + H_TYPE);
     let keep = len;
-    if (type === TYPE_INODE) keep = Math.min(len, INODE_HEADER_BYTES);
-    else if (type === TYPE_SUMMARY) keep = SUMMARY_HEADER_BYTES;
+    if (type === JFFS2_NODETYPE_INODE) keep = Math.min(len, INODE_SIZE);
+    // Without its entries: so a scan reads the nodes themselves.
+    else if (type === JFFS2_NODETYPE_SUMMARY) keep = SUMMARY_SIZE;
     const headers = this.#blocks[Math.floor(to / this.erasesize)]!;
     const length = (keep + 3) >> 2;
     const from = this.#wordsOfSource(buf);
@@ -195,7 +198,7 @@ export class thin_chip implements mtd_info {
       const { count, offsets, starts, bytes } = this.#blocks[eb]!;
       for (let n = 0; n < count; n++) {
         const at = starts[n]!;
-        const totlen = new DataView(bytes.buffer).getUint32(at + TOTLEN, true);
+        const totlen = LITTLE_ENDIAN.u32(bytes, at + H_TOTLEN);
         put(offsets[n]!, new Uint8Array(Math.max(totlen, starts[n + 1]! - at)));
         put(offsets[n]!, bytes.subarray(at, starts[n + 1]));
       }
