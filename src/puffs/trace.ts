@@ -8,11 +8,10 @@
  * What was there before is described by a record 'found' when it is first met.
  */
 import type { ByteName, Cookie, puffs_newinfo, puffs_ops, vattr } from './puffs.js';
-import { IO_SYNC, VNOVAL } from './puffs.js';
+import { IO_SYNC, PUFFS_RENAME_EXCHANGE, VDIR, VLNK, VNOVAL, VREG } from './puffs.js';
 import { nameToText } from './name.js';
 import { vattr_new } from './vattr.js';
 import { PUFFS_CRED_KERNEL } from './cred.js';
-import { VDIR, VLNK, VREG } from './puffs.js';
 
 export interface TraceHeader {
   /** The version of this format. */
@@ -81,8 +80,6 @@ interface TraceNode {
   readonly type: TraceNodeType;
   readonly bytes: number;
 }
-
-const RENAME_EXCHANGE = 2;
 
 function typeOf(va: vattr): TraceNodeType {
   if (va.va_type === VREG) return 'file';
@@ -204,21 +201,16 @@ export function puffs_trace(fs: puffs_ops, options: PuffsTraceOptions): puffs_op
     }
     return 0;
   };
-  ops.node_create = (dir, out, cn, va) => {
-    const error = fs.node_create(dir, out, cn, va);
-    if (isOk(error)) made(dir, cn.name, out, 0);
-    return error;
-  };
-  ops.node_mknod = (dir, out, cn, va) => {
-    const error = fs.node_mknod(dir, out, cn, va);
-    if (isOk(error)) made(dir, cn.name, out, 0);
-    return error;
-  };
-  ops.node_mkdir = (dir, out, cn, va) => {
-    const error = fs.node_mkdir(dir, out, cn, va);
-    if (isOk(error)) made(dir, cn.name, out, 0);
-    return error;
-  };
+  const creation =
+    (create: puffs_ops['node_create']): puffs_ops['node_create'] =>
+    (dir, out, cn, va) => {
+      const error = create(dir, out, cn, va);
+      if (isOk(error)) made(dir, cn.name, out, 0);
+      return error;
+    };
+  ops.node_create = creation(ops.node_create);
+  ops.node_mknod = creation(ops.node_mknod);
+  ops.node_mkdir = creation(ops.node_mkdir);
   ops.node_symlink = (dir, out, cn, va, target) => {
     const error = fs.node_symlink(dir, out, cn, va, target);
     if (isOk(error)) made(dir, cn.name, out, target.length);
@@ -238,15 +230,15 @@ export function puffs_trace(fs: puffs_ops, options: PuffsTraceOptions): puffs_op
     return error;
   };
   const removal =
-    (remove: (dir: Cookie, targ: Cookie, cn: { name: ByteName }) => number) =>
-    (dir: Cookie, targ: Cookie, cn: { name: ByteName }): number => {
+    (remove: puffs_ops['node_remove']): puffs_ops['node_remove'] =>
+    (dir, targ, cn) => {
       const node = nodes.fileid(targ);
       const error = remove(dir, targ, cn);
       if (isOk(error)) tell({ op: 'remove', ...names(dir, cn.name), node });
       return error;
     };
-  ops.node_remove = removal(fs.node_remove.bind(fs) as Parameters<typeof removal>[0]);
-  ops.node_rmdir = removal(fs.node_rmdir.bind(fs) as Parameters<typeof removal>[0]);
+  ops.node_remove = removal(ops.node_remove);
+  ops.node_rmdir = removal(ops.node_rmdir);
   ops.node_rename = (sdir, src, scn, tdir, targ, tcn, flags) => {
     const error = fs.node_rename(sdir, src, scn, tdir, targ, tcn, flags);
     if (!isOk(error)) return error;
@@ -256,7 +248,7 @@ export function puffs_trace(fs: puffs_ops, options: PuffsTraceOptions): puffs_op
       node: nodes.fileid(src),
       toDir: nodes.fileid(tdir),
       toName: nameToText(tcn.name),
-      ...((flags & RENAME_EXCHANGE) !== 0 && { exchange: true }),
+      ...((flags & PUFFS_RENAME_EXCHANGE) !== 0 && { exchange: true }),
     });
     return 0;
   };

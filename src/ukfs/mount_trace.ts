@@ -1,11 +1,11 @@
 /** Records what is done to a mount into a file of the host: see src/puffs/trace.ts. */
+import { KERN_ERR } from '../lump/printk.js';
 import type { puffs_ops } from '../puffs/puffs.js';
 import { puffs_trace } from '../puffs/trace.js';
 import { HostError, type Rumpuser } from '../rumpuser/rumpuser.js';
 import { MountError } from './mount_error.js';
 
 const BUFFER_CHARACTERS = 1 << 16;
-const KERN_ERR = 3;
 
 /**
  * Makes the file; it must not be there, or be empty.
