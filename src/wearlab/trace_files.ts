@@ -372,8 +372,8 @@ const DISKSIM = /^(\d+(?:\.\d+)?)\s+(\d+)\s+(\d+)\s+(\d+)\s+(?:0x)?([0-9a-f]+)$/
 
 class DiskSimTrace implements Reader {
   private readonly script: Script;
-  private readonly disks = new Map<string, Disk>();
-  private disk: Disk;
+  private readonly disk: Disk;
+  private device: string | undefined;
 
   constructor(script: Script) {
     this.script = script;
@@ -387,10 +387,10 @@ class DiskSimTrace implements Reader {
     const [, time, device, block, blocks, flags] = match;
     this.script.at(Number(time), fail);
     if ((Number.parseInt(flags!, 16) & 1) !== 0) return;
-    if (this.disks.size > 0 && !this.disks.has(device!)) {
+    this.device ??= device;
+    if (device !== this.device) {
       fail(`of device ${device}; a trace is of one device, so choose with grep or awk`);
     }
-    this.disks.set(device!, this.disk);
     this.disk.write(Number(block), Number(blocks), fail);
   }
 }
