@@ -5,7 +5,7 @@ import { blocksCsv, runsCsv, samplesCsv } from '../src/wearlab/csv.js';
 import { checkExperiment, type Experiment, parseExperiment } from '../src/wearlab/experiment.js';
 import { POLICIES } from '../src/wearlab/policies.js';
 import { reportPage } from '../src/wearlab/report.js';
-import { parseResults, type Run } from '../src/wearlab/run_results.js';
+import { parseResults, resultLines, type Run } from '../src/wearlab/run_results.js';
 import { type Job, sweepJobs } from '../src/wearlab/sweep.js';
 import { loadExperiment, shippedExperiments } from './wear_experiments.mjs';
 import { finishedRuns, readResults, SweepFolder } from './wear_files.mjs';
@@ -77,7 +77,7 @@ export async function run(name: string, options: RunArguments): Promise<number> 
   const toFile = options.output !== '-';
   const finished = toFile ? finishedRuns(options.output, jobs) : new Map<Job, Run>();
   if (toFile) {
-    const kept = [...finished.values()].map(linesOf).join('');
+    const kept = [...finished.values()].map(resultLines).join('');
     writeFileSync(options.output, kept);
   }
   const write = (text: string): void => {
@@ -93,9 +93,6 @@ export async function run(name: string, options: RunArguments): Promise<number> 
     close: () => output.flush(),
   });
 }
-
-const linesOf = ({ header, samples, end }: Run): string =>
-  [header, ...samples, end].map((record) => `${JSON.stringify(record)}\n`).join('');
 
 /** A pipe takes what it takes. */
 function writeWhole(text: string): void {
@@ -167,7 +164,7 @@ async function work(
   left: readonly Job[],
   all: number,
   folder: string,
-  { quiet = undefined, processors }: WorkArguments,
+  { quiet, processors }: WorkArguments,
   sink: Sink,
 ): Promise<number> {
   const view = new LiveView(left.length, quiet === true);
@@ -260,15 +257,7 @@ export function csv(names: readonly string[], options: OutputArguments & { table
 }
 
 export function merge(names: readonly string[], options: OutputArguments): number {
-  const runs = readResults(names);
-  writeTo(
-    options.output,
-    runs.map(({ header, samples, end }) =>
-      [header, ...samples, ...(end === null ? [] : [end])]
-        .map((record) => `${JSON.stringify(record)}\n`)
-        .join(''),
-    ),
-  );
+  writeTo(options.output, readResults(names).map(resultLines));
   return 0;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Reads what runs have told: files of JSON lines, each with one run or, put together with cat(1),
- * with many.
+ * Reads and writes what runs have told: files of JSON lines, each with one run or, put together with
+ * cat(1), with many.
  */
 import type { Experiment } from './experiment.js';
 import { RESULT_VERSION } from './result.js';
@@ -60,6 +60,12 @@ export function parseResults(text: string, name: string): Run[] {
   if (runs.length === 0) throw new ResultError(`${name}: has no run in it`);
   return runs;
 }
+
+/** What {@link parseResults} reads as this run. */
+export const resultLines = ({ header, samples, end }: Run): string =>
+  [header, ...samples, ...(end === null ? [] : [end])]
+    .map((record) => `${JSON.stringify(record)}\n`)
+    .join('');
 
 function checkHeader(header: HeaderRecord, fail: (why: string) => never): void {
   if (header.format !== 'lump-wear') fail('is no header of a run of wear_lab');

@@ -99,9 +99,3 @@ export function makeRun(made: MadeRun = {}): Run {
   };
   return { header, samples, end: made.cutAfter === undefined ? end : null };
 }
-
-/** As a file. */
-export const linesOf = ({ header, samples, end }: Run): string =>
-  [header, ...samples, ...(end === null ? [] : [end])]
-    .map((record) => `${JSON.stringify(record)}\n`)
-    .join('');

@@ -1,11 +1,17 @@
 /** Reading results, putting them together, naming their variants, and their tables. */
 import { expect } from 'chai';
 import { blocksCsv, runsCsv, samplesCsv } from '../../src/wearlab/csv.js';
-import { mergeRuns, parseResults, ResultError, type Run } from '../../src/wearlab/run_results.js';
+import {
+  mergeRuns,
+  parseResults,
+  ResultError,
+  resultLines,
+  type Run,
+} from '../../src/wearlab/run_results.js';
 import { summarizeRun } from '../../src/wearlab/run_summary.js';
 import { bucketQuantile } from '../../src/wearlab/statistics.js';
 import { variantsOf } from '../../src/wearlab/variants.js';
-import { linesOf, makeRun } from './material.js';
+import { makeRun } from './material.js';
 
 const refusal = (text: string): string => {
   try {
@@ -35,14 +41,14 @@ const csv = (lines: Iterable<string>): Record<string, string>[] => readCsv([...l
 describe('wearlab: results', () => {
   it('are read as they were written, one run or many in a file', () => {
     const runs = [makeRun({ seed: 1 }), makeRun({ seed: 2, cutAfter: 3 })];
-    const text = runs.map(linesOf).join('');
+    const text = runs.map(resultLines).join('');
     expect(parseResults(text, 'a')).to.deep.equal(runs);
     // A line that a killed program left half written.
     expect(parseResults(text.slice(0, -10), 'a')[1]!.samples).to.have.lengthOf(2);
   });
 
   it('that are none are refused, with the line', () => {
-    const good = linesOf(makeRun());
+    const good = resultLines(makeRun());
     const [head, sample] = good.split('\n');
     expect(refusal('')).to.equal('some.jsonl: has no run in it');
     expect(refusal('hello\nworld\n')).to.match(/^some.jsonl: line 1: is no JSON/);
