@@ -3,7 +3,7 @@
  * line for each run that ended; elsewhere lines only, some for each run.
  */
 import type { Job } from '../src/wearlab/sweep.js';
-import { lastRecord, summarizeRun, type RunSummary } from '../src/wearlab/run_summary.js';
+import { summarizeRun, type RunSummary } from '../src/wearlab/run_summary.js';
 import type { Run } from '../src/wearlab/run_results.js';
 import { Progress } from './progress.mjs';
 
@@ -87,7 +87,7 @@ const written = (bytes: number): string =>
 /** One line on what came out. */
 export function outcomeLine(run: Run): string {
   const summary = summarizeRun(run);
-  if (summary === null || lastRecord(run) === undefined) return 'ended before anything was sampled';
+  if (summary === null) return 'ended before anything was sampled';
   const { hostBytes, wear, amplification, badBlocks, reason } = summary;
   return [
     `${written(hostBytes)} written in ${days(summary.days)} of the device's time`,

@@ -1,9 +1,16 @@
 /** The same results as tables of comma-separated values (RFC 4180), for spreadsheets and R. */
 import { PROGRAM_CAUSES } from './result.js';
-import type { SampleRecord } from './result.js';
 import type { Run } from './run_results.js';
-import { lastRecord, summarizeRun, US_A_DAY } from './run_summary.js';
-import { wearStatistics } from './statistics.js';
+import {
+  lastRecord,
+  momentsOf,
+  summarizeRun,
+  US_A_DAY,
+  type LatencyQuantiles,
+  type Moment,
+  type RunSummary,
+} from './run_summary.js';
+import { wearStatistics, type WearStatistics } from './statistics.js';
 import { variantsOf } from './variants.js';
 
 type Cell = string | number | null | undefined;
@@ -36,13 +43,14 @@ const RUN_COLUMNS: Columns<Run> = {
 /** One row a run. Sizes in bytes, erases per block, times as the column says. */
 export function* runsCsv(runs: readonly Run[]): Generator<string> {
   const labels = variantsOf(runs).labels;
-  const rows = runs.flatMap((run) => {
-    const summary = summarizeRun(run);
-    return summary === null ? [] : [{ run, s: summary }];
+  type Row = { readonly run: Run; readonly s: RunSummary };
+  const rows = runs.flatMap((run): Row[] => {
+    const s = summarizeRun(run);
+    return s === null ? [] : [{ run, s }];
   });
-  yield* table(
+  yield* table<Row>(
     {
-      ...on(RUN_COLUMNS, (row: (typeof rows)[number]) => row.run),
+      ...on(RUN_COLUMNS, (row: Row) => row.run),
       variant: ({ run }) => labels.get(run),
       reason: ({ s }) => s.reason,
       host_bytes: ({ s }) => s.hostBytes,
@@ -63,20 +71,14 @@ export function* runsCsv(runs: readonly Run[]): Generator<string> {
       ...Object.fromEntries(
         PROGRAM_CAUSES.map((cause) => [
           `write_amplification_${cause}`,
-          ({ s }: (typeof rows)[number]) => s.amplification?.byCause[cause],
+          ({ s }: Row) => s.amplification?.byCause[cause],
         ]),
       ),
       write_amplification_second_half: ({ s }) => s.amplificationLate,
       collected_clean: ({ s }) => s.collectedClean,
-      gc_foreground_us_median: ({ s }) => s.gcForeground.median,
-      gc_foreground_us_p99: ({ s }) => s.gcForeground.p99,
-      gc_foreground_us_max: ({ s }) => s.gcForeground.max,
-      gc_background_us_median: ({ s }) => s.gcBackground.median,
-      gc_background_us_p99: ({ s }) => s.gcBackground.p99,
-      gc_background_us_max: ({ s }) => s.gcBackground.max,
-      operation_us_median: ({ s }) => s.operationLatency.median,
-      operation_us_p99: ({ s }) => s.operationLatency.p99,
-      operation_us_max: ({ s }) => s.operationLatency.max,
+      ...latency('gc_foreground_us', ({ s }: Row) => s.gcForeground),
+      ...latency('gc_background_us', ({ s }: Row) => s.gcBackground),
+      ...latency('operation_us', ({ s }: Row) => s.operationLatency),
       bad_blocks: ({ s }) => s.badBlocks,
       first_bad_block_host_bytes: ({ s }) => s.firstBadBlock?.hostBytes,
       first_bad_block_days: ({ s }) => s.firstBadBlock?.days,
@@ -96,16 +98,22 @@ const on = <T, U>(columns: Columns<T>, of: (row: U) => T): Columns<U> =>
     Object.entries(columns).map(([name, value]) => [name, (row: U) => value(of(row))]),
   );
 
+const latency = <T>(name: string, of: (row: T) => LatencyQuantiles): Columns<T> => ({
+  [`${name}_median`]: (row) => of(row).median,
+  [`${name}_p99`]: (row) => of(row).p99,
+  [`${name}_max`]: (row) => of(row).max,
+});
+
 /** One row a sample, the end of each run among them. */
 export function* samplesCsv(runs: readonly Run[]): Generator<string> {
-  type Row = { readonly run: Run; readonly sample: Omit<SampleRecord, 'type'> };
+  type Row = { readonly run: Run; readonly sample: Moment; readonly wear: WearStatistics };
   function* rows(): Generator<Row> {
     for (const run of runs) {
-      for (const sample of run.samples) yield { run, sample };
-      if (run.end !== null) yield { run, sample: run.end };
+      for (const sample of momentsOf(run)) {
+        yield { run, sample, wear: wearStatistics(sample.erases) };
+      }
     }
   }
-  const wear = (row: Row) => wearStatistics(row.sample.erases);
   yield* table<Row>(
     {
       ...on(RUN_COLUMNS, ({ run }: Row) => run),
@@ -120,10 +128,10 @@ export function* samplesCsv(runs: readonly Run[]): Generator<string> {
           ({ sample }: Row) => sample.programmed[cause],
         ]),
       ),
-      erases_min: (row) => wear(row).min,
-      erases_mean: (row) => wear(row).mean,
-      erases_max: (row) => wear(row).max,
-      coefficient_of_variation: (row) => wear(row).coefficientOfVariation,
+      erases_min: ({ wear }) => wear.min,
+      erases_mean: ({ wear }) => wear.mean,
+      erases_max: ({ wear }) => wear.max,
+      coefficient_of_variation: ({ wear }) => wear.coefficientOfVariation,
       fill: ({ sample }) => sample.fill,
       bad_blocks: ({ sample }) => sample.badBlocks,
     },

@@ -55,15 +55,21 @@ const quantiles = (buckets: Histogram): LatencyQuantiles => ({
   max: bucketQuantile(buckets, 1),
 });
 
-/** The last that is known of a run. */
-export const lastRecord = ({ samples, end }: Run): SampleRecord | EndRecord | undefined =>
-  end ?? samples.at(-1);
+/** The state of the flash at one moment: a sample, or the end. */
+export type Moment = SampleRecord | EndRecord;
 
-const bytesOf = ({ programmed }: SampleRecord | EndRecord): number =>
+/** In the order of time. */
+export const momentsOf = ({ samples, end }: Run): readonly Moment[] =>
+  end === null ? samples : [...samples, end];
+
+/** The last that is known of a run. */
+export const lastRecord = ({ samples, end }: Run): Moment | undefined => end ?? samples.at(-1);
+
+const bytesOf = ({ programmed }: Moment): number =>
   PROGRAM_CAUSES.reduce((sum, cause) => sum + programmed[cause], 0);
 
-/** The sample nearest to the middle of the run, in bytes written. */
-function middleOf(run: Run, last: SampleRecord | EndRecord): SampleRecord | undefined {
+/** The sample nearest to the middle of the run, in bytes written, before its last ones. */
+function middleOf(run: Run, last: Moment): SampleRecord | undefined {
   const half = last.hostBytes / 2;
   let best: SampleRecord | undefined;
   for (const sample of run.samples) {
@@ -74,7 +80,7 @@ function middleOf(run: Run, last: SampleRecord | EndRecord): SampleRecord | unde
   return best;
 }
 
-const moment = ({ hostBytes, deviceUs, erases }: SampleRecord | EndRecord): WearMoment => ({
+const moment = ({ hostBytes, deviceUs, erases }: Moment): WearMoment => ({
   hostBytes,
   seconds: deviceUs / 1e6,
   eraseCounts: erases,
@@ -98,7 +104,7 @@ export function summarizeRun(run: Run): RunSummary | null {
     wear: wearStatistics(last.erases),
     amplification: amplification as RunSummary['amplification'],
     amplificationLate:
-      middle === undefined || middle.hostBytes === last.hostBytes
+      middle === undefined
         ? null
         : (bytesOf(last) - bytesOf(middle)) / (last.hostBytes - middle.hostBytes),
     fill: last.fill,
