@@ -1,9 +1,16 @@
 /** What the page of a report is given as data; report_client.ts draws it in the browser. */
 import { PROGRAM_CAUSES } from './result.js';
 import type { Run } from './run_results.js';
-import { lastRecord, summarizeRun, US_A_DAY, type RunSummary } from './run_summary.js';
+import {
+  lastRecord,
+  momentsOf,
+  summarizeRun,
+  US_A_DAY,
+  type Moment,
+  type RunSummary,
+} from './run_summary.js';
 import { histogram, lorenzCurve, wearStatistics } from './statistics.js';
-import { variantsOf } from './variants.js';
+import { groupBy, variantsOf } from './variants.js';
 
 /** Per column a moment, per row some erase blocks. */
 export interface HeatMap {
@@ -56,18 +63,14 @@ const CELLS_MAX = 1_500_000;
 const COLUMNS_MAX = 100;
 const ROWS_MAX = 128;
 
+const clockOf = ({ header: { clock } }: Run): string => `${clock.model}, HZ ${clock.hz}`;
+
 export function reportModel(runs: readonly Run[]): ReportModel {
-  const byClock = new Map<string, Run[]>();
-  for (const run of runs) {
-    const { clock } = run.header;
-    const name = `${clock.model}, HZ ${clock.hz}`;
-    byClock.set(name, [...(byClock.get(name) ?? []), run]);
-  }
   const scale = Math.min(1, Math.sqrt(CELLS_MAX / (runs.length * COLUMNS_MAX * ROWS_MAX)));
   const columns = Math.max(10, Math.floor(COLUMNS_MAX * scale));
   const rows = Math.max(16, Math.floor(ROWS_MAX * scale));
-  const groups = [...byClock].map(([clock, ofClock]) => ({
-    clock,
+  const groups = groupBy(runs, clockOf).map((ofClock) => ({
+    clock: clockOf(ofClock[0]!),
     variants: variantsOf(ofClock).variants.map((variant) => ({
       label: variant.label,
       name: variant.runs[0]!.header.experiment.name,
@@ -83,7 +86,7 @@ function reportRun(run: Run, columns: number, rows: number): ReportRun[] {
   const summary = summarizeRun(run);
   const last = lastRecord(run);
   if (summary === null || last === undefined) return [];
-  const all = run.end === null ? run.samples : [...run.samples, run.end];
+  const all = momentsOf(run);
   const course = all.map(({ hostBytes, erases, badBlocks }) => {
     const { min, mean, max } = wearStatistics(erases);
     return [hostBytes, min, round(mean), max, badBlocks] as const;
@@ -104,11 +107,6 @@ function reportRun(run: Run, columns: number, rows: number): ReportRun[] {
     },
   ];
 }
-
-type Moment = Pick<
-  Run['samples'][number],
-  'hostBytes' | 'deviceUs' | 'erases' | 'chipBytes' | 'badBlocks'
->;
 
 /** Four digits are what a picture shows. */
 const round = (value: number): number => Number(value.toPrecision(4));

@@ -47,7 +47,8 @@ function fieldText(path: string, value: unknown): string {
   return `${path.replace(/^(workload\.0|policy\.options)\./, '')} ${value ?? 'unset'}`;
 }
 
-function groupBy<T>(items: readonly T[], key: (item: T) => string): T[][] {
+/** In the order of the first of each group. */
+export function groupBy<T>(items: readonly T[], key: (item: T) => string): T[][] {
   const groups = new Map<string, T[]>();
   for (const item of items) {
     const name = key(item);
