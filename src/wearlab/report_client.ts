@@ -163,6 +163,35 @@ const meanOf = (variant: ReportVariant, value: (run: ReportRun) => number | null
   return values.length === 0 ? null : mean(values);
 };
 
+const shown = (value: number | null, format: (value: number) => string): string =>
+  value === null ? '–' : format(value);
+
+/** What plots with a row for each variant share; `told`: lines on that under the pointer. */
+function byVariant(
+  variants: readonly ReportVariant[],
+  told: (variant: ReportVariant) => readonly string[],
+): Record<string, unknown> {
+  const tooltip = {
+    trigger: 'axis',
+    axisPointer: { type: 'shadow' },
+    formatter: (points: Point[]) => {
+      const variant = variants.find(({ label }) => label === points[0]?.name);
+      if (variant === undefined) return '';
+      return [`<b>${escaped(variant.label)}</b>`, ...told(variant)].join('<br>');
+    },
+  };
+  return {
+    ...base(tooltip),
+    grid: { ...WITH_NAMES, left: 12 },
+    yAxis: axis('', {
+      type: 'category',
+      inverse: true,
+      data: variants.map(({ label }) => label),
+      axisLabel: { color: colours().text, width: 190, overflow: 'truncate' },
+    }),
+  };
+}
+
 /** Horizontal bars, a variant each: its mean, and a dot for every seed. */
 function bars(
   variants: readonly ReportVariant[],
@@ -170,35 +199,14 @@ function bars(
   value: (run: ReportRun) => number | null,
   format: (value: number) => string,
 ): object {
-  const { text } = colours();
   return {
-    ...base({
-      trigger: 'axis',
-      axisPointer: { type: 'shadow' },
-      formatter: (points: Point[]) => {
-        const variant = variants.find(({ label }) => label === points[0]?.name);
-        if (variant === undefined) return '';
-        const own = variant.runs.map((run) => {
-          const one = value(run);
-          return row(`seed ${run.seed}`, one === null ? '–' : format(one));
-        });
-        const average = meanOf(variant, value);
-        return [
-          `<b>${escaped(variant.label)}</b>`,
-          row('mean', average === null ? '–' : format(average)),
-          ...own.slice(0, 12),
-        ].join('<br>');
-      },
-    }),
+    ...byVariant(variants, (variant) => [
+      row('mean', shown(meanOf(variant, value), format)),
+      ...variant.runs.slice(0, 12).map((run) => row(`seed ${run.seed}`, shown(value(run), format))),
+    ]),
     grid: { ...WITH_NAMES, top: 12, left: 12 },
     legend: { show: false },
     xAxis: sizeAxis(name),
-    yAxis: axis('', {
-      type: 'category',
-      inverse: true,
-      data: variants.map(({ label }) => label),
-      axisLabel: { color: text, width: 190, overflow: 'truncate' },
-    }),
     series: [
       {
         name: 'mean',
@@ -220,35 +228,20 @@ function bars(
 }
 
 function causes(variants: readonly ReportVariant[]): object {
-  const { text } = colours();
   const part = (variant: ReportVariant, cause: string): number | null =>
     meanOf(variant, ({ summary }) => {
       const by = summary.amplification?.byCause;
       return by?.[cause as keyof typeof by];
     });
   return {
-    ...base({
-      trigger: 'axis',
-      axisPointer: { type: 'shadow' },
-      formatter: (points: Point[]) => {
-        const variant = variants.find(({ label }) => label === points[0]?.name);
-        if (variant === undefined) return '';
-        const total = meanOf(variant, ({ summary }) => summary.amplification?.total);
-        return [
-          `<b>${escaped(variant.label)}</b>`,
-          row('bytes programmed per byte written', total === null ? '–' : figure(total)),
-          ...model.causes.map((cause) => row(cause, figure(part(variant, cause) ?? 0))),
-        ].join('<br>');
-      },
+    ...byVariant(variants, (variant) => {
+      const total = meanOf(variant, ({ summary }) => summary.amplification?.total);
+      return [
+        row('bytes programmed per byte written', shown(total, figure)),
+        ...model.causes.map((cause) => row(cause, figure(part(variant, cause) ?? 0))),
+      ];
     }),
-    grid: { ...WITH_NAMES, left: 12 },
     xAxis: sizeAxis('bytes programmed per byte written'),
-    yAxis: axis('', {
-      type: 'category',
-      inverse: true,
-      data: variants.map(({ label }) => label),
-      axisLabel: { color: text, width: 190, overflow: 'truncate' },
-    }),
     series: model.causes.map((cause) => ({
       name: cause,
       type: 'bar',
@@ -349,32 +342,21 @@ function lorenz(variants: readonly ReportVariant[]): object {
 
 /** From the shorter projection to the longer one; a mark where a block did fail. */
 function lifetimes(variants: readonly ReportVariant[]): object {
-  const { text, palette } = colours();
+  const { palette } = colours();
   const least = (run: ReportRun) => run.summary.lifetime?.atLeast.hostBytes;
   const most = (run: ReportRun) => run.summary.lifetime?.atMost.hostBytes;
   const daysLeast = (run: ReportRun) => run.summary.lifetime?.atLeast.days;
   const daysMost = (run: ReportRun) => run.summary.lifetime?.atMost.days;
   const first = (run: ReportRun) => run.summary.firstBadBlock?.hostBytes;
   const low = (variant: ReportVariant): number | null => meanOf(variant, least);
-  const shown = (value: number | null, format: (value: number) => string): string =>
-    value === null ? '–' : format(value);
   return {
-    ...base({
-      trigger: 'axis',
-      axisPointer: { type: 'shadow' },
-      formatter: (points: Point[]) => {
-        const variant = variants.find(({ label }) => label === points[0]?.name);
-        if (variant === undefined) return '';
-        return [
-          `<b>${escaped(variant.label)}</b>`,
-          row('if every block keeps its rate', shown(low(variant), bytes)),
-          row('', shown(meanOf(variant, daysLeast), days)),
-          row('if all wear alike', shown(meanOf(variant, most), bytes)),
-          row('', shown(meanOf(variant, daysMost), days)),
-          row('first bad block in the run', shown(meanOf(variant, first), bytes)),
-        ].join('<br>');
-      },
-    }),
+    ...byVariant(variants, (variant) => [
+      row('if every block keeps its rate', shown(low(variant), bytes)),
+      row('', shown(meanOf(variant, daysLeast), days)),
+      row('if all wear alike', shown(meanOf(variant, most), bytes)),
+      row('', shown(meanOf(variant, daysMost), days)),
+      row('first bad block in the run', shown(meanOf(variant, first), bytes)),
+    ]),
     grid: { ...WITH_NAMES, left: 12, right: 40 },
     legend: { ...(base({}).legend as object), data: ['projected', 'first bad block'] },
     xAxis: {
@@ -384,12 +366,6 @@ function lifetimes(variants: readonly ReportVariant[]): object {
       name: 'bytes written until the first block is worn out',
       max: null,
     },
-    yAxis: axis('', {
-      type: 'category',
-      inverse: true,
-      data: variants.map(({ label }) => label),
-      axisLabel: { color: text, width: 190, overflow: 'truncate' },
-    }),
     series: [
       {
         name: 'from',
