@@ -16,9 +16,6 @@ const seed = (text: string): number => {
   return Number(text);
 };
 
-const fidelity = (): Option =>
-  new Option('--fidelity <WHICH>', 'instead of what the experiment says').choices(['full', 'fast']);
-
 export const program = describe(
   new Command(NAME)
     .description(
@@ -44,33 +41,41 @@ export const program = describe(
   },
 );
 
-program
+const runCommand = program
   .command('run')
   .description('run an experiment, once for each of its seeds')
   .argument('<experiment>', 'file, or a name that list shows')
   .option('-o, --output <FILE>', 'where results go, as JSON lines', '-')
   .option('--seed <NUMBER>', 'this seed alone', seed)
-  .addOption(fidelity())
-  .option('-p, --processors <NUMBER>', 'how many run at a time, instead of as many as can', several)
-  .option('-q, --quiet', 'no progress, no summary')
-  .helpOption('-h, --help', 'show this text')
   .action(async (name: string, options) => {
     outcome.status = await run(name, options);
   });
 
-program
+const sweepCommand = program
   .command('sweep')
   .description('run every combination of what an experiment lists under "sweep", with every seed')
   .argument('<experiment>', 'file, or a name that list shows')
   .option('-o, --output <FOLDER>', 'where results go, a file a run (default: NAME-results)')
   .option('--jobs <FOLDER>', 'run nothing; write each run as an experiment of its own')
-  .addOption(fidelity())
-  .option('-p, --processors <NUMBER>', 'how many run at a time, instead of as many as can', several)
-  .option('-q, --quiet', 'no progress, no summary')
-  .helpOption('-h, --help', 'show this text')
   .action(async (name: string, options) => {
     outcome.status = await sweep(name, options);
   });
+
+for (const command of [runCommand, sweepCommand]) {
+  command
+    .addOption(
+      new Option('--fidelity <WHICH>', 'instead of what the experiment says').choices([
+        'full',
+        'fast',
+      ]),
+    )
+    .option(
+      '-p, --processors <NUMBER>',
+      'how many run at a time, instead of as many as can',
+      several,
+    )
+    .option('-q, --quiet', 'no progress, no summary');
+}
 
 program
   .command('report')
@@ -78,7 +83,6 @@ program
   .argument('<results...>', 'files of results, or folders of them')
   .option('-o, --output <FILE>', 'the page', 'report.html')
   .option('--title <TEXT>', "its title, instead of the experiments'")
-  .helpOption('-h, --help', 'show this text')
   .action((names: string[], options) => {
     outcome.status = report(names, options);
   });
@@ -93,7 +97,6 @@ program
       .default('runs'),
   )
   .option('-o, --output <FILE>', 'where it goes', '-')
-  .helpOption('-h, --help', 'show this text')
   .action((names: string[], options) => {
     outcome.status = csv(names, options);
   });
@@ -103,7 +106,6 @@ program
   .description('put the results of several files, or machines, into one, each run once')
   .argument('<results...>', 'files of results, or folders of them')
   .option('-o, --output <FILE>', 'where it goes', '-')
-  .helpOption('-h, --help', 'show this text')
   .action((names: string[], options) => {
     outcome.status = merge(names, options);
   });
@@ -111,7 +113,6 @@ program
 program
   .command('list')
   .description('show the experiments that come along, and the policies')
-  .helpOption('-h, --help', 'show this text')
   .action(() => {
     outcome.status = list();
   });
