@@ -1,11 +1,10 @@
 /** The same results as tables of comma-separated values (RFC 4180), for spreadsheets and R. */
-import { PROGRAM_CAUSES } from './result.js';
+import { PROGRAM_CAUSES, US_A_DAY } from './result.js';
 import type { Run } from './run_results.js';
 import {
   lastRecord,
   momentsOf,
   summarizeRun,
-  US_A_DAY,
   type LatencyQuantiles,
   type Moment,
   type RunSummary,

@@ -8,7 +8,7 @@
  */
 import { mount_fs, root_of } from '../dcache/mount.js';
 import { type Dentry, dput } from '../dcache/dcache.js';
-import { lookup_positive, vfs_create, vfs_rename, vfs_unlink } from '../dcache/namei.js';
+import { vfs_create, vfs_rename, vfs_unlink } from '../dcache/namei.js';
 import { JFFS2_SB_INFO } from '../jffs2/fs.js';
 import type { jffs2_sb_info } from '../jffs2/nodelist.js';
 import { jffs2_fs_type } from '../jffs2/super.js';
@@ -145,15 +145,6 @@ export class Device {
 
   create(name: string): file {
     const dentry = vfs_create(this.#root, name, 0o644);
-    try {
-      return vfs_open(dentry.d_inode!, O_RDWR);
-    } finally {
-      dput(dentry);
-    }
-  }
-
-  open(name: string): file {
-    const dentry = lookup_positive(this.#root, name);
     try {
       return vfs_open(dentry.d_inode!, O_RDWR);
     } finally {

@@ -240,16 +240,12 @@ export const POLICIES: Readonly<Record<string, KnownPolicy>> = {
 export function makePolicy(
   spec: PolicySpec,
   module: unknown,
-  context: PolicyContext,
+  context: Omit<PolicyContext, 'options'>,
   collected: Record<string, number>,
 ): jffs2_policy {
-  const inner = factoryOf(
-    spec,
-    module,
-  )({
-    ...context,
-    options: { ...POLICIES[spec.name]?.options, ...spec.options },
-  });
+  const make = factoryOf(spec, module);
+  const options = { ...POLICIES[spec.name]?.options, ...spec.options };
+  const inner = make({ ...context, options });
   const policy: jffs2_policy = {
     find_gc_block(c) {
       const jeb = inner.find_gc_block(c);

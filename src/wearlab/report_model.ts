@@ -1,11 +1,10 @@
 /** What the page of a report is given as data; report_client.ts draws it in the browser. */
-import { PROGRAM_CAUSES } from './result.js';
+import { PROGRAM_CAUSES, US_A_DAY } from './result.js';
 import type { Run } from './run_results.js';
 import {
   lastRecord,
   momentsOf,
   summarizeRun,
-  US_A_DAY,
   type Moment,
   type RunSummary,
 } from './run_summary.js';

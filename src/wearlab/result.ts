@@ -59,6 +59,9 @@ export interface HeaderRecord {
   readonly erasesBefore: readonly number[];
 }
 
+/** Microseconds of a day of device time. */
+export const US_A_DAY = 86_400e6;
+
 /** The state of the flash at one moment. */
 export interface SampleRecord {
   readonly type: 'sample';

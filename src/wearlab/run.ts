@@ -16,6 +16,7 @@ import {
   RESULT_VERSION,
   type SampleRecord,
   type StopReason,
+  US_A_DAY,
 } from './result.js';
 import { makeWorkload, type TraceOperation, type Workload } from './workload.js';
 
@@ -37,7 +38,6 @@ export interface RunOptions {
   readonly traces?: ReadonlyMap<string, readonly TraceOperation[]>;
 }
 
-const DAY_US = 86_400_000_000;
 /** Operations between two looks at progress and signal. */
 const LOOK_EVERY = 1024;
 /** Operations in a row that the file system refuses, after which it is worn out. */
@@ -104,7 +104,6 @@ class Run {
       {
         c,
         seed,
-        options: {},
         nowMs: () => this.#device.deviceUs / 1000,
         indexOf: (jeb) => jeb.offset / erasesize,
         erases: (jeb) => chip.wear.eraseCount[jeb.offset / erasesize]!,
@@ -285,7 +284,7 @@ class Run {
       host_bytes: () => device.hostBytes - this.#baseHost,
       operations: () => this.#operations,
       erases: () => this.#erases,
-      device_days: () => (device.deviceUs - this.#baseUs) / DAY_US,
+      device_days: () => (device.deviceUs - this.#baseUs) / US_A_DAY,
       bad_blocks: () => this.#badBlocks,
       bad_share: () => this.#badBlocks / c.nr_blocks,
     };

@@ -1,5 +1,5 @@
 /** A run in figures: what a table shows of it. Times are in device time, which is modelled. */
-import { PROGRAM_CAUSES } from './result.js';
+import { PROGRAM_CAUSES, US_A_DAY } from './result.js';
 import type { EndRecord, Histogram, ProgrammedBytes, SampleRecord, StopReason } from './result.js';
 import type { Run } from './run_results.js';
 import {
@@ -46,8 +46,6 @@ export interface RunSummary {
   readonly lifetime: LifetimeProjection | null;
   readonly uncorrectable: number;
 }
-
-export const US_A_DAY = 86_400e6;
 
 const quantiles = (buckets: Histogram): LatencyQuantiles => ({
   median: bucketQuantile(buckets, 0.5),
