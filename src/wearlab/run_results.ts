@@ -1,6 +1,6 @@
 /**
- * Reads and writes what runs have told: files of JSON lines, each with one run or, put together with
- * cat(1), with many.
+ * Reads and writes what runs have told: files of JSON lines, each with one run or, put together
+ * with cat(1), with many.
  */
 import type { Experiment } from './experiment.js';
 import { RESULT_VERSION } from './result.js';

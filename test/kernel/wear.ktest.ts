@@ -6,6 +6,7 @@
 import { expect } from 'chai';
 import { checkExperiment } from '../../src/wearlab/experiment.js';
 import { runExperiment } from '../../src/wearlab/run.js';
+import { wearStatistics } from '../../src/wearlab/statistics.js';
 import { noise } from '../images/material.js';
 import type { KernelJob, KernelJobResult } from './qemu.js';
 import { runBatch } from './qemu.js';
@@ -127,14 +128,8 @@ function wearOf(
   hostBytes: number,
   seconds: number,
 ): Wear {
-  const mean = erases.reduce((sum, count) => sum + count, 0) / erases.length;
-  const squares = erases.reduce((sum, count) => sum + (count - mean) ** 2, 0);
-  return {
-    amplification: bytes / hostBytes,
-    variation: Math.sqrt(squares / erases.length) / mean,
-    mean,
-    seconds,
-  };
+  const { mean, coefficientOfVariation } = wearStatistics(erases);
+  return { amplification: bytes / hostBytes, variation: coefficientOfVariation, mean, seconds };
 }
 
 function wearOfKernel(one: WearCase, { outputs, log }: KernelJobResult): Wear {

@@ -1,6 +1,7 @@
 /** Experiments as data: what is filled in, and what is said about mistakes. */
 import { expect } from 'chai';
 import { checkExperiment, ExperimentError, parseExperiment } from '../../src/wearlab/experiment.js';
+import { refusal } from './material.js';
 
 const SMALL = `
 chip: {kind: nand, id: 20a20015}
@@ -8,15 +9,8 @@ workload: [{type: hot_cold, files: 20, filesize: 1 MiB}]
 stop: {host_bytes: 1.5 GiB}
 `;
 
-const messageOf = (text: string): string => {
-  try {
-    parseExperiment(text, 'file');
-  } catch (error) {
-    if (error instanceof ExperimentError) return error.message;
-    throw error;
-  }
-  return '';
-};
+const messageOf = (text: string): string =>
+  refusal(ExperimentError, () => parseExperiment(text, 'file'));
 
 describe('wearlab: experiments', () => {
   it('fill in what was left out; sizes become bytes, an id becomes a geometry', () => {

@@ -5,6 +5,7 @@ import { EraseblockList, jffs2_eraseblock, type jffs2_sb_info } from '../../src/
 import { checkExperiment, type Experiment } from '../../src/wearlab/experiment.js';
 import type { EndRecord } from '../../src/wearlab/result.js';
 import { runExperiment } from '../../src/wearlab/run.js';
+import { wearStatistics } from '../../src/wearlab/statistics.js';
 
 const NAMES = ['erasable_list', 'very_dirty_list', 'dirty_list', 'clean_list'] as const;
 
@@ -39,11 +40,7 @@ const experiment = (given: Record<string, unknown>): Experiment =>
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** Coefficient of variation of the erases. */
-function variation({ erases }: EndRecord): number {
-  const average = mean(erases);
-  return Math.sqrt(mean(erases.map((count) => (count - average) ** 2))) / average;
-}
+const variation = ({ erases }: EndRecord): number => wearStatistics(erases).coefficientOfVariation;
 
 describe("wearlab: Linux's rule", () => {
   it('takes clean blocks 2 times in 128, the dirtiest first otherwise', () => {

@@ -1,4 +1,5 @@
 /** Results of runs that never were, for tests of what is done with results. */
+import { expect } from 'chai';
 import { checkExperiment, type Experiment } from '../../src/wearlab/experiment.js';
 import type { EndRecord, HeaderRecord, SampleRecord } from '../../src/wearlab/result.js';
 import type { Run } from '../../src/wearlab/run_results.js';
@@ -16,6 +17,17 @@ export const EXPERIMENT = {
 
 export const experimentOf = (changes: object = {}): Experiment =>
   checkExperiment({ ...structuredClone(EXPERIMENT), ...changes }, 'test');
+
+/** What `act` says when it refuses, with an error of that kind; 'accepted' if it does not. */
+export function refusal(kind: new (message: string) => Error, act: () => unknown): string {
+  try {
+    act();
+  } catch (error) {
+    expect(error).to.be.instanceOf(kind);
+    return (error as Error).message;
+  }
+  return 'accepted';
+}
 
 export interface MadeRun {
   readonly seed?: number;

@@ -11,17 +11,10 @@ import {
 import { summarizeRun } from '../../src/wearlab/run_summary.js';
 import { bucketQuantile } from '../../src/wearlab/statistics.js';
 import { variantsOf } from '../../src/wearlab/variants.js';
-import { makeRun } from './material.js';
+import { makeRun, refusal } from './material.js';
 
-const refusal = (text: string): string => {
-  try {
-    parseResults(text, 'some.jsonl');
-  } catch (error) {
-    expect(error).to.be.instanceOf(ResultError);
-    return (error as Error).message;
-  }
-  return 'accepted';
-};
+const refused = (text: string): string =>
+  refusal(ResultError, () => parseResults(text, 'some.jsonl'));
 
 /** An independent reader of CSV: quotes, doubled quotes, CRLF. */
 function readCsv(text: string): Record<string, string>[] {
@@ -50,17 +43,17 @@ describe('wearlab: results', () => {
   it('that are none are refused, with the line', () => {
     const good = resultLines(makeRun());
     const [head, sample] = good.split('\n');
-    expect(refusal('')).to.equal('some.jsonl: has no run in it');
-    expect(refusal('hello\nworld\n')).to.match(/^some.jsonl: line 1: is no JSON/);
-    expect(refusal(`${sample}\n`)).to.match(/line 1: a record "sample" before any header/);
-    expect(refusal(`${good}${sample}\n`)).to.match(/line 23: .*behind the end/);
-    expect(refusal('[1]\n')).to.match(/is no record/);
-    expect(refusal('null\n')).to.match(/is no record/);
-    expect(refusal(`${head}\n{"type":"sample","erases":[1,2]}\n`)).to.match(
+    expect(refused('')).to.equal('some.jsonl: has no run in it');
+    expect(refused('hello\nworld\n')).to.match(/^some.jsonl: line 1: is no JSON/);
+    expect(refused(`${sample}\n`)).to.match(/line 1: a record "sample" before any header/);
+    expect(refused(`${good}${sample}\n`)).to.match(/line 23: .*behind the end/);
+    expect(refused('[1]\n')).to.match(/is no record/);
+    expect(refused('null\n')).to.match(/is no record/);
+    expect(refused(`${head}\n{"type":"sample","erases":[1,2]}\n`)).to.match(
       /line 2: erases of 2 blocks; the flash has 128/,
     );
-    expect(refusal(head!.replace('"version":1', '"version":9'))).to.match(/version 9 .* reads 1/);
-    expect(refusal(head!.replace('lump-wear', 'other'))).to.match(/no header of a run of wear_lab/);
+    expect(refused(head!.replace('"version":1', '"version":9'))).to.match(/version 9 .* reads 1/);
+    expect(refused(head!.replace('lump-wear', 'other'))).to.match(/no header of a run of wear_lab/);
   });
 
   it('are put together, each run once, and must agree', () => {

@@ -5,7 +5,7 @@ import { puffs_trace, type TraceRecord } from '../../src/puffs/trace.js';
 import { Ukfs } from '../../src/ukfs/ukfs.js';
 import { runExperiment } from '../../src/wearlab/run.js';
 import { parseTrace, TraceError } from '../../src/wearlab/trace_files.js';
-import { experimentOf } from './material.js';
+import { experimentOf, refusal } from './material.js';
 
 /** What `act` does to a file system on which `before` was done, as a trace. */
 function record(act: (fs: Ukfs) => void, before: (fs: Ukfs) => void = () => {}): string[] {
@@ -35,16 +35,6 @@ const recordsOf = (lines: readonly string[]): Omit<TraceRecord, 's'>[] =>
 
 /** Without pauses. */
 const script = (text: string) => parseTrace(text, 'x').filter(({ op }) => op !== 'pause');
-
-const refusal = (text: string): string => {
-  try {
-    parseTrace(text, 'x.trace');
-  } catch (error) {
-    expect(error).to.be.instanceOf(TraceError);
-    return (error as Error).message;
-  }
-  return 'accepted';
-};
 
 describe('wearlab: traces of a mount', () => {
   it('have what was done, and what was there', () => {
@@ -232,7 +222,7 @@ describe('wearlab: traces of others', () => {
     ['a disk without end', '0.5 0 99999999999999 8 0\n', /line 1: the disk would be larger/],
   ] as const) {
     it(`${what} is refused`, () => {
-      expect(refusal(text)).to.match(wanted);
+      expect(refusal(TraceError, () => parseTrace(text, 'x.trace'))).to.match(wanted);
     });
   }
 });
