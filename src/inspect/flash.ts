@@ -124,6 +124,14 @@ export class Flash {
     return Math.ceil(this.bytes.length / this.erasesize);
   }
 
+  /** Whether a chip would report wrong bits, corrected or not, in the pages of a range. */
+  hasWrongBits(at: number, length: number): boolean {
+    if (this.nand === null) return false;
+    const { writesize, pageHasWrongBits } = this.nand;
+    const first = Math.floor(at / writesize);
+    return pageHasWrongBits.subarray(first, Math.ceil((at + length) / writesize)).includes(1);
+  }
+
   /** JFFS2's CRC of a range of the flash. */
   crc(at: number, length: number): number {
     const { crc32 } = this.#host;

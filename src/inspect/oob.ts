@@ -40,6 +40,8 @@ export interface NandDump extends NandPage {
   /** Wrong bits that were corrected, and the pages (from 0) that cannot be. */
   readonly correctedBits: number;
   readonly uncorrectablePages: readonly number[];
+  /** A byte a page: 1 where bits were wrong, whether or not they could be corrected. */
+  readonly pageHasWrongBits: Uint8Array;
   readonly evidence: readonly string[];
   /** Bytes behind the last whole page. */
   readonly restBytes: number;
@@ -69,6 +71,7 @@ export function readNand(
   let programmedPages = 0;
   let correctedBits = 0;
   const uncorrectablePages: number[] = [];
+  const pageHasWrongBits = new Uint8Array(pages);
   for (let n = 0; n < pages; n++) {
     const at = offset + n * recordBytes;
     const part = file.subarray(at, at + writesize);
@@ -77,6 +80,7 @@ export function readNand(
     programmedPages++;
     if (code === null || layout === null) continue;
     const bits = correctPage(data, n * writesize, file, at + writesize, code, layout, writesize);
+    if (bits !== 0) pageHasWrongBits[n] = 1;
     if (bits !== ECC_UNCORRECTABLE) correctedBits += bits;
     else if (uncorrectablePages.length < LISTED_MAX) uncorrectablePages.push(n);
   }
@@ -88,6 +92,7 @@ export function readNand(
     programmedPages,
     correctedBits,
     uncorrectablePages,
+    pageHasWrongBits,
     evidence,
     restBytes: file.length - offset - pages * recordBytes,
   };

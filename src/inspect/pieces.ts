@@ -97,6 +97,8 @@ const FLAG_NODE = 8;
 
 /** Bytes at the start of a block that a mount looks at to call it blank. */
 const EMPTY_SCAN_SIZE = 256;
+/** Bytes at a block's end that a mount reads in search of a summary. */
+const TAIL_SIZE = 4096;
 
 /** All pieces of a flash by index, in the order of the walk. */
 export class Pieces {
@@ -467,7 +469,9 @@ function judgeBlock(
       !pieces.isObsolete(node) &&
       place + pieces.length(node) === end
     ) {
-      const listed = summaryEntries(flash, place);
+      const listed = isTailSound(flash, start)
+        ? summaryEntries(flash, place)
+        : 'bits are wrong in the page that it ends in, as a power cut leaves it';
       if (typeof listed !== 'string') {
         const summaryLies = compareSummary(pieces, listed, from, node, start);
         return { from, to, summary: 'valid', summaryLies, falselyBlank: false };
@@ -479,6 +483,12 @@ function judgeBlock(
   }
   const falselyBlank = isFalselyBlank(flash, pieces, from);
   return { from, to, summary: 'none', summaryLies: [], falselyBlank };
+}
+
+/** On NAND the power may have gone in a block's last page: a mount looks at the nodes then. */
+function isTailSound(flash: Flash, start: number): boolean {
+  const size = Math.min(TAIL_SIZE, flash.erasesize);
+  return !flash.hasWrongBits(start + flash.erasesize - size, size);
 }
 
 /** A mount looks at the first bytes only to call a block blank, and then passes over its nodes. */

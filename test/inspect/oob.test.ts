@@ -8,6 +8,8 @@ import { LITTLE_ENDIAN } from '../../src/jffs2/medium.js';
 import { Prng } from '../../src/rumpuser/prng.js';
 import { FLASH_IMAGES_FOLDER, readFlashImages } from '../images/flash_images.js';
 import { assertSameTree } from '../images/tree.js';
+import { ERASE_BYTES } from '../hostile/bases.js';
+import { nandBases } from '../hostile/nand.js';
 import { openState, treeOfState } from './inspect_tree.js';
 
 describe('dumps of NAND with OOB', () => {
@@ -52,6 +54,33 @@ describe('dumps of NAND with OOB', () => {
     twice[first * record + 9]! ^= 4;
     const { nand } = openState(twice).flash;
     expect(nand!.uncorrectablePages).to.deep.equal([first]);
+  });
+
+  it('a summary that ends in a page with a wrong bit is not believed, as no mount does', () => {
+    const { cells, pages, order } = nandBases().find(({ pages: { page } }) => page === 2048)!;
+    const nand = { writesize: pages.page, oobsize: pages.oob };
+    const options = { erasesize: ERASE_BYTES, endian: order, offset: 0, nand };
+    const blocksOf = (dump: Uint8Array): { valid: number[]; bad: number[]; said: string[] } => {
+      const state = openState(dump, options);
+      const numbers = (wanted: string): number[] =>
+        state.walk.blocks.flatMap(({ summary }, n) => (summary === wanted ? [n] : []));
+      const said = check(state).problems.filter(({ kind }) => kind === 'summary');
+      return { valid: numbers('valid'), bad: numbers('bad'), said: said.map(({ text }) => text) };
+    };
+    const before = blocksOf(cells);
+    expect(before.valid).to.not.be.empty;
+    expect(before.bad).to.be.empty;
+
+    const block = before.valid[0]!;
+    const spoilt = cells.slice();
+    const pagesOfBlock = ERASE_BYTES / pages.page;
+    const lastPage = (block + 1) * pagesOfBlock - 1;
+    spoilt[lastPage * (pages.page + pages.oob)]! ^= 1;
+    const after = blocksOf(spoilt);
+    expect(after.bad).to.deep.equal([block]);
+    expect(after.valid).to.deep.equal(before.valid.slice(1));
+    expect(after.said).to.have.lengthOf(1);
+    expect(after.said[0]).to.match(/bits are wrong in the page that it ends in/);
   });
 
   it('marks of bad blocks and cleanmarkers are read', () => {
