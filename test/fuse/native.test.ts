@@ -14,7 +14,6 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   renameSync,
   rmdirSync,
   statfsSync,
@@ -25,19 +24,17 @@ import {
 } from 'node:fs';
 import { expect } from 'chai';
 import {
-  commandOf,
   errorCode,
   failing,
   memfsCommand,
   mountInBackground,
   mountsBelow,
   NO_FUSE_NATIVE,
-  processesWith,
   Running,
   umount,
   until,
-  Workspace,
 } from './server.js';
+import { describeEnds, describeServes, ServerRig } from './lifecycle_cases.js';
 
 const TRANSPORT = 'transport=fuse-native';
 const USER = 65534;
@@ -47,78 +44,56 @@ describe('fuse-native', () => {
     it(`(skipped: ${NO_FUSE_NATIVE})`);
     return;
   }
-  let workspace: Workspace;
-  let mountpoint: string;
-  const closedFile = (): string => workspace.path('closed');
-  const isMounted = (): boolean => mountsBelow(workspace.folder).length > 0;
-  const isClosed = (): boolean => existsSync(closedFile());
-  const isGone = (): boolean => processesWith(workspace.folder).length === 0;
-
-  /** Starts a server in the foreground and waits for its mount. */
-  async function serve(...options: string[]): Promise<Running> {
-    const words = [TRANSPORT, `closed=${closedFile()}`, ...options];
-    const running = new Running(memfsCommand(mountpoint, '-f', '-o', words.join(',')));
-    await running.says('transport fuse-native:');
-    return running;
-  }
-
-  beforeEach(() => {
-    workspace = new Workspace();
-    mountpoint = workspace.directory('mnt');
-  });
-  afterEach(() => {
-    for (const pid of processesWith(workspace.folder)) process.kill(pid, 'SIGKILL');
-    workspace.remove();
-  });
+  const rig = new ServerRig([TRANSPORT], 'transport fuse-native:');
 
   describe('begins', () => {
     it('in the background, and says in one line what it cannot do', async () => {
-      const options = `${TRANSPORT},report=found it,closed=${closedFile()},nodiratime`;
-      const said = mountInBackground(memfsCommand(mountpoint, '-o', options));
+      const options = `${TRANSPORT},report=found it,closed=${rig.closedFile},nodiratime`;
+      const said = mountInBackground(memfsCommand(rig.mountpoint, '-o', options));
       expect(said).to.match(/^found it\ntransport fuse-native: .*DIFFERENCES\.md\)\n$/);
-      expect(mountsBelow(workspace.folder)).to.deep.equal([
-        { mountpoint, type: 'fuse.lump_memfs' },
+      expect(mountsBelow(rig.workspace.folder)).to.deep.equal([
+        { mountpoint: rig.mountpoint, type: 'fuse.lump_memfs' },
       ]);
-      writeFileSync(`${mountpoint}/file`, 'text');
-      expect(readFileSync(`${mountpoint}/file`, 'utf8')).to.equal('text');
-      umount(mountpoint);
-      await until(() => isClosed() && isGone());
+      writeFileSync(`${rig.mountpoint}/file`, 'text');
+      expect(readFileSync(`${rig.mountpoint}/file`, 'utf8')).to.equal('text');
+      umount(rig.mountpoint);
+      await until(() => rig.isClosed && rig.processes.length === 0);
     });
 
     it('read-only with ro', async () => {
-      const running = await serve('ro');
-      expect(errorCode(() => writeFileSync(`${mountpoint}/file`, ''))).to.equal('EROFS');
-      umount(mountpoint);
+      const running = await rig.serve('ro');
+      expect(errorCode(() => writeFileSync(`${rig.mountpoint}/file`, ''))).to.equal('EROFS');
+      umount(rig.mountpoint);
       expect((await running.ended).status).to.equal(0);
     });
 
     it('with what no shell and no list of options must take apart', async () => {
-      mountpoint = workspace.directory('$(touch here), "mnt" \\');
+      rig.mountpoint = rig.workspace.directory('$(touch here), "mnt" \\');
       // The second comma and the backslash reach libfuse behind a backslash.
-      const running = await serve('fsname=a\\,suid\\\\b');
+      const running = await rig.serve('fsname=a\\,suid\\\\b');
       expect(readFileSync('/proc/mounts', 'utf8')).to.contain('\na,suid\\134b ');
       running.kill('SIGTERM');
       expect((await running.ended).status).to.equal(0);
-      expect(isMounted()).to.equal(false);
-      expect(readdirSync(workspace.folder)).to.not.include('here');
+      expect(rig.isMounted).to.equal(false);
+      expect(readdirSync(rig.workspace.folder)).to.not.include('here');
     });
 
     const refused: readonly (readonly [string, () => string[], RegExp])[] = [
       [
         'a file system that cannot be opened',
-        () => memfsCommand(mountpoint, '-o', `${TRANSPORT},failure=no luck`),
+        () => memfsCommand(rig.mountpoint, '-o', `${TRANSPORT},failure=no luck`),
         /^lump_memfs: no luck\n$/,
       ],
       [
         'a source that libfuse has no room for',
-        () => memfsCommand(mountpoint, '-o', `${TRANSPORT},fsname=${'x'.repeat(1000)}`),
+        () => memfsCommand(rig.mountpoint, '-o', `${TRANSPORT},fsname=${'x'.repeat(1000)}`),
         /^lump_memfs: the mount options are too long/,
       ],
       [
         'a mount point that is a mount',
         () => {
-          mountInBackground(memfsCommand(mountpoint));
-          return memfsCommand(mountpoint, '-o', TRANSPORT);
+          mountInBackground(memfsCommand(rig.mountpoint));
+          return memfsCommand(rig.mountpoint, '-o', TRANSPORT);
         },
         /^lump_memfs: .*mnt: is a mount already/,
       ],
@@ -133,133 +108,31 @@ describe('fuse-native', () => {
         const error = failing(command());
         expect(error.status).to.equal(32);
         expect(error.stderr).to.match(message);
-        expect(isClosed()).to.equal(false);
+        expect(rig.isClosed).to.equal(false);
       });
     }
   });
 
   describe('ends', () => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      it(`at ${signal}: unmounts, closes, 0`, async () => {
-        const running = await serve();
-        writeFileSync(`${mountpoint}/file`, 'text');
-        running.kill(signal);
-        expect(await running.ended).to.include({ status: 0, signal: null, stderr: '' });
-        expect(isMounted()).to.equal(false);
-        expect(isClosed()).to.equal(true);
-      });
-    }
-
-    it('at umount(8) from outside', async () => {
-      const running = await serve();
-      umount(mountpoint);
-      expect(await running.ended).to.include({ status: 0, stderr: '' });
-      expect(isClosed()).to.equal(true);
-    });
-
-    it('when busy: out of sight at once, in fact when the last user is gone', async () => {
-      const running = await serve();
-      const fd = openSync(`${mountpoint}/file`, 'w+');
-      running.kill('SIGINT');
-      await running.says('is detached now', 'stderr');
-      expect(isMounted()).to.equal(false);
-      expect(isClosed()).to.equal(false);
-      expect(writeSync(fd, 'late')).to.equal(4);
-      expect(fstatSync(fd).size).to.equal(4);
-      closeSync(fd);
-      expect((await running.ended).status).to.equal(0);
-      expect(isClosed()).to.equal(true);
-    });
-
-    it('when busy, at the second signal: its users are cut off', async () => {
-      const running = await serve();
-      const fd = openSync(`${mountpoint}/file`, 'w+');
-      running.kill('SIGINT');
-      await running.says('is detached now', 'stderr');
-      running.kill('SIGINT');
-      expect((await running.ended).status).to.equal(0);
-      expect(isClosed()).to.equal(true);
-      expect(errorCode(() => writeSync(fd, 'too late'))).to.equal('ENOTCONN');
-      expect(errorCode(() => closeSync(fd))).to.equal('ENOTCONN');
-    });
-
-    it('when killed: the watchdog unmounts', async () => {
-      const running = await serve();
-      writeFileSync(`${mountpoint}/file`, '');
-      running.kill('SIGKILL');
-      expect((await running.ended).signal).to.equal('SIGKILL');
-      await until(() => !isMounted() && isGone());
-    });
-
-    it('when killed together with its watchdog: the next mount cleans up', async () => {
-      await serve();
-      for (const pid of processesWith(workspace.folder)) process.kill(pid, 'SIGKILL');
-      await until(() => errorCode(() => readdirSync(mountpoint)) === 'ENOTCONN');
-      const running = await serve();
-      expect(mountsBelow(workspace.folder)).to.have.length(1);
-      running.kill('SIGTERM');
-      await running.ended;
-    });
+    describeEnds(rig, false);
 
     it('when the file system ends the process: the watchdog unmounts', async () => {
-      const running = await serve('exit_at=trap');
-      expect(errorCode(() => statSync(`${mountpoint}/trap`))).to.be.oneOf([
+      const running = await rig.serve('exit_at=trap');
+      expect(errorCode(() => statSync(`${rig.mountpoint}/trap`))).to.be.oneOf([
         'ECONNABORTED',
         'ENOTCONN',
       ]);
       expect((await running.ended).status).to.equal(3);
-      await until(() => !isMounted() && isGone());
+      await until(() => !rig.isMounted && rig.processes.length === 0);
     });
   });
 
   describe('serves', () => {
-    it('after a bug; the request fails, the message is printed', async () => {
-      const running = await serve('crash_at=trap');
-      expect(errorCode(() => statSync(`${mountpoint}/trap`))).to.equal('EIO');
-      writeFileSync(`${mountpoint}/file`, 'text');
-      running.kill('SIGTERM');
-      const { status, stderr } = await running.ended;
-      expect(status).to.equal(0);
-      expect(stderr).to.match(/TypeError: crash on demand/);
-    });
-
-    it('nothing but EIO after a panic, and ends with an error', async () => {
-      const running = await serve('panic_at=trap');
-      writeFileSync(`${mountpoint}/file`, 'text');
-      expect(errorCode(() => statSync(`${mountpoint}/trap`))).to.equal('EIO');
-      expect(errorCode(() => statSync(`${mountpoint}/file`))).to.equal('EIO');
-      umount(mountpoint);
-      const { status, stderr } = await running.ended;
-      expect(status).to.equal(1);
-      expect(stderr).to.match(/kernel panic: on demand/);
-      expect(isClosed()).to.equal(false);
-    });
-
-    it('background work when it is due, without being asked', async () => {
-      const work = workspace.path('work');
-      const running = await serve(`work=${work}`);
-      writeFileSync(`${mountpoint}/file`, '');
-      await until(() => existsSync(work));
-      running.kill('SIGTERM');
-      expect((await running.ended).status).to.equal(0);
-      expect(readFileSync(work, 'utf8')).to.equal('worked\n');
-    });
-
-    it('without handing /dev/fuse to its children', async () => {
-      const running = await serve();
-      const others = processesWith(mountpoint).filter((pid) => pid !== running.child.pid);
-      expect(others.map(commandOf)).to.have.length(1);
-      const opened = readdirSync(`/proc/${others[0]}/fd`).map((fd) =>
-        readlinkSync(`/proc/${others[0]}/fd/${fd}`),
-      );
-      expect(opened).to.include('/dev/null').and.not.include('/dev/fuse');
-      running.kill('SIGTERM');
-      await running.ended;
-    });
+    describeServes(rig);
 
     it('several clients at once, and many requests in flight', async () => {
-      const running = await serve();
-      writeFileSync(`${mountpoint}/large`, Buffer.alloc(8 << 20, 'lump'));
+      const running = await rig.serve();
+      writeFileSync(`${rig.mountpoint}/large`, Buffer.alloc(8 << 20, 'lump'));
       const script = `
         for i in $(seq 30); do
           echo "$2 $i" > "$1/$2-$i" && mv "$1/$2-$i" "$1/done-$2-$i" || exit 1
@@ -267,19 +140,19 @@ describe('fuse-native', () => {
         done`;
       const clients = Array.from(
         { length: 8 },
-        (_, client) => new Running(['sh', '-c', script, 'sh', mountpoint, `${client}`]).ended,
+        (_, client) => new Running(['sh', '-c', script, 'sh', rig.mountpoint, `${client}`]).ended,
       );
       for (const { status, stderr } of await Promise.all(clients)) {
         expect({ status, stderr }).to.deep.equal({ status: 0, stderr: '' });
       }
-      expect(readdirSync(mountpoint)).to.have.length(8 * 30 + 1);
+      expect(readdirSync(rig.mountpoint)).to.have.length(8 * 30 + 1);
       running.kill('SIGTERM');
       expect((await running.ended).status).to.equal(0);
     });
   });
 
   describe('keeps to the rules:', () => {
-    const folder = (): string => `${mountpoint}/folder`;
+    const folder = (): string => `${rig.mountpoint}/folder`;
     const sh = (script: string, ...args: string[]): string =>
       execFileSync('sh', ['-c', script, 'sh', ...args], {
         encoding: 'utf8',
@@ -293,7 +166,7 @@ describe('fuse-native', () => {
     let running: Running;
 
     beforeEach(async () => {
-      running = await serve(`journal=${workspace.path('journal')}`);
+      running = await rig.serve(`journal=${rig.workspace.path('journal')}`);
       mkdirSync(folder());
     });
     afterEach(async () => {
@@ -315,10 +188,10 @@ describe('fuse-native', () => {
       writeSync(fd, ' and more');
       fsyncSync(fd);
       expect(readFileSync(`/proc/self/fd/${fd}`, 'utf8')).to.equal('text and more');
-      const free = statfsSync(mountpoint).ffree;
+      const free = statfsSync(rig.mountpoint).ffree;
       closeSync(fd);
       // Nobody waits for RELEASE.
-      await until(() => statfsSync(mountpoint).ffree === free + 1);
+      await until(() => statfsSync(rig.mountpoint).ffree === free + 1);
       rmdirSync(`${folder()}-moved`);
     });
 
@@ -378,7 +251,7 @@ print(libc.listxattr(file, None, 0))`;
     });
 
     it('writes come large; fsync(2) reaches the file system', () => {
-      const journal = workspace.path('journal');
+      const journal = rig.workspace.path('journal');
       const fd = openSync(`${folder()}/file`, 'w');
       writeFileSync(journal, '');
       writeSync(fd, Buffer.alloc(1 << 20));
@@ -401,7 +274,7 @@ print(libc.listxattr(file, None, 0))`;
   });
 
   it('mounts as an ordinary user, through fusermount', async function () {
-    const script = memfsCommand(mountpoint)[1]!;
+    const script = memfsCommand(rig.mountpoint)[1]!;
     const asUser = (...command: readonly string[]): string[] => [
       'setpriv',
       `--reuid=${USER}`,
@@ -421,14 +294,14 @@ print(libc.listxattr(file, None, 0))`;
       );
       this.skip();
     }
-    execFileSync('chown', [`${USER}`, mountpoint]);
-    const running = new Running(asUser(...memfsCommand(mountpoint, '-f', '-o', TRANSPORT)));
+    execFileSync('chown', [`${USER}`, rig.mountpoint]);
+    const running = new Running(asUser(...memfsCommand(rig.mountpoint, '-f', '-o', TRANSPORT)));
     await running.says('transport fuse-native:');
-    expect(errorCode(() => statSync(`${mountpoint}/x`))).to.equal('EACCES');
-    const [file, ...args] = asUser('stat', '-f', mountpoint);
+    expect(errorCode(() => statSync(`${rig.mountpoint}/x`))).to.equal('EACCES');
+    const [file, ...args] = asUser('stat', '-f', rig.mountpoint);
     execFileSync(file!, args, { stdio: 'ignore' });
     running.kill('SIGTERM');
     expect(await running.ended).to.include({ status: 0, stderr: '' });
-    expect(isMounted()).to.equal(false);
+    expect(rig.isMounted).to.equal(false);
   });
 });
