@@ -1,11 +1,5 @@
 /** Requests about one node: its life, its attributes, its place in the statistics. */
-import {
-  MNT_WAIT,
-  PUFFS_VEXEC,
-  PUFFS_VREAD,
-  PUFFS_VWRITE,
-  type puffs_statvfs,
-} from '../puffs/puffs.js';
+import { MNT_WAIT, statvfs_new, PUFFS_VEXEC, PUFFS_VREAD, PUFFS_VWRITE } from '../puffs/puffs.js';
 import { hasTimes, readSetattr, withoutSetId } from './attributes.js';
 import {
   FATTR_CTIME,
@@ -122,20 +116,7 @@ export function ioctl(): number {
   return -ENOTTY;
 }
 
-const statvfs: puffs_statvfs = {
-  f_bsize: 0,
-  f_frsize: 0,
-  f_blocks: 0,
-  f_bfree: 0,
-  f_bavail: 0,
-  f_files: 0,
-  f_ffree: 0,
-  f_favail: 0,
-  f_namemax: 0,
-  f_flag: 0,
-  f_fsid: 0,
-  f_fstypename: '',
-};
+const statvfs = statvfs_new();
 
 /** FUSE_STATFS */
 export function statfs(s: FuseSession): number {

@@ -207,6 +207,22 @@ export interface puffs_statvfs {
   f_fstypename: string;
 }
 
+/** For fs_statvfs() to fill in. */
+export const statvfs_new = (): puffs_statvfs => ({
+  f_bsize: 0,
+  f_frsize: 0,
+  f_blocks: 0,
+  f_bfree: 0,
+  f_bavail: 0,
+  f_files: 0,
+  f_ffree: 0,
+  f_favail: 0,
+  f_namemax: 0,
+  f_flag: 0,
+  f_fsid: 0,
+  f_fstypename: '',
+});
+
 /** Size answer of getextattr/listextattr when no buffer is given. */
 export interface puffs_size {
   value: number;

@@ -30,6 +30,7 @@ import {
   type Cookie,
   type puffs_cred,
   type puffs_newinfo,
+  statvfs_new,
   type puffs_statvfs,
   type puffs_uio,
 } from '../puffs/index.js';
@@ -390,20 +391,7 @@ export class Ukfs extends UkfsNodes {
   /** Space and limits. @param path any path of the file system, which must exist. */
   statvfs(path?: PathLike): puffs_statvfs {
     if (path !== undefined) this.onNode(path, 'follow', 'statfs', () => {});
-    const out: puffs_statvfs = {
-      f_bsize: 0,
-      f_frsize: 0,
-      f_blocks: 0,
-      f_bfree: 0,
-      f_bavail: 0,
-      f_files: 0,
-      f_ffree: 0,
-      f_favail: 0,
-      f_namemax: 0,
-      f_flag: 0,
-      f_fsid: 0,
-      f_fstypename: '',
-    };
+    const out = statvfs_new();
     check(this.fs.fs_statvfs(out), 'statfs', path);
     return out;
   }
