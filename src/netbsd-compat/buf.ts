@@ -6,6 +6,8 @@
  *
  * Changed blocks are written at the three places that are named above and nowhere else, in
  * ascending order, neighbours together. A block that is freed is forgotten, not written.
+ * Contents of files, several blocks long, are not kept: read_bytes() and write_bytes() pass them to
+ * the disk.
  */
 import type { Lump } from '../lump/lump.js';
 import {
@@ -27,12 +29,46 @@ export interface buf {
   b_dirty: boolean;
 }
 
+/**
+ * Pieces of a file that follow one another in memory, on their way from or to a disk: those that
+ * follow one another there too are moved together.
+ */
+export class gathered {
+  private readonly move: (off: number, length: number, position: number) => void;
+  private off = 0;
+  private length = 0;
+  private position = 0;
+
+  constructor(move: (off: number, length: number, position: number) => void) {
+    this.move = move;
+  }
+
+  add(off: number, length: number, position: number): void {
+    if (off === this.off + this.length && position === this.position + this.length) {
+      this.length += length;
+      return;
+    }
+    this.end();
+    this.off = off;
+    this.length = length;
+    this.position = position;
+  }
+
+  /** Moves what is left. */
+  end(): void {
+    const { off, length, position } = this;
+    this.length = 0;
+    if (length > 0) this.move(off, length, position);
+  }
+}
+
 const CACHE_BYTES = 16 << 20;
 /** Changed blocks may take that part of the cache before they are written. */
 const DIRTY_SHARE = 0.5;
 /** The most that one request carries. */
 const MAXPHYS = 256 << 10;
 const SYNC_DELAY_MS = 5000;
+const ZEROS = new Uint8Array(1 << 20);
 
 /** The blocks of one disk in memory. */
 export class bufcache {
@@ -104,12 +140,69 @@ export class bufcache {
     }
   }
 
+  /**
+   * Bytes to anywhere on the disk. Several whole blocks side by side are written now, with one
+   * request, and not kept; what of them was here is of no interest any more. So they are on the
+   * disk before what leads to them is. When the disk refuses them they wait here with other changed
+   * blocks, and the error is that of the flush which cannot write them either.
+   * @throws EIO, ENXIO a block that is changed in part cannot be read.
+   */
+  write_bytes(buf: Uint8Array, off: number, length: number, position: number): void {
+    const { block_bytes } = this;
+    const end = position + length;
+    for (let at = position; at < end; ) {
+      const blkno = Math.floor(at / block_bytes);
+      const from = off + at - position;
+      const start = at % block_bytes;
+      const whole = start === 0 ? Math.floor((end - at) / block_bytes) : 0;
+      if (whole > 1 && this.write_through(buf, from, blkno, whole)) {
+        at += whole * block_bytes;
+        continue;
+      }
+      const count = Math.min(block_bytes - start, end - at);
+      const bp = count === block_bytes ? this.getblk(blkno) : this.bread(blkno);
+      bp.b_data.set(buf.subarray(from, from + count), start);
+      this.bdwrite(bp);
+      at += count;
+    }
+  }
+
+  /** Zeros, as many as a volume has, if need be. @throws EIO */
+  zero_bytes(length: number, position: number): void {
+    for (let done = 0; done < length; done += ZEROS.length) {
+      const count = Math.min(ZEROS.length, length - done);
+      this.write_bytes(ZEROS, 0, count, position + done);
+      this.balance();
+    }
+  }
+
+  /** @returns false: the disk refused. */
+  private write_through(buf: Uint8Array, off: number, first: number, count: number): boolean {
+    const { block_bytes } = this;
+    try {
+      this.disk.write(buf, off, count * block_bytes, first * block_bytes);
+    } catch (error) {
+      if (!(error instanceof NetbsdErrno)) throw error;
+      return false;
+    }
+    for (let blkno = first; blkno < first + count; blkno++) this.brelse_invalid(blkno);
+    return true;
+  }
+
   /** The block, to be filled by the caller: it is not read, and zeros if it was not here. */
   getblk(blkno: number): buf {
     const present = this.incore(blkno);
     if (present !== undefined) return present;
     const b_data = new Uint8Array(this.block_bytes);
     return this.enter({ b_blkno: blkno, b_data, b_dirty: false });
+  }
+
+  /** The block, all zeros and changed. */
+  clrbuf(blkno: number): buf {
+    const bp = this.getblk(blkno);
+    bp.b_data.fill(0);
+    this.bdwrite(bp);
+    return bp;
   }
 
   /** The last block of a disk may be cut short. */

@@ -11,6 +11,7 @@ import { disk_sync } from '../../src/netbsd-compat/disk/backend_sync.js';
 import { disk_window } from '../../src/netbsd-compat/disk/backend_window.js';
 import { disk_slice, type disk } from '../../src/netbsd-compat/disk/disk.js';
 import { disk_open } from '../../src/netbsd-compat/disk/open.js';
+import type { NetbsdErrno } from '../../src/netbsd-compat/errno.js';
 import {
   DeviceSuffixError,
   find_partitions,
@@ -175,6 +176,95 @@ describe('netbsd-compat: buffer cache', () => {
     while (lump.background() === 0);
     expect(cache.dirty_count).to.equal(0);
     expect(events.map(({ what }) => what)).to.deep.equal(['write', 'sync']);
+    cache.close();
+  });
+
+  for (const [name, make] of Object.entries(BACKENDS)) {
+    it(`blocks that are kept and runs that pass by agree: ${name}`, () => {
+      for (let seed = 1; seed <= SEEDS; seed++) {
+        const host = new SimulatedHost({ seed });
+        const lump = new Lump({ host, seed });
+        const { file } = recorded(host);
+        const disk = make(lump, file, seed);
+        const cache = new bufcache(lump, disk, 512, 64 * 512);
+        const next = random(seed);
+        const model = new Uint8Array(DISK_BYTES);
+        const same = (found: Uint8Array, position: number): boolean =>
+          Buffer.from(found).equals(model.subarray(position, position + found.length));
+        for (let i = 0; i < 300; i++) {
+          const position = next(DISK_BYTES - 1);
+          const length = 1 + next(Math.min(4000, DISK_BYTES - position));
+          const blkno = next(DISK_BYTES / 512);
+          const bytes = new Uint8Array(length).fill(i & 255);
+          const id = `seed ${seed}, step ${i}`;
+          switch (next(8)) {
+            case 0:
+              cache.flush();
+              break;
+            case 1: {
+              // The disk fails now and then; a queue and windows lose what others wrote, or tell them.
+              if (name === 'sync') host.failNth({ call: 'write', nth: 1, code: 'EIO' });
+              cache.write_bytes(bytes, 0, length, position);
+              model.set(bytes, position);
+              try {
+                cache.flush();
+              } catch (error) {
+                expect((error as NetbsdErrno).code, id).to.equal('EIO');
+              }
+              host.clearFaults();
+              break;
+            }
+            case 2: {
+              const bp = cache.bread(blkno);
+              expect(same(bp.b_data, blkno * 512), id).to.equal(true);
+              bp.b_data.fill(i & 255);
+              cache.bdwrite(bp);
+              model.fill(i & 255, blkno * 512, (blkno + 1) * 512);
+              break;
+            }
+            case 3:
+            case 4:
+              cache.read_bytes(bytes, 0, length, position);
+              expect(same(bytes, position), id).to.equal(true);
+              break;
+            default:
+              cache.write_bytes(bytes, 0, length, position);
+              bytes.fill(0xee);
+              model.fill(i & 255, position, position + length);
+          }
+          cache.balance();
+        }
+        cache.flush();
+        cache.close();
+        disk.close();
+        expect(Buffer.from(host.readFile('/disk')).equals(model), `seed ${seed}`).to.equal(true);
+      }
+    });
+  }
+
+  it('a run is written once, at once; what the disk refuses is written by the flush', () => {
+    const host = new SimulatedHost();
+    const { file, events } = recorded(host);
+    const cache = new bufcache(new Lump({ host }), new disk_sync(file, false), 512);
+    const bp = cache.getblk(3);
+    bp.b_data.fill(1);
+    cache.bdwrite(bp);
+    cache.write_bytes(new Uint8Array(2000).fill(2), 0, 2000, 1000);
+    const written = (): unknown[] =>
+      events.map(({ what, position, bytes }) => [what, position, bytes.length]);
+    expect(written()).to.deep.equal([['write', 1024, 1536]]);
+    expect(cache.dirty_count, 'both ends').to.equal(2);
+    expect(cache.bread(3).b_data[0], 'the older one is gone').to.equal(2);
+    host.failNth({ call: 'write', nth: 1, code: 'EIO' });
+    cache.write_bytes(new Uint8Array(1024).fill(4), 0, 1024, 8192);
+    expect(cache.dirty_count).to.equal(4);
+    cache.flush();
+    expect(
+      host
+        .readFile('/disk')
+        .subarray(8192, 9216)
+        .every((byte) => byte === 4),
+    ).to.equal(true);
     cache.close();
   });
 });

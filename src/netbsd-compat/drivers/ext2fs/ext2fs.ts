@@ -1,4 +1,5 @@
 /** ext2: the medium as {@link genfs_medium} wants it, and the operations on the whole. */
+import { gathered } from '../../buf.js';
 import { NetbsdErrno } from '../../errno.js';
 import type { genfs_limits, genfs_new, genfs_time } from '../../genfs_node.js';
 import { genfs_vfsops, type genfs_fs } from '../../genfs_vfsops.js';
@@ -293,6 +294,7 @@ export class ext2fs implements genfs_fs<ext2_inode> {
 
   read(node: ext2_inode, buf: Uint8Array, off: number, length: number, position: number): void {
     const { bsize, cache } = this.super;
+    const run = new gathered((to, count, from) => cache.read_bytes(buf, to, count, from));
     for (let done = 0; done < length; ) {
       const at = position + done;
       const start = at % bsize;
@@ -300,13 +302,15 @@ export class ext2fs implements genfs_fs<ext2_inode> {
       const room = (blkno === 0 ? span * bsize : bsize) - start;
       const count = Math.min(room, length - done);
       if (blkno === 0) buf.fill(0, off + done, off + done + count);
-      else buf.set(cache.bread(blkno).b_data.subarray(start, start + count), off + done);
+      else run.add(off + done, count, blkno * bsize + start);
       done += count;
     }
+    run.end();
   }
 
   write(node: ext2_inode, buf: Uint8Array, off: number, length: number, position: number): number {
     const { bsize, cache } = this.super;
+    const run = new gathered((from, count, to) => cache.write_bytes(buf, from, count, to));
     let done = 0;
     try {
       while (done < length) {
@@ -314,19 +318,23 @@ export class ext2fs implements genfs_fs<ext2_inode> {
         const start = at % bsize;
         const count = Math.min(bsize - start, length - done);
         const { blkno, isNew } = this.bmap.balloc(node, Math.floor(at / bsize));
-        const isWhole = isNew || count === bsize;
-        const bp = isWhole ? cache.getblk(blkno) : cache.bread(blkno);
-        if (isNew && count < bsize) bp.b_data.fill(0);
-        bp.b_data.set(buf.subarray(off + done, off + done + count), start);
-        cache.bdwrite(bp);
+        if (count === bsize) {
+          run.add(off + done, bsize, blkno * bsize);
+        } else {
+          const bp = isNew ? cache.clrbuf(blkno) : cache.bread(blkno);
+          bp.b_data.set(buf.subarray(off + done, off + done + count), start);
+          cache.bdwrite(bp);
+        }
         done += count;
         if (at + count > node.i_size) node.i_size = at + count;
       }
     } catch (error) {
       if (!(error instanceof NetbsdErrno) || error.code !== 'ENOSPC') throw error;
-      // A pointer block may have been made for data that found no room.
-      this.update(node);
+    } finally {
+      run.end();
     }
+    // A pointer block may have been made for data that found no room.
+    if (done < length) this.update(node);
     return done;
   }
 
@@ -365,8 +373,7 @@ export class ext2fs implements genfs_fs<ext2_inode> {
     putName(bytes, 0, target);
     if (target.length > FAST_SYMLINK_MAX) {
       const { blkno } = this.bmap.balloc(node, 0);
-      const bp = this.super.cache.getblk(blkno);
-      bp.b_data.fill(0);
+      const bp = this.super.cache.clrbuf(blkno);
       bp.b_data.set(bytes.subarray(0, target.length));
       this.super.cache.bdwrite(bp);
     } else {

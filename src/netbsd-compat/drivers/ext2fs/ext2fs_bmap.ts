@@ -156,9 +156,7 @@ export class ext2fs_bmap {
 
   private alloc_indirect(node: ext2_inode): number {
     const blkno = this.alloc(node);
-    const bp = this.fs.cache.getblk(blkno);
-    bp.b_data.fill(0);
-    this.fs.cache.bdwrite(bp);
+    this.fs.cache.clrbuf(blkno);
     return blkno;
   }
 

@@ -68,8 +68,7 @@ export class ext2fs_directory {
       if (wanted <= USUAL_ROOM && lbn === dir.i_dirroom) dir.i_dirroom = lbn + 1;
     }
     const { blkno } = this.bmap.balloc(dir, blocks);
-    const bp = this.fs.cache.getblk(blkno);
-    bp.b_data.fill(0);
+    const bp = this.fs.cache.clrbuf(blkno);
     e2d.reclen.put(bp.b_data, 0, this.fs.bsize);
     this.put(bp, 0, ino, name, vtype);
     dir.i_size += this.fs.bsize;
@@ -116,8 +115,7 @@ export class ext2fs_directory {
   /** "." and ".." of a new directory. */
   begin(dir: ext2_inode, parent: number): void {
     const { blkno } = this.bmap.balloc(dir, 0);
-    const bp = this.fs.cache.getblk(blkno);
-    bp.b_data.fill(0);
+    const bp = this.fs.cache.clrbuf(blkno);
     const first = EXT2_DIRSIZ(1);
     e2d.reclen.put(bp.b_data, 0, first);
     this.put(bp, 0, dir.i_number, '.', VDIR);

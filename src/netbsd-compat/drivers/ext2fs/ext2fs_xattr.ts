@@ -248,8 +248,7 @@ export class ext2fs_xattr implements genfs_extattr<ext2_inode> {
       node.e2di_facl = blkno;
       this.count(node, 1);
     }
-    const bp = fs.cache.getblk(node.e2di_facl);
-    bp.b_data.fill(0);
+    const bp = fs.cache.clrbuf(node.e2di_facl);
     e2ea.magic.put(bp.b_data, 0, EXT2_XATTR_MAGIC);
     e2ea.refcount.put(bp.b_data, 0, 1);
     e2ea.blocks.put(bp.b_data, 0, 1);

@@ -1,5 +1,5 @@
 /** FFS (UFS1, UFS2): the medium as {@link genfs_medium} wants it, and the operations on the whole. */
-import type { buf } from '../../buf.js';
+import { gathered, type buf } from '../../buf.js';
 import { NetbsdErrno } from '../../errno.js';
 import type { genfs_limits, genfs_new } from '../../genfs_node.js';
 import { genfs_vfsops, type genfs_fs } from '../../genfs_vfsops.js';
@@ -279,18 +279,18 @@ class ffs implements genfs_fs<ffs_inode> {
     const lbn = Math.ceil(node.i_size / sb.bsize) - 1;
     if (this.bmap.lookup(node, lbn, 1).fragment !== 0) return;
     const { fragment, fragments } = this.bmap.balloc(node, lbn, node.i_size, 1);
-    const bp = this.fresh_block(fragment, fragments);
-    const start = sb.offset_of(fragment);
-    bp.b_data.fill(0, start, start + fragments * sb.fsize);
-    sb.cache.bdwrite(bp);
+    sb.cache.bdwrite(this.fresh_block(fragment, fragments));
   }
 
-  /** The buffer of fragments that were just allocated: what else is in the block is in it. */
+  /** The buffer of fragments that were just allocated, zeros; what else is in the block is in it. */
   private fresh_block(fragment: number, fragments: number): buf {
     const { super: sb } = this;
     const isWhole = fragments === sb.frag || this.allocator.is_fresh;
     const blkno = sb.blkno_of(fragment);
-    return isWhole ? sb.cache.getblk(blkno) : sb.cache.bread(blkno);
+    const bp = isWhole ? sb.cache.getblk(blkno) : sb.cache.bread(blkno);
+    const start = sb.offset_of(fragment);
+    bp.b_data.fill(0, start, start + fragments * sb.fsize);
+    return bp;
   }
 
   read(node: ffs_inode, buf: Uint8Array, off: number, length: number, position: number): void {
@@ -312,6 +312,7 @@ class ffs implements genfs_fs<ffs_inode> {
     const { bsize, fsize, cache } = sb;
     const before = node.i_size;
     const end = position + length;
+    const run = new gathered((from, count, to) => cache.write_bytes(buf, from, count, to));
     let done = 0;
     try {
       if (end > before) this.extend_tail(node, end);
@@ -319,30 +320,31 @@ class ffs implements genfs_fs<ffs_inode> {
       while (done < length) {
         const at = position + done;
         const within = at % bsize;
+        const lbn = Math.floor(at / bsize);
         const count = Math.min(bsize - within, length - done);
-        const run = Math.ceil((length - done) / bsize);
-        const { fragment, fragments, isNew } = this.bmap.balloc(
-          node,
-          Math.floor(at / bsize),
-          size,
-          run,
-        );
-        const bytes = fragments * fsize;
-        const isAll = count === bytes && fragments === sb.frag;
-        const bp = isNew
-          ? this.fresh_block(fragment, fragments)
-          : isAll
-            ? cache.getblk(sb.blkno_of(fragment))
+        const blocks = Math.ceil((length - done) / bsize);
+        const { fragment, fragments, isNew } = this.bmap.balloc(node, lbn, size, blocks);
+        if (count === bsize) {
+          run.add(off + done, bsize, fragment * fsize);
+        } else {
+          const bp = isNew
+            ? this.fresh_block(fragment, fragments)
             : cache.bread(sb.blkno_of(fragment));
-        const start = sb.offset_of(fragment);
-        if (isNew && count < bytes) bp.b_data.fill(0, start, start + bytes);
-        bp.b_data.set(buf.subarray(off + done, off + done + count), start + within);
-        cache.bdwrite(bp);
+          bp.b_data.set(
+            buf.subarray(off + done, off + done + count),
+            sb.offset_of(fragment) + within,
+          );
+          cache.bdwrite(bp);
+        }
         done += count;
         if (at + count > node.i_size) node.i_size = at + count;
       }
     } catch (error) {
       if (!(error instanceof NetbsdErrno) || error.code !== 'ENOSPC') throw error;
+    } finally {
+      run.end();
+    }
+    if (done < length) {
       // What was made for data that found no room goes: fragments, pointer blocks.
       this.cut(node, Math.max(before, done > 0 ? position + done : 0));
       this.update(node);

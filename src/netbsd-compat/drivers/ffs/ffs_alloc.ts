@@ -445,9 +445,7 @@ export class ffs_alloc {
     let inited = initediblk.get(bp.b_data, 0);
     while (inited < fs.ipg && bit + fs.inopb > inited) {
       const at = fs.cgstart(cg) + fs.iblkno + Math.floor(inited / fs.inopb) * fs.frag;
-      const ip = fs.cache.getblk(fs.blkno_of(at));
-      ip.b_data.fill(0);
-      fs.cache.bdwrite(ip);
+      fs.cache.clrbuf(fs.blkno_of(at));
       inited += fs.inopb;
     }
     initediblk.put(bp.b_data, 0, Math.min(inited, fs.ipg));

@@ -276,9 +276,7 @@ export class ffs_bmap {
   private alloc_indirect(node: ffs_inode, lbn: number, run: number): number {
     const { fs } = this;
     const fragment = this.alloc(node, fs.frag, lbn, run);
-    const bp = fs.cache.getblk(fs.blkno_of(fragment));
-    bp.b_data.fill(0);
-    fs.cache.bdwrite(bp);
+    fs.cache.clrbuf(fs.blkno_of(fragment));
     return fragment;
   }
 

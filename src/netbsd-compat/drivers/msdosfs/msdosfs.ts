@@ -64,8 +64,6 @@ export interface msdosfs_args {
 
 /** Numbers of files that have no place yet, or whose place is another's number. */
 const FRESH_NUMBERS = 2 ** 45 + 1;
-/** Zeros that are written at once: of those of a whole volume the buffer cache has no room. */
-const GROW_BYTES = 1 << 20;
 
 class msdosfs_vnops extends genfs_vnops<msdos_node> {
   override link(dvp: vnode, _vp: vnode, cnp: componentname): void {
@@ -116,9 +114,6 @@ class msdosfs_vnops extends genfs_vnops<msdos_node> {
     this.touch(fdvp);
   }
 }
-
-/** From so many bytes on a read goes past the cache. */
-const LONG_READ_BYTES = 64 << 10;
 
 class msdosfs implements genfs_fs<msdos_node> {
   readonly fat: msdosfs_fat;
@@ -432,14 +427,11 @@ class msdosfs implements genfs_fs<msdos_node> {
 
   /** FAT has no holes: what is skipped becomes zeros. @throws ENOSPC before anything is done. */
   private grow(node: msdos_node, size: number): void {
-    const clear = (b: Uint8Array, at: number, count: number): void => {
-      b.fill(0, at, at + count);
-    };
     this.reserve(node, size);
-    for (let at = node.i_size; at < size; at += GROW_BYTES) {
-      this.each(node, at, Math.min(GROW_BYTES, size - at), clear, true);
-      this.fat.cache.balance();
-    }
+    const { cache } = this.fat;
+    this.each_run(node, node.i_size, size - node.i_size, (place, count) =>
+      cache.zero_bytes(count, place),
+    );
     node.i_size = size;
     this.count_bytes(node);
   }
@@ -452,69 +444,37 @@ class msdosfs implements genfs_fs<msdos_node> {
     node.de_start = chain[0] ?? 0;
   }
 
-  /** Visits the sectors of a range. */
-  private each(
+  /** Visits a range in pieces that lie side by side: clusters that follow one another. */
+  private each_run(
     node: msdos_node,
     position: number,
     length: number,
-    visit: (b: Uint8Array, at: number, count: number, done: number) => void,
-    isWrite: boolean,
+    visit: (place: number, count: number, done: number) => void,
   ): void {
-    const { cache, geometry, cluster_bytes } = this.fat;
-    const { sector_bytes } = geometry;
+    const { geometry, cluster_bytes } = this.fat;
     const chain = this.chain(node);
     for (let done = 0; done < length; ) {
-      const at = position + done;
-      const cluster = chain[Math.floor(at / cluster_bytes)];
+      const first = Math.floor((position + done) / cluster_bytes);
+      const skipped = (position + done) % cluster_bytes;
+      const cluster = chain[first];
       if (cluster === undefined) {
         throw this.fat.eio(
           `file ${node.i_number} has ${chain.length} clusters, fewer than its size`,
         );
       }
-      const inCluster = at % cluster_bytes;
-      const sector = this.fat.sector_of(cluster) + Math.floor(inCluster / sector_bytes);
-      const start = at % sector_bytes;
-      const count = Math.min(sector_bytes - start, length - done);
-      const bp = isWrite && count === sector_bytes ? cache.getblk(sector) : cache.bread(sector);
-      visit(bp.b_data, start, count, done);
-      if (isWrite) cache.bdwrite(bp);
+      const wanted = skipped + length - done;
+      let run = 1;
+      while (run * cluster_bytes < wanted && chain[first + run] === cluster + run) run++;
+      const count = Math.min(wanted, run * cluster_bytes) - skipped;
+      visit(this.fat.sector_of(cluster) * geometry.sector_bytes + skipped, count, done);
       done += count;
     }
   }
 
   read(node: msdos_node, buf: Uint8Array, off: number, length: number, position: number): void {
-    const whole = length < LONG_READ_BYTES ? 0 : this.read_runs(node, buf, off, length, position);
-    const copy = (b: Uint8Array, at: number, count: number, done: number): void =>
-      buf.set(b.subarray(at, at + count), off + whole + done);
-    this.each(node, position + whole, length - whole, copy, false);
-  }
-
-  /** Clusters side by side at once. @returns bytes read: fewer where the chain is too short. */
-  private read_runs(
-    node: msdos_node,
-    buf: Uint8Array,
-    off: number,
-    length: number,
-    position: number,
-  ): number {
-    const { geometry, cluster_bytes, cache } = this.fat;
-    const chain = this.chain(node);
-    let done = 0;
-    while (done < length) {
-      const first = Math.floor((position + done) / cluster_bytes);
-      const skipped = (position + done) % cluster_bytes;
-      const cluster = chain[first];
-      // That is each()'s to report.
-      if (cluster === undefined) break;
-      const wanted = skipped + length - done;
-      let run = 1;
-      while (run * cluster_bytes < wanted && chain[first + run] === cluster + run) run++;
-      const count = Math.min(wanted, run * cluster_bytes) - skipped;
-      const start = this.fat.sector_of(cluster) * geometry.sector_bytes;
-      cache.read_bytes(buf, off + done, count, start + skipped);
-      done += count;
-    }
-    return done;
+    this.each_run(node, position, length, (place, count, done) =>
+      this.fat.cache.read_bytes(buf, off + done, count, place),
+    );
   }
 
   write(node: msdos_node, buf: Uint8Array, off: number, length: number, position: number): number {
@@ -532,9 +492,9 @@ class msdosfs implements genfs_fs<msdos_node> {
       if (error instanceof NetbsdErrno && error.code === 'ENOSPC') return 0;
       throw error;
     }
-    const copy = (b: Uint8Array, at: number, n: number, done: number): void =>
-      b.set(buf.subarray(off + done, off + done + n), at);
-    this.each(node, position, count, copy, true);
+    this.each_run(node, position, count, (place, n, done) =>
+      this.fat.cache.write_bytes(buf, off + done, n, place),
+    );
     node.i_size = Math.max(node.i_size, position + count);
     node.de_attributes |= ATTR_ARCHIVE;
     this.count_bytes(node);

@@ -240,9 +240,7 @@ export class msdosfs_directory {
   zero(cluster: number): void {
     const first = this.fat.sector_of(cluster);
     for (let i = 0; i < this.fat.geometry.cluster_sectors; i++) {
-      const bp = this.fat.cache.getblk(first + i);
-      bp.b_data.fill(0);
-      this.fat.cache.bdwrite(bp);
+      this.fat.cache.clrbuf(first + i);
     }
   }
 }

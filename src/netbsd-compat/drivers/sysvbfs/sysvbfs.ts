@@ -181,40 +181,18 @@ class sysvbfs implements genfs_fs<genfs_node> {
   private grow(node: genfs_node, size: number): void {
     this.volume.reserve(node.i_number, Math.ceil(size / BFS_BSIZE));
     const { i_size } = node;
-    this.each(node, i_size, size - i_size, (b, at, count) => b.fill(0, at, at + count), true);
+    this.volume.cache.zero_bytes(size - i_size, this.place(node) + i_size);
     node.i_size = size;
     this.count_bytes(node);
   }
 
-  /** Visits the blocks of a range. */
-  private each(
-    { i_number }: genfs_node,
-    position: number,
-    length: number,
-    visit: (b: Uint8Array, at: number, count: number, done: number) => void,
-    isWrite: boolean,
-  ): void {
-    const { cache, runs } = this.volume;
-    const { start } = runs.get(i_number)!;
-    for (let done = 0; done < length; ) {
-      const at = (position + done) % BFS_BSIZE;
-      const blkno = start + Math.floor((position + done) / BFS_BSIZE);
-      const count = Math.min(BFS_BSIZE - at, length - done);
-      const isWhole = isWrite && count === BFS_BSIZE;
-      const bp = isWhole ? cache.getblk(blkno) : cache.bread(blkno);
-      visit(bp.b_data, at, count, done);
-      if (isWrite) {
-        cache.bdwrite(bp);
-        cache.balance();
-      }
-      done += count;
-    }
+  /** Where a file, which lies in one piece, begins: bytes. */
+  private place({ i_number }: genfs_node): number {
+    return this.volume.runs.get(i_number)!.start * BFS_BSIZE;
   }
 
   read(node: genfs_node, buf: Uint8Array, off: number, length: number, position: number): void {
-    const copy = (b: Uint8Array, at: number, count: number, done: number): void =>
-      buf.set(b.subarray(at, at + count), off + done);
-    this.each(node, position, length, copy, false);
+    this.volume.cache.read_bytes(buf, off, length, this.place(node) + position);
   }
 
   write(node: genfs_node, buf: Uint8Array, off: number, length: number, position: number): number {
@@ -232,9 +210,8 @@ class sysvbfs implements genfs_fs<genfs_node> {
       if (error instanceof NetbsdErrno && error.code === 'ENOSPC') return 0;
       throw error;
     }
-    const copy = (b: Uint8Array, at: number, n: number, done: number): void =>
-      b.set(buf.subarray(off + done, off + done + n), at);
-    this.each(node, position, count, copy, true);
+    volume.cache.write_bytes(buf, off, count, this.place(node) + position);
+    volume.cache.balance();
     node.i_size = Math.max(node.i_size, position + count);
     this.count_bytes(node);
     return count;
