@@ -402,11 +402,18 @@ export const FFS_LIMITS: Limits = {
   rootLinks: 2,
 };
 
+const NO_ACL = 'access lists of UFS2 are not those of Linux';
+
 /** UFS2 behind p2k; each case ends with what fsck_ffs would look for. */
 export const ffsRow: Row = {
   name: 'ffs',
   limits: FFS_LIMITS,
-  lacks: NO_EXTATTR,
+  lacks: {},
+  without: {
+    'acl: the access list is the mode, and is kept': NO_ACL,
+    'acl: who may by a list': NO_ACL,
+    'acl: the default list is handed on, and stands in for the umask': NO_ACL,
+  },
   mount: () => mountImage(FFS, blankFfs(4 << 20, { density: 1024 }), fsckFfs),
 };
 

@@ -404,6 +404,134 @@ describe('netbsd-compat: ffs', () => {
     again.unmount();
   });
 
+  /** The area of inode 3's attributes, and where the inode is, of an image with one group. */
+  function attributesOf(image: Uint8Array, byteOrder: 'le' | 'be'): [area: number, inode: number] {
+    const { fs, ufs2_dinode } = FFS_LAYOUTS[byteOrder];
+    const fsize = fs.fsize.get(image, 65536);
+    const inode = fs.iblkno.get(image, 65536) * fsize + 3 * 256;
+    return [ufs2_dinode.extb.get(image, inode) * fsize, inode];
+  }
+
+  it("extended attributes of UFS2 lie as FreeBSD's fs(5) has them, in either byte order", () => {
+    for (const byteOrder of ['le', 'be'] as const) {
+      const { ukfs, unmount, image } = mount(blankFfs(4 << 20, { byteOrder }));
+      ukfs.writeFile('/file', 'x');
+      ukfs.setxattr('/file', 'user.a', 'hello');
+      ukfs.setxattr('/file', 'trusted.nine bytes', '12345678');
+      ukfs.setxattr('/file', 'security.x', '');
+      unmount();
+      const bytes = image();
+      fsckFfs(bytes);
+      const [area, inode] = attributesOf(bytes, byteOrder);
+      const length = (n: number): string => {
+        const hex = n.toString(16).padStart(2, '0');
+        return byteOrder === 'le' ? `${hex}000000` : `000000${hex}`;
+      };
+      const hex = (text: string): string => Buffer.from(text).toString('hex');
+      const records = [
+        // Length, name space, padding behind the value, length of the name, the name, the value.
+        `${length(16)}010301${hex('a')}${hex('hello')}000000`,
+        `${length(32)}02000a${hex('nine bytes')}${'00'.repeat(7)}${hex('12345678')}`,
+        `${length(24)}02000a${hex('security.x')}${'00'.repeat(7)}`,
+      ].join('');
+      const found = Buffer.from(bytes.subarray(area, area + records.length / 2));
+      expect(found.toString('hex')).to.equal(records);
+      expect(FFS_LAYOUTS[byteOrder].ufs2_dinode.extsize.get(bytes, inode)).to.equal(72);
+    }
+  });
+
+  it('attributes of a BSD: names without a prefix, unknown name spaces, and damage', () => {
+    const { ukfs, unmount, image } = mount(blankFfs(4 << 20));
+    ukfs.writeFile('/file', 'x');
+    ukfs.setxattr('/file', 'trusted.posix1e.acl_access', 'list');
+    ukfs.setxattr('/file', 'user.other', 'space');
+    ukfs.setxattr('/file', 'trusted.trusted.x', 'twice');
+    unmount();
+    const bytes = image();
+    const [area, inode] = attributesOf(bytes, 'le');
+    expect(Buffer.from(bytes.subarray(area + 7, area + 25)).toString()).to.equal(
+      'posix1e.acl_access',
+    );
+    // The second one is of a name space that nobody knows: it is not shown, and kept.
+    bytes[area + 40 + 4] = 77;
+    const strange = mount(bytes);
+    expect(strange.ukfs.listxattr('/file').sort()).to.deep.equal([
+      'trusted.posix1e.acl_access',
+      'trusted.trusted.x',
+    ]);
+    strange.ukfs.setxattr('/file', 'trusted.posix1e.acl_access', 'another list');
+    strange.ukfs.removexattr('/file', 'trusted.trusted.x');
+    expect(() => strange.ukfs.setxattr('/file', 'user.large', new Uint8Array(20_000))).to.throw(
+      /ENOSPC/,
+    );
+    strange.unmount();
+    const kept = Buffer.from(strange.image());
+    const record = kept.indexOf('other\0\0\0\0space') - 7;
+    expect(record).to.be.greaterThan(0);
+    expect(kept[record + 4], 'its name space').to.equal(77);
+    for (const [at, value] of [
+      [area, 41],
+      [area, 0],
+      [area + 3, 1],
+      [area + 5, 200],
+      [area + 6, 0],
+      [inode + 94, 200],
+      [inode + 97, 200],
+    ] as const) {
+      const lying = bytes.slice();
+      lying[at] = value;
+      const { ukfs: damaged, unmount: end } = mount(lying, { readOnly: true });
+      expect(() => damaged.listxattr('/file'), `byte ${at}`).to.throw(/EIO/);
+      expect(Buffer.from(damaged.readFile('/file')).toString()).to.equal('x');
+      end();
+    }
+  });
+
+  it('attributes in fragments, in two blocks, on every kind of inode, on a volume that fills', () => {
+    const { ukfs, unmount, image } = mount(blankFfs(2 << 20));
+    const next = new Prng(5);
+    const model = new Map<string, Map<string, string>>();
+    ukfs.symlink('x', '/link');
+    ukfs.mknod('/fifo', 0o010644);
+    ukfs.mkdir('/dir');
+    ukfs.writeFile('/file', 'x');
+    for (const path of ['/link', '/fifo', '/dir', '/file']) model.set(path, new Map());
+    for (let i = 0; i < 300; i++) {
+      const path = [...model.keys()][next.below(model.size)]!;
+      const names = model.get(path)!;
+      const name = `trusted.${'n'.repeat(1 + next.below(9))}`;
+      if (next.below(4) === 0 && names.has(name)) {
+        ukfs.removexattr(path, name, false);
+        names.delete(name);
+        continue;
+      }
+      const value = 'v'.repeat(next.below(next.below(3) === 0 ? 6000 : 40));
+      try {
+        ukfs.setxattr(path, name, value, 0, false);
+        names.set(name, value);
+      } catch (error) {
+        expect((error as UkfsError).code).to.equal('ENOSPC');
+      }
+    }
+    const compare = (fs: Ukfs): void => {
+      for (const [path, names] of model) {
+        expect(fs.listxattr(path, false).sort(), path).to.deep.equal([...names.keys()].sort());
+        for (const [name, value] of names) {
+          expect(Buffer.from(fs.getxattr(path, name, false)).toString()).to.equal(value);
+        }
+      }
+    };
+    compare(ukfs);
+    unmount();
+    fsckFfs(image());
+    const again = mount(image());
+    compare(again.ukfs);
+    again.ukfs.unlink('/file');
+    again.ukfs.rmdir('/dir');
+    again.unmount();
+    fsckFfs(again.image());
+  });
+
   it(`${MUTANTS} images with wrong bytes: results or errors only`, function () {
     this.timeout(600_000);
     for (const [version, byteOrder] of [KINDS[0], KINDS[3]]) {
@@ -416,6 +544,12 @@ describe('netbsd-compat: ffs', () => {
       ukfs.writeFile('/d/e/file', 'x');
       ukfs.symlink('d/e', '/link');
       ukfs.symlink('long'.repeat(50), '/long');
+      if (version === 2) {
+        ukfs.setxattr('/a', 'user.short', 'a value');
+        ukfs.setxattr('/a', 'user.long', 'b'.repeat(5000));
+        ukfs.setxattr('/link', 'trusted.x', 'of a link', 0, false);
+        ukfs.setxattr('/d/e', 'user.x', 'of a directory');
+      }
       unmount();
       exerciseMutants(FFS, image(), Math.ceil(MUTANTS / 2));
     }

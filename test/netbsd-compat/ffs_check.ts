@@ -138,11 +138,11 @@ class Check {
     const isShort = kind === 10 && size < u32(this.sb + 1320);
     const isFile = kind === 8 || kind === 4 || (kind === 10 && !isShort);
     const blocks = isUfs2 ? i64(at + 24) : u32(at + 104);
+    let fragments = isUfs2 ? this.attributes(ino, at, g) : 0;
     if (!isFile) {
-      this.same(`blocks of inode ${ino}`, blocks, 0);
+      this.same(`blocks of inode ${ino}`, blocks, (fragments * g.fsize) / 512);
       return true;
     }
-    let fragments = 0;
     const last = Math.ceil(size / g.bsize) - 1;
     const content: [number, number][] = [];
     const data = (lbn: number, p: number): void => {
@@ -193,6 +193,46 @@ class Check {
       this.contents.set(ino, content);
     }
     return true;
+  }
+
+  /** Extended attributes of UFS2: their blocks, and records that follow one another to the end. */
+  private attributes(
+    ino: number,
+    at: number,
+    g: {
+      bsize: number;
+      fsize: number;
+      claim: (fragment: number, count: number, who: string) => void;
+    },
+  ): number {
+    const size = this.u32(at + 92);
+    if (size > 2 * g.bsize) this.wrong(`inode ${ino} has ${size} bytes of attributes`);
+    const bytes: number[] = [];
+    let fragments = 0;
+    for (let i = 0; i < 2; i++) {
+      const block = this.i64(at + 96 + 8 * i);
+      const here = Math.min(g.bsize, size - i * g.bsize);
+      if (here > 0 !== block > 0) this.wrong(`inode ${ino}: block ${i} of attributes: ${block}`);
+      if (here <= 0 || block <= 0) continue;
+      const count = Math.ceil(here / g.fsize);
+      g.claim(block, count, `attributes of inode ${ino}`);
+      fragments += count;
+      for (let b = 0; b < here; b++) bytes.push(block * g.fsize + b);
+    }
+    for (let n = 0; n < bytes.length; ) {
+      const place = bytes[n]!;
+      const length = this.u32(place);
+      const [space, padding, name] = [4, 5, 6].map((field) => this.u8(place + field));
+      const value = length - Math.ceil((7 + name!) / 8) * 8 - padding!;
+      const isRight =
+        length % 8 === 0 && length <= bytes.length - n && name! > 0 && value >= 0 && padding! < 8;
+      if (!isRight || (space !== 1 && space !== 2)) {
+        this.wrong(`inode ${ino}: a damaged attribute at ${n}`);
+        break;
+      }
+      n += length;
+    }
+    return fragments;
   }
 
   /** @returns directories by group. */

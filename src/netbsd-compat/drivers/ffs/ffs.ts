@@ -21,17 +21,11 @@ import {
 import { mode_to_vtype } from '../../../puffs/vattr.js';
 import { ffs_alloc } from './ffs_alloc.js';
 import { ffs_bmap } from './ffs_bmap.js';
+import { ffs_extattr } from './ffs_extattr.js';
 import { ffs_inode, load_dinode, store_dinode } from './ffs_inode.js';
 import { ffs_directory } from './ffs_lookup.js';
 import { ffs_super } from './ffs_super.js';
-import {
-  DIRBLKSIZ,
-  FFS_MAXNAMLEN,
-  FS_ISCLEAN,
-  NXADDR,
-  UFS_LINK_MAX,
-  UFS_ROOTINO,
-} from './medium.js';
+import { DIRBLKSIZ, FFS_MAXNAMLEN, FS_ISCLEAN, UFS_LINK_MAX, UFS_ROOTINO } from './medium.js';
 
 const INT32_MAX = 0x7fff_ffff;
 const S_IFMT = 0o170000;
@@ -41,6 +35,8 @@ const SYMLINK_MAX = 1023;
 class ffs implements genfs_fs<ffs_inode> {
   readonly super: ffs_super;
   readonly limits: genfs_limits;
+  /** UFS1's inodes have no place for them. */
+  readonly extattr?: ffs_extattr;
   readonly vnops = new genfs_vnops<ffs_inode>(this);
   private readonly allocator: ffs_alloc;
   private readonly bmap: ffs_bmap;
@@ -53,6 +49,7 @@ class ffs implements genfs_fs<ffs_inode> {
     this.allocator = new ffs_alloc(this.super);
     this.bmap = new ffs_bmap(this.super, this.allocator);
     this.dirs = new ffs_directory(this.super, this.bmap);
+    if (this.super.is_ufs2) this.extattr = new ffs_extattr(this.super, this.allocator);
     const { bsize, is_ufs2, maxfilesize } = this.super;
     const blocks_max = this.bmap.blocks_max * bsize;
     this.limits = {
@@ -179,7 +176,7 @@ class ffs implements genfs_fs<ffs_inode> {
   free(node: ffs_inode): void {
     const { super: sb } = this;
     if (node.has_blocks) this.bmap.free_from(node, 0);
-    if (sb.is_ufs2) this.free_attributes(node);
+    this.extattr?.release(node);
     const { bp, off } = this.allocator.inode_at(node.i_number);
     const { gen } = sb.is_ufs2 ? sb.layout.ufs2_dinode : sb.layout.ufs1_dinode;
     bp.b_data.fill(0, off, off + sb.dinode_bytes);
@@ -189,21 +186,9 @@ class ffs implements genfs_fs<ffs_inode> {
     sb.cache.balance();
   }
 
-  /** UFS2 has up to two blocks of them, the last one maybe a few fragments. */
-  private free_attributes(node: ffs_inode): void {
-    const { super: sb } = this;
-    const { bp, off } = this.allocator.inode_at(node.i_number);
-    const { extsize, extb } = sb.layout.ufs2_dinode;
-    let rest = extsize.get(bp.b_data, off);
-    for (let i = 0; i < NXADDR && rest > 0; i++, rest -= sb.bsize) {
-      const fragment = sb.pointer.get(bp.b_data, off + extb.at + i * extb.bytes);
-      const fragments = Math.min(sb.frag, Math.ceil(rest / sb.fsize));
-      if (fragment !== 0) this.allocator.free(fragment, fragments);
-    }
-  }
-
   forget(node: ffs_inode): void {
     node.i_dirhash = null;
+    node.i_extattrs = null;
   }
 
   // ---- contents ---------------------------------------------------------------------------------

@@ -5,6 +5,14 @@ import { vtype_to_mode } from '../../../puffs/vattr.js';
 import type { ffs_super } from './ffs_super.js';
 import { DEV_BSIZE, NDADDR, NIADDR } from './medium.js';
 
+/** An extended attribute, as a BSD names it. */
+export interface attribute {
+  /** EXTATTR_NAMESPACE_… */
+  readonly namespace: number;
+  readonly name: ByteName;
+  readonly value: Uint8Array;
+}
+
 export class ffs_inode extends genfs_node {
   /** Fragments: direct pointers, then indirect ones. */
   readonly di_db = new Float64Array(NDADDR + NIADDR);
@@ -14,6 +22,8 @@ export class ffs_inode extends genfs_node {
   i_short: Uint8Array | null = null;
   /** Names of a directory → offset of the entry: NetBSD's dirhash. Made when first needed. */
   i_dirhash: Map<ByteName, number> | null = null;
+  /** Its extended attributes, once they are asked for: by the name that Linux gives them. */
+  i_extattrs: ReadonlyMap<ByteName, attribute> | null = null;
   /** Directory blocks before this one have no room for a name of usual length. */
   i_dirroom = 0;
   /** Where the next block should lie; 0: anywhere. */

@@ -239,6 +239,16 @@ function declare(order: byte_order) {
       extb: i64(96, 'their 2 blocks'),
       db: i64(112, '12 direct and 3 indirect pointers; a short target; a device number'),
     },
+    /**
+     * Record of an extended attribute: the name follows, without a NUL, then zeros up to a multiple
+     * of 8, the value, and zeros up to the next.
+     */
+    extattr: {
+      length: u32(0, 'to the next record, a multiple of 8'),
+      namespace: u8(4, 'EXTATTR_NAMESPACE_…'),
+      contentpadlen: u8(5, 'zeros behind the value'),
+      namelength: u8(6, ''),
+    },
     /** Record of a directory; the name follows, a NUL, and padding up to the record's length. */
     direct: {
       ino: u32(0, '0: not used'),
@@ -257,6 +267,9 @@ export const FFS_LAYOUTS: Readonly<Record<byte_order, ffs_layout>> = {
   le: declare('le'),
   be: declare('be'),
 };
+
+export const EXTATTR_HEADER_BYTES = 7;
+export const EXTATTR_NAME_MAX = 255;
 
 export const DIRECT_BYTES = 8;
 
