@@ -15,6 +15,8 @@ import type { vnodeops } from './vnode_if.js';
 /** One that is mounted. */
 export interface genfs_fs<N extends genfs_node> extends genfs_medium<N> {
   readonly vnops: vnodeops;
+  /** Number of the root directory. */
+  readonly root: number;
   readonly volume: genfs_volume;
   /** The node of a number. @throws ESTALE no node, or a free one; EIO it is damaged. */
   load(number: number): N;
@@ -36,8 +38,6 @@ export interface genfs_fs<N extends genfs_node> extends genfs_medium<N> {
 export interface genfs_kind<Args> {
   readonly vfs_name: string;
   readonly uses_namecache: boolean;
-  /** Number of the root directory. */
-  readonly root: number;
   /** @throws EINVAL no such file system there, or a damaged one; EIO. */
   open(lump: Lump, args: Args, is_readonly: boolean): genfs_fs<genfs_node>;
 }
@@ -48,7 +48,6 @@ const VFSTOGENFS = (mp: mount): genfs_fs<genfs_node> => mp.mnt_data as genfs_fs<
 export function genfs_vfsops<Args extends { readonly disk: disk; readonly force?: boolean }>({
   vfs_name,
   uses_namecache,
-  root,
   open,
 }: genfs_kind<Args>): vfsops {
   return {
@@ -65,7 +64,7 @@ export function genfs_vfsops<Args extends { readonly disk: disk; readonly force?
       const fs = open(mp.mnt_rump.lump, args, mp.is_readonly);
       const { disk, cache } = fs.volume;
       try {
-        const { i_type, i_nlink } = fs.load(root);
+        const { i_type, i_nlink } = fs.load(fs.root);
         if (i_type !== VDIR || i_nlink === 0) {
           throw new NetbsdErrno('EINVAL', `${disk.name}: the root is no directory`);
         }
@@ -82,7 +81,7 @@ export function genfs_vfsops<Args extends { readonly disk: disk; readonly force?
       fs.close_writing();
       fs.volume.cache.close();
     },
-    root: () => root,
+    root: (mp: mount) => VFSTOGENFS(mp).root,
     loadvnode(mp: mount, key: number): loaded_vnode {
       const fs = VFSTOGENFS(mp);
       const node = fs.load(key);

@@ -1,3 +1,4 @@
+import { cd9660, cd9660Rows, NO_GENISOIMAGE } from './cd9660.js';
 import { io } from './io.js';
 import { races } from './races.js';
 import { readonly } from './readonly.js';
@@ -29,5 +30,7 @@ if (NO_DOSFSTOOLS === undefined) runRow(msdosRow, CASES);
 else it(`conformance: msdos (skipped: ${NO_DOSFSTOOLS})`);
 if (NO_MKFS_BFS === undefined) runRow(sysvbfsRow, CASES);
 else it(`conformance: sysvbfs (skipped: ${NO_MKFS_BFS})`);
+if (NO_GENISOIMAGE === undefined) for (const row of cd9660Rows()) runRow(row, cd9660);
+else it(`conformance: cd9660 (skipped: ${NO_GENISOIMAGE})`);
 
 for (const row of [hostOracle, memfsRow, jffs2Row, tmpfsRow, ffsRow]) runRow(row, CASES);

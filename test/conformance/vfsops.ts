@@ -33,7 +33,8 @@ const cred = PUFFS_CRED_ROOT;
 const cn = (name: string, nameiop = NAMEI_LOOKUP): puffs_cn => ({ nameiop, name, cred });
 const newinfo = (): puffs_newinfo => ({ cookie: 0, generation: 0, va: vattr_new() });
 
-function lookup(ops: puffs_ops, dir: Cookie, name: string): Cookie {
+/** The node of a name in a directory, to be reclaimed. */
+export function lookup(ops: puffs_ops, dir: Cookie, name: string): Cookie {
   const out = newinfo();
   expect(ops.node_lookup(dir, out, cn(name)), `lookup of ${name}`).to.equal(0);
   return out.cookie;

@@ -1,6 +1,7 @@
 /**
  * Disk images between NetBSD's drivers and Linux's ext4, vfat and bfs: what ours wrote the kernel
- * reads, what the kernel then wrote into it, ours read; what it left in a journal is replayed.
+ * reads, what the kernel then wrote into it, ours read; what it left in a journal is replayed. CDs
+ * of genisoimage both read alike.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,10 +9,12 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Ukfs } from '../../src/ukfs/index.js';
 import type { DiskFileSystem } from '../../src/ukfs/mount_disk.js';
+import { CD9660 } from '../../src/ukfs/mount_cd9660.js';
 import { EXT2FS } from '../../src/ukfs/mount_ext2fs.js';
 import { MSDOS } from '../../src/ukfs/mount_msdos.js';
 import { SYSVBFS } from '../../src/ukfs/mount_sysvbfs.js';
 import { aclText } from '../conformance/acl.js';
+import { cd9660Image, NO_GENISOIMAGE } from '../conformance/cd9660.js';
 import { hostTree } from '../images/host_tree.js';
 import { noise, text } from '../images/material.js';
 import { assertSameTree, type CompareOptions, type Tree } from '../images/tree.js';
@@ -125,7 +128,7 @@ const CHANGES_BFS = `
 `;
 
 const mountMade = (type: string, options: string): string => `
-  for module in loop crc32c_generic ext4 vfat nls_cp437 nls_utf8 bfs ufs; do
+  for module in loop crc32c_generic ext4 vfat nls_cp437 nls_utf8 bfs ufs cdrom isofs; do
     insmod /modules/$module.ko 2>/dev/null
   done
   cp "$IN/disk.img" /tmp/disk.img
@@ -221,6 +224,16 @@ const DISKS: readonly Disk[] = [
 type MadeRow = DiskRow & Required<Pick<DiskRow, 'linux'>>;
 const MADE = DISK_ROWS.filter((row): row is MadeRow => row.linux !== undefined);
 
+/** What both read; of plain names and Joliet no attributes, which are made up. */
+const CDS = [
+  { name: 'CD, Rock Ridge', words: ['-R'], ignore: ['atime', 'ctime', 'sameAs'] },
+  {
+    name: 'CD, Joliet',
+    words: ['-J', '-joliet-long', '-D'],
+    ignore: ['atime', 'ctime', 'sameAs', 'mode', 'nlink'],
+  },
+] as const;
+
 const COMPARE: CompareOptions = {
   ignore: ['ctime', 'atime'],
   ignoreAtRoot: ['mtime'],
@@ -233,7 +246,7 @@ describe('disk images, between NetBSD’s drivers and Linux', function () {
 
   before(async function () {
     needsJudge(this);
-    const missing = NO_E2FSPROGS ?? NO_DOSFSTOOLS ?? NO_MKFS_BFS;
+    const missing = NO_E2FSPROGS ?? NO_DOSFSTOOLS ?? NO_MKFS_BFS ?? NO_GENISOIMAGE;
     if (missing !== undefined) {
       console.log(`      skipped: ${missing}`);
       this.skip();
@@ -254,6 +267,15 @@ describe('disk images, between NetBSD’s drivers and Linux', function () {
       jobs.push({
         name: row.name,
         script: mountMade(type, options),
+        files: { 'disk.img': image },
+      });
+    }
+    for (const { name, words } of CDS) {
+      const image = new Uint8Array(cd9660Image(...words));
+      trees.set(name, mounted(CD9660, image, true, ukfsTree).result);
+      jobs.push({
+        name,
+        script: mountMade('iso9660', ',utf8'),
         files: { 'disk.img': image },
       });
     }
@@ -279,6 +301,16 @@ describe('disk images, between NetBSD’s drivers and Linux', function () {
       const crashed = new Uint8Array(outputs.get('crashed.img')!);
       assertSameTree('replayed', theirs, mounted(kind, crashed, true, ukfsTree).result, COMPARE);
       check(mounted(kind, crashed, false, (fs) => fs.writeFile('/after', 'x')).image);
+    });
+  }
+
+  for (const { name, ignore } of CDS) {
+    it(name, () => {
+      const { outputs, dmesg, status, log } = results.get(name)!;
+      expect(status, log + dmesg).to.equal(0);
+      assertSameTree(name, parseListing('made', outputs), trees.get(name)!, {
+        ignore: [...ignore],
+      });
     });
   }
 

@@ -33,6 +33,8 @@ const SCRIPT_MODULES = [
   'nls_utf8',
   'bfs',
   'ufs',
+  'cdrom',
+  'isofs',
 ] as const;
 /** GNU and mtd-utils programs that BusyBox has no equal of. */
 const PROGRAMS = [

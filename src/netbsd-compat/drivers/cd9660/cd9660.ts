@@ -5,12 +5,11 @@
 import { bufcache } from '../../buf.js';
 import type { disk } from '../../disk/disk.js';
 import { NetbsdErrno } from '../../errno.js';
-import { genfs_node, type genfs_limits, type genfs_medium } from '../../genfs_node.js';
+import { genfs_node, type genfs_limits } from '../../genfs_node.js';
+import { genfs_vfsops, type genfs_fs } from '../../genfs_vfsops.js';
 import { genfs_vnops } from '../../genfs_vnops.js';
 import { genfs_probe, genfs_volume } from '../../genfs_volume.js';
 import { vfs_module } from '../../module.js';
-import type { mount, vfsops } from '../../mount.js';
-import type { loaded_vnode, vnode } from '../../vnode.js';
 import { bytesToName } from '../../../lump/types.js';
 import type { Lump } from '../../../lump/lump.js';
 import { textToName } from '../../../puffs/name.js';
@@ -92,7 +91,7 @@ const erofs = (): never => {
   throw new NetbsdErrno('EROFS');
 };
 
-class cd9660 extends genfs_volume implements genfs_medium<iso_node> {
+class cd9660 extends genfs_volume implements genfs_fs<iso_node> {
   readonly limits: genfs_limits = {
     nameBytes: 255,
     links: 0xffff,
@@ -133,10 +132,20 @@ class cd9660 extends genfs_volume implements genfs_medium<iso_node> {
     }
   }
 
-  /** What is said of names, for a report. */
-  get names(): string {
-    return this.skip >= 0 ? 'Rock Ridge' : this.joliet ? 'Joliet' : 'plain names';
+  get volume(): this {
+    return this;
   }
+
+  open_reading(): void {
+    const names = this.skip >= 0 ? 'Rock Ridge' : this.joliet ? 'Joliet' : 'plain names';
+    this.lump.pr_info(`cd9660: ${names}`);
+  }
+
+  open_writing(): void {
+    throw new NetbsdErrno('EROFS', 'ISO 9660 cannot be written');
+  }
+
+  close_writing(): void {}
 
   private rock_ridge_skip(primary: Uint8Array): number {
     const { extent } = this.parse(primary, isovd.root.at, 0);
@@ -151,19 +160,8 @@ class cd9660 extends genfs_volume implements genfs_medium<iso_node> {
   private bytes(position: number, length: number): Uint8Array {
     const count = Math.max(0, Math.min(length, this.disk.sizeBytes - position));
     const out = new Uint8Array(count);
-    this.copy(position, out, 0, count);
+    this.cache.read_bytes(out, 0, count, position);
     return out;
-  }
-
-  private copy(position: number, out: Uint8Array, off: number, length: number): void {
-    for (let done = 0; done < length; ) {
-      const at = position + done;
-      const start = at % ISO_SECTOR;
-      const count = Math.min(ISO_SECTOR - start, length - done);
-      const { b_data } = this.cache.bread(Math.floor(at / ISO_SECTOR));
-      out.set(b_data.subarray(start, start + count), off + done);
-      done += count;
-    }
   }
 
   private parse(b: Uint8Array, at: number, position: number): record {
@@ -232,8 +230,14 @@ class cd9660 extends genfs_volume implements genfs_medium<iso_node> {
     node.i_extents = [record.extent];
     node.i_size = record.extent.bytes;
     const [, dotdot] = this.records({ ...record.extent, bytes: Math.min(node.i_size, ISO_SECTOR) });
-    node.i_parent = dotdot === undefined ? key : directory_key(dotdot.extent.position);
+    node.i_parent = dotdot === undefined ? key : this.parent_of(dotdot);
     return node;
+  }
+
+  /** Where a directory's ".." leads: of one that was moved, to where it was. */
+  private parent_of(dotdot: record): number {
+    const parent = this.rock_ridge(dotdot)?.parent ?? 0;
+    return directory_key(parent === 0 ? dotdot.extent.position : parent * this.block_bytes);
   }
 
   private file(key: number, record: record): iso_node {
@@ -378,7 +382,7 @@ class cd9660 extends genfs_volume implements genfs_medium<iso_node> {
       if (from < to) {
         const at = extent.position + from - start;
         if (at + (to - from) > this.disk.sizeBytes) throw this.eio('contents are cut off');
-        this.copy(at, buf, off + from - position, to - from);
+        this.cache.read_bytes(buf, off + from - position, to - from, at);
       }
       start += extent.bytes;
     }
@@ -440,36 +444,11 @@ function descriptors(disk: disk): { primary: Uint8Array; joliet: Uint8Array | nu
 /** Has the disk a primary volume descriptor? */
 export const cd9660_probe = genfs_probe(descriptors);
 
-const VFSTOISOFS = (mp: mount): cd9660 => mp.mnt_data as cd9660;
-
-const cd9660_vfsops: vfsops = {
-  vfs_name: 'cd9660',
-  uses_namecache: false,
-
-  mount(mp: mount, args: unknown): void {
-    if (!mp.is_readonly) throw new NetbsdErrno('EROFS', 'ISO 9660 cannot be written');
-    const fs = new cd9660(mp.mnt_rump.lump, args as cd9660_args);
-    try {
-      fs.load(fs.root);
-    } catch (error) {
-      fs.cache.close();
-      throw error;
-    }
-    mp.mnt_rump.lump.pr_info(`cd9660: ${fs.names}`);
-    mp.mnt_data = fs;
-  },
-  unmount(mp: mount): void {
-    VFSTOISOFS(mp).cache.close();
-  },
-  root: (mp: mount) => VFSTOISOFS(mp).root,
-  loadvnode(mp: mount, key: number): loaded_vnode {
-    const fs = VFSTOISOFS(mp);
-    const node = fs.load(key);
-    return { type: node.i_type, op: fs.vnops, data: node, rdev: node.i_rdev };
-  },
-  statvfs: (mp: mount, out: puffs_statvfs) => VFSTOISOFS(mp).statvfs(out),
-  sync(): void {},
-  generation: (vp: vnode) => vp.v_key,
-};
-
-export const cd9660_module = vfs_module('cd9660', cd9660_vfsops);
+export const cd9660_module = vfs_module(
+  'cd9660',
+  genfs_vfsops<cd9660_args>({
+    vfs_name: 'cd9660',
+    uses_namecache: false,
+    open: (lump, args) => new cd9660(lump, args),
+  }),
+);

@@ -31,6 +31,8 @@ export interface rock_ridge {
   ctime: genfs_time | null;
   /** Block of a directory that was moved elsewhere; 0: it was not. */
   child: number;
+  /** Of such a directory's "..": block of where it was; 0: what the record says. */
+  parent: number;
   /** The record is the place where directories were moved to. */
   is_relocated: boolean;
 }
@@ -61,6 +63,7 @@ export function read_rock_ridge(start: Uint8Array, skip: number, read: read_byte
     atime: null,
     ctime: null,
     child: 0,
+    parent: 0,
     is_relocated: false,
   };
   const target = new link_target();
@@ -119,6 +122,9 @@ function take(found: rock_ridge, target: link_target, name: string, entry: Uint8
       break;
     case 'CL':
       if (entry.length >= 12) found.child = susp.cl_block.get(entry, 0);
+      break;
+    case 'PL':
+      if (entry.length >= 12) found.parent = susp.pl_block.get(entry, 0);
       break;
     case 'RE':
       found.is_relocated = true;

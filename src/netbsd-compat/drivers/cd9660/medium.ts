@@ -65,6 +65,8 @@ export const susp = {
   flags: u8(4, ''),
   /** CL: where a directory that was moved up really is. */
   cl_block: le32(4, ''),
+  /** PL: the directory that it was moved out of. */
+  pl_block: le32(4, ''),
 } as const;
 export const SP_CHECK = 0xefbe;
 export const NM_CONTINUE = 1;

@@ -52,6 +52,7 @@ export class ext2fs implements genfs_fs<ext2_inode> {
   readonly limits: genfs_limits;
   /** In the old revision there is no place for the feature's bit. */
   readonly extattr?: ext2fs_xattr;
+  readonly root = EXT2_ROOTINO;
   readonly vnops = new genfs_vnops<ext2_inode>(this);
   private readonly xattrs: ext2fs_xattr;
   private readonly bmap: ext2fs_bmap;
@@ -479,7 +480,6 @@ export const ext2fs_module = vfs_module(
   genfs_vfsops<ext2fs_args>({
     vfs_name: 'ext2fs',
     uses_namecache: true,
-    root: EXT2_ROOTINO,
     open: (lump, { disk }, is_readonly) =>
       new ext2fs(lump, ext2fs_recover(lump, disk, is_readonly)),
   }),

@@ -37,6 +37,7 @@ class ffs implements genfs_fs<ffs_inode> {
   readonly limits: genfs_limits;
   /** UFS1's inodes have no place for them. */
   readonly extattr?: ffs_extattr;
+  readonly root = UFS_ROOTINO;
   readonly vnops = new genfs_vnops<ffs_inode>(this);
   private readonly allocator: ffs_alloc;
   private readonly bmap: ffs_bmap;
@@ -431,7 +432,6 @@ export const ffs_module = vfs_module(
   genfs_vfsops<ffs_args>({
     vfs_name: 'ffs',
     uses_namecache: true,
-    root: UFS_ROOTINO,
     open: (lump, { disk }) => new ffs(lump, disk),
   }),
 );

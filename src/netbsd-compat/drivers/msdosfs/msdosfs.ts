@@ -118,6 +118,7 @@ class msdosfs_vnops extends genfs_vnops<msdos_node> {
 class msdosfs implements genfs_fs<msdos_node> {
   readonly fat: msdosfs_fat;
   readonly limits: genfs_limits;
+  readonly root = MSDOSFS_ROOT;
   readonly vnops = new msdosfs_vnops(this);
   private readonly dirs: msdosfs_directory;
   private readonly args: msdosfs_args;
@@ -634,7 +635,6 @@ export const msdosfs_module = vfs_module(
     vfs_name: 'msdos',
     // Names of any case lead to one node, which the cache does not know.
     uses_namecache: false,
-    root: MSDOSFS_ROOT,
     open: (lump, args) => new msdosfs(lump, args),
   }),
 );

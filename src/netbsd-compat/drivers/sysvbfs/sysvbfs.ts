@@ -61,6 +61,7 @@ class sysvbfs_vnops extends genfs_vnops<genfs_node> {
 
 class sysvbfs implements genfs_fs<genfs_node> {
   readonly volume: sysvbfs_volume;
+  readonly root = BFS_ROOT_INO;
   readonly vnops = new sysvbfs_vnops(this);
   readonly limits;
   private readonly nodes = new Map<number, genfs_node>();
@@ -348,7 +349,6 @@ export const sysvbfs_module = vfs_module(
   genfs_vfsops<sysvbfs_args>({
     vfs_name: 'sysvbfs',
     uses_namecache: true,
-    root: BFS_ROOT_INO,
     open: (lump, args) => new sysvbfs(lump, args),
   }),
 );
