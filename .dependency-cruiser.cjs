@@ -18,7 +18,7 @@ const MAY_IMPORT = {
   'netbsd-compat': ['puffs', 'lump', 'mtd', 'rumpuser'],
   fuse: ['puffs', 'rumpuser'],
   ukfs: ['puffs', 'l2p', 'lump'],
-  'fs-utils': ['ukfs'],
+  'fs-utils': ['ukfs', 'rumpuser'],
   inspect: ['jffs2', 'mtd', 'lump'],
   makefs: ['ukfs', 'netbsd-compat', 'puffs', 'jffs2', 'mtd', 'lump', 'rumpuser'],
   wearlab: ['rumpuser', 'lump', 'dcache', 'mtd', 'jffs2', 'puffs', 'l2p', 'netbsd-compat', 'ukfs'],

@@ -2,6 +2,7 @@
 /** Runs a program of dist/bin: what every launcher in this folder does. */
 const { existsSync } = require('node:fs');
 const { join } = require('node:path');
+const { pathToFileURL } = require('node:url');
 
 module.exports = async function launch(name) {
   const file = join(__dirname, `../dist/bin/${name}.mjs`);
@@ -10,6 +11,6 @@ module.exports = async function launch(name) {
     process.exitCode = 1;
     return;
   }
-  const { main } = await import(file);
+  const { main } = await import(pathToFileURL(file));
   process.exit(await main());
 };

@@ -166,6 +166,13 @@ async function run(program: MountProgram, command: Command): Promise<number> {
       program.options,
     );
     const [imageArgument, mountpoint] = command.args as [string, string];
+    if (process.platform === 'win32') {
+      process.stderr.write(
+        `${name}: Windows has no FUSE to mount with; fsu_ls, fsu_get, fsu_put and the other fsu_ ` +
+          'programs work on images without mounting\n',
+      );
+      return EXIT_MOUNT_FAILED;
+    }
     const imageOptions: ImageOptions = {
       image: resolve(imageArgument),
       readOnly: parsed.readOnly,

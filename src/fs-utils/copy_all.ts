@@ -11,14 +11,15 @@ export function copyAll(
   context: ToolContext,
   from: Tree,
   to: Tree,
-  operands: readonly ByteText[],
+  words: readonly ByteText[],
   options: CopyOptions,
 ): undefined {
-  const target = operands.at(-1)!;
-  const isInto = isIntoDirectory(context, to, operands);
+  const target = to.pathOf(words.at(-1)!);
+  const sources = words.slice(0, -1).map((word) => from.pathOf(word));
+  const isInto = isIntoDirectory(context, to, [...sources, target]);
   if (isInto === undefined) return undefined;
   const copier = new Copier(context, from, to, options);
-  for (const source of operands.slice(0, -1)) {
+  for (const source of sources) {
     const name = basename(source);
     const keepsName = isInto && !['/', '.', '..'].includes(name);
     copier.copy(source, keepsName ? join(target, name) : target);

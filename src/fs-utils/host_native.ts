@@ -57,6 +57,8 @@ export class HostNative {
 
   /** Reads the attributes of a whole tree at once; {@link xattrs} answers from it. */
   prefetch(top: ByteText): void {
+    // Windows has none of that kind.
+    if (process.platform === 'win32') return;
     const answer = ask({ what: 'read', path: top });
     if (typeof answer === 'string') this.#xattrs.set(top, answer);
     else

@@ -2,11 +2,15 @@
 import * as fs from 'node:fs';
 import { fromBytes, toBytes, type ByteText } from './bytes.js';
 import { systemError, type SystemError } from './errors.js';
+import { hostMode, isPlainName } from '../rumpuser/host_name.js';
 import { HostNative } from './host_native.js';
 import {
+  O_ACCMODE,
+  O_APPEND,
   O_CREAT,
   O_EXCL,
   O_NOFOLLOW,
+  O_TRUNC,
   O_WRONLY,
   S_IFMT,
   S_IFREG,
@@ -20,6 +24,31 @@ import {
 } from './tree.js';
 
 const BLOCK_BYTES = 4096;
+const IS_WINDOWS = process.platform === 'win32';
+
+/** Linux's flags of open(2), which are ours, and the host's. The access mode is the same. */
+const HOST_FLAGS: readonly (readonly [number, number | undefined])[] = [
+  [O_CREAT, fs.constants.O_CREAT],
+  [O_EXCL, fs.constants.O_EXCL],
+  [O_TRUNC, fs.constants.O_TRUNC],
+  [O_APPEND, fs.constants.O_APPEND],
+  [O_NOFOLLOW, fs.constants.O_NOFOLLOW],
+];
+
+const hostFlags = (flags: number): number =>
+  HOST_FLAGS.reduce(
+    (all, [ours, its]) => ((flags & ours) === 0 ? all : all | (its ?? 0)),
+    flags & O_ACCMODE,
+  );
+
+/** Names out of an image that are more than names on Windows are refused. @throws EINVAL */
+function checkWindowsPath(path: ByteText): void {
+  const isSound = path
+    .replace(/^[a-z]:/i, '')
+    .split('/')
+    .every((name) => name === '' || name === '.' || name === '..' || isPlainName(name));
+  if (!isSound) throw systemError('EINVAL');
+}
 
 export class HostTree implements Tree {
   readonly #native = new HostNative();
@@ -30,8 +59,13 @@ export class HostTree implements Tree {
     this.#root = root === undefined ? undefined : realpath(toBytes(root));
   }
 
+  pathOf(words: ByteText): ByteText {
+    return IS_WINDOWS ? words.replaceAll('\\', '/') : words;
+  }
+
   /** The file of that name itself: a link at the end is not followed by who asks. */
   #at(path: ByteText): Buffer {
+    if (IS_WINDOWS) checkWindowsPath(path);
     if (this.#root === undefined) return toBytes(path);
     const names: ByteText[] = [];
     for (const name of path.split('/')) {
@@ -121,7 +155,7 @@ export class HostTree implements Tree {
   }
   open(path: ByteText, flags: number, mode: number): number {
     const isItself = (flags & O_NOFOLLOW) !== 0 || (flags & O_EXCL) !== 0;
-    return fs.openSync(isItself ? this.#at(path) : this.#follow(path), flags, mode);
+    return fs.openSync(isItself ? this.#at(path) : this.#follow(path), hostFlags(flags), mode);
   }
   close(fd: number): void {
     fs.closeSync(fd);
@@ -216,8 +250,10 @@ export class HostTree implements Tree {
   }
 }
 
-const realpath = (path: Buffer): ByteText =>
-  fromBytes(fs.realpathSync.native(path, { encoding: 'buffer' }));
+function realpath(path: Buffer): ByteText {
+  const real = fromBytes(fs.realpathSync.native(path, { encoding: 'buffer' }));
+  return IS_WINDOWS ? real.replaceAll('\\', '/') : real;
+}
 
 const toSeconds = ({ sec, nsec }: Timespec): number => sec + nsec / 1e9;
 
@@ -232,7 +268,7 @@ function statOf(stats: fs.BigIntStats): FileStat {
   return {
     dev: Number(stats.dev),
     ino: Number(stats.ino),
-    mode: Number(stats.mode),
+    mode: hostMode(Number(stats.mode)),
     nlink: Number(stats.nlink),
     uid: Number(stats.uid),
     gid: Number(stats.gid),

@@ -11,6 +11,9 @@ export class ImageTree implements Tree {
     this.ukfs = ukfs;
   }
 
+  pathOf(words: ByteText): ByteText {
+    return words;
+  }
   lstat(path: ByteText): FileStat {
     return this.ukfs.lstat(toBytes(path));
   }

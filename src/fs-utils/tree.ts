@@ -57,6 +57,7 @@ export interface Extent {
 }
 
 /** Flags of open(2), Linux's. */
+export const O_ACCMODE = 3;
 export const O_RDONLY = 0;
 export const O_WRONLY = 1;
 export const O_CREAT = 0o100;
@@ -66,6 +67,8 @@ export const O_APPEND = 0o2000;
 export const O_NOFOLLOW = 0o400000;
 
 export interface Tree {
+  /** The path that a user's words mean here: names with "/" between them. */
+  pathOf(words: ByteText): ByteText;
   lstat(path: ByteText): FileStat;
   stat(path: ByteText): FileStat;
   /** Names without "." and "..", in the file system's order. */

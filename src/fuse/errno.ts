@@ -38,6 +38,10 @@ const NOT_IN_NODE: Readonly<Record<string, number>> = {
   EHOSTDOWN: 112,
   EUSERS: 87,
   EREMOTE: 66,
+  // Left out on Windows, where nothing is mounted, but the help text is read.
+  EDQUOT: 122,
+  ESTALE: 116,
+  EMULTIHOP: 72,
 };
 
 function linuxErrnoOfName(name: NetbsdErrnoName): number {

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { parseGetfattr } from './getfattr.js';
+import { hostMode } from './host_name.js';
 import type { HostSource, HostSourceFile, HostSourceStat } from './host_source.js';
 import { HostError } from './rumpuser.js';
 
@@ -24,7 +25,7 @@ function statOf(stat: fs.Stats, exact: () => fs.BigIntStats): HostSourceStat {
       ? ((big) => `${big.dev}:${big.ino}`)(exact())
       : `${stat.dev}:${stat.ino}`;
   return {
-    mode: stat.mode,
+    mode: hostMode(stat.mode),
     uid: stat.uid,
     gid: stat.gid,
     sizeBytes: stat.size,

@@ -9,9 +9,10 @@
  *   work in it goes through that descriptor (`/proc/self/fd/N/NAME`): a name is one component;
  * - files are made with O_CREAT | O_EXCL | O_NOFOLLOW; attributes are set on the open descriptor,
  *   or with the calls that do not follow links (lchown, lutimes);
- * - names that are empty, ".", "..", or hold "/" or NUL are refused here once more.
+ * - names that are empty, ".", "..", or hold "/" or NUL are refused here once more, and on Windows
+ *   those that mean something else there (see host_name.ts).
  *
- * Where there is no /proc/self/fd (macOS, say), paths are used instead, and each directory is
+ * Where there is no /proc/self/fd (macOS, Windows), paths are used instead, and each directory is
  * looked at with lstat before it is entered; who can change the target meanwhile could then lead us
  * out.
  *
@@ -21,6 +22,7 @@
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { isPlainName } from './host_name.js';
 import { HostError } from './rumpuser.js';
 
 /** Times in seconds since 1970. */
@@ -49,6 +51,7 @@ const SLASH = Buffer.from('/');
 const SET_ID_BITS = 0o6000;
 
 interface OpenDirectory {
+  /** -1 where names go by paths. */
   readonly fd: number;
   readonly path: Buffer;
   /** Lines for the shell, and whom they are about. */
@@ -72,16 +75,15 @@ export class HostTree {
   constructor(root: string, options: HostTreeOptions = {}) {
     this.#keepOwners = options.keepOwners ?? this.#uid === 0;
     this.#keepSpecial = options.keepSpecial ?? true;
-    this.#byDescriptor = fs.existsSync('/proc/self/fd');
+    // Wine shows Linux's /proc to programs of Windows, which cannot use it.
+    this.#byDescriptor = process.platform !== 'win32' && fs.existsSync('/proc/self/fd');
     try {
       try {
         fs.mkdirSync(root, 0o700);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       }
-      const fd = fs.openSync(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-      const here = Buffer.from(path.resolve(root));
-      this.#open.push({ fd, path: here, later: [] });
+      this.#open.push(this.#opened(root, Buffer.from(path.resolve(root))));
       if (fs.readdirSync(root).length > 0) {
         this.close();
         const message = `${root} is not empty; give a directory that is new or empty`;
@@ -98,37 +100,50 @@ export class HostTree {
 
   /** Ends the work, wherever it stands. */
   close(): void {
-    for (const { fd } of this.#open.splice(0)) fs.closeSync(fd);
+    for (const directory of this.#open.splice(0)) closeDirectory(directory);
     process.umask(this.#umask);
   }
 
   enter(name: string): string | null {
     return this.#try(name, (at) => {
       fs.mkdirSync(at, 0o700);
-      if (!this.#byDescriptor && !fs.lstatSync(at).isDirectory()) {
-        throw new Error('is no directory');
-      }
-      const fd = fs.openSync(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-      const parent = this.#open.at(-1)!.path;
-      const here = Buffer.concat([parent, SLASH, Buffer.from(name, 'latin1')]);
-      this.#open.push({ fd, path: here, later: [] });
+      this.#open.push(this.#below(this.#open.at(-1)!, name));
       return [];
     });
   }
 
+  /** @throws ErrnoException ENOTDIR, ELOOP: it is none, or a link to one. */
+  #opened(at: Buffer | string, here: Buffer): OpenDirectory {
+    if (this.#byDescriptor) {
+      const fd = fs.openSync(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      return { fd, path: here, later: [] };
+    }
+    if (!fs.lstatSync(at).isDirectory()) {
+      throw Object.assign(new Error('is no directory'), { code: 'ENOTDIR' });
+    }
+    return { fd: -1, path: here, later: [] };
+  }
+
+  #below(directory: OpenDirectory, name: string): OpenDirectory {
+    const here = Buffer.concat([directory.path, SLASH, Buffer.from(name, 'latin1')]);
+    return this.#opened(this.#at(directory, name), here);
+  }
+
   leave(attributes: HostTreeAttributes): string | null {
-    const { fd, path: here, later } = this.#open.pop()!;
+    const directory = this.#open.pop()!;
+    const { atime, mtime, uid, gid } = attributes;
     const lost: string[] = [];
+    const at = this.#byDescriptor ? `/proc/self/fd/${directory.fd}` : directory.path;
     try {
-      lost.push(...this.#runLater(fd, here, later));
+      lost.push(...this.#runLater(directory, directory.later));
       if (attributes.xattrs.length > 0) {
-        lost.push(...this.#runLater(fd, here, xattrLines('.', attributes)));
+        lost.push(...this.#runLater(directory, xattrLines('.', attributes)));
       }
-      this.#keep(lost, 'owner', () => this.#chown(fd, attributes, lost));
-      this.#keep(lost, 'mode', () => fs.fchmodSync(fd, this.#modeOf(attributes, lost)));
-      this.#keep(lost, 'times', () => fs.futimesSync(fd, attributes.atime, attributes.mtime));
+      if (this.#gives(attributes)) this.#keep(lost, 'owner', () => fs.chownSync(at, uid, gid));
+      this.#keep(lost, 'mode', () => fs.chmodSync(at, this.#modeOf(attributes, lost)));
+      this.#keep(lost, 'times', () => fs.utimesSync(at, atime, mtime));
     } finally {
-      fs.closeSync(fd);
+      closeDirectory(directory);
       if (this.#open.length === 0) process.umask(this.#umask);
     }
     return lost.length === 0 ? null : lost.join('; ');
@@ -145,7 +160,8 @@ export class HostTree {
       const lost: string[] = [];
       try {
         this.#write(fd, size, pieces);
-        this.#chown(fd, attributes, lost);
+        const { uid, gid } = attributes;
+        if (this.#gives(attributes)) this.#keep(lost, 'owner', () => fs.fchownSync(fd, uid, gid));
         this.#keep(lost, 'mode', () => fs.fchmodSync(fd, this.#modeOf(attributes, lost)));
         this.#later(name, xattrLines(name, attributes));
         this.#keep(lost, 'times', () => fs.futimesSync(fd, attributes.atime, attributes.mtime));
@@ -202,18 +218,16 @@ export class HostTree {
   link(name: string, existing: readonly string[]): string | null {
     return this.#try(name, (at) => {
       // Down from the target again, each directory opened without following anything.
-      const opened: number[] = [];
+      const opened: OpenDirectory[] = [];
       try {
         let directory = this.#open[0]!;
         for (const step of existing.slice(0, -1)) {
-          const fd = fs.openSync(this.#at(directory, step), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-          opened.push(fd);
-          const here = Buffer.concat([directory.path, Buffer.from(`/${step}`, 'latin1')]);
-          directory = { fd, path: here, later: [] };
+          directory = this.#below(directory, step);
+          opened.push(directory);
         }
         fs.linkSync(this.#at(directory, existing.at(-1)!), at);
       } finally {
-        for (const fd of opened) fs.closeSync(fd);
+        for (const directory of opened) closeDirectory(directory);
       }
       return [];
     });
@@ -221,9 +235,7 @@ export class HostTree {
 
   /** Runs a call on a name of the open directory; errors of the host become sentences. */
   #try(name: string, call: (at: Buffer | string) => string[]): string | null {
-    if (name === '' || name === '.' || name === '..' || /[\0/]/.test(name)) {
-      return 'a name that could lead out of the target';
-    }
+    if (!isPlainName(name)) return 'a name that could lead out of the target';
     try {
       const lost = call(this.#at(this.#open.at(-1)!, name));
       return lost.length === 0 ? null : lost.join('; ');
@@ -278,11 +290,6 @@ export class HostTree {
     return this.#keepOwners && (uid !== this.#uid || gid !== this.#gid);
   }
 
-  #chown(fd: number, attributes: HostTreeAttributes, lost: string[]): void {
-    if (!this.#gives(attributes)) return;
-    this.#keep(lost, 'owner', () => fs.fchownSync(fd, attributes.uid, attributes.gid));
-  }
-
   /** A set-id bit under another owner than the image's would be a gift to a stranger. */
   #modeOf({ mode, uid, gid }: HostTreeAttributes, lost: string[]): number {
     const isOwner = this.#keepOwners || (uid === this.#uid && gid === this.#gid);
@@ -306,7 +313,10 @@ export class HostTree {
   }
 
   /** Node has no mknod and no setxattr: a shell does it, in the directory itself. */
-  #runLater(fd: number, here: Buffer, lines: readonly { line: string; about: string }[]): string[] {
+  #runLater(
+    { fd, path: here }: OpenDirectory,
+    lines: readonly { line: string; about: string }[],
+  ): string[] {
     if (lines.length === 0) return [];
     const script = lines.map(({ line }, n) => `{ ${line}; } 2>/dev/null || echo ${n}`).join('\n');
     const cwd = this.#byDescriptor ? `/proc/${process.pid}/fd/${fd}` : here.toString();
@@ -316,13 +326,17 @@ export class HostTree {
       stdio: ['pipe', 'pipe', 'ignore'],
       env: { ...process.env, LC_ALL: 'C' },
     });
-    if (error) return [`devices and extended attributes: ${error.message}`];
+    if (error) return lines.map(({ about }) => `${about}: ${error.message}`);
     const failed = stdout
       .toString()
       .split('\n')
       .filter((line) => line !== '');
     return failed.map((n) => `${lines[Number(n)]!.about}: could not be made`);
   }
+}
+
+function closeDirectory({ fd }: OpenDirectory): void {
+  if (fd >= 0) fs.closeSync(fd);
 }
 
 function isAscii(name: string): boolean {
