@@ -18,12 +18,14 @@ import type { jffs2_eraseblock, jffs2_sb_info } from './nodelist.js';
 
 /** The header that says "this block was erased completely". */
 export function cleanmarkerNode(c: jffs2_sb_info): Uint8Array {
+  if (c.cleanmarker !== null) return c.cleanmarker;
   const { e } = c;
   const marker = new Uint8Array(HEADER_SIZE);
   e.put16(marker, 0, JFFS2_MAGIC_BITMASK);
   e.put16(marker, H_TYPE, JFFS2_NODETYPE_CLEANMARKER);
   e.put32(marker, H_TOTLEN, c.oob_cleanmarker > 0 ? 8 : c.cleanmarker_size);
   e.put32(marker, H_CRC, crc32_le(0, marker, 0, H_CRC));
+  c.cleanmarker = marker;
   return marker;
 }
 
@@ -73,8 +75,11 @@ export function isTornFirstPage(
   return isTornCopy(buf, start + c.cleanmarker_size, magic) !== 'no';
 }
 
-function oobOps(mode: number, ooblen: number): mtd_oob_ops & { oobbuf: Uint8Array } {
-  const oobbuf = new Uint8Array(ooblen);
+function oobOps(
+  mode: number,
+  ooblen: number,
+  oobbuf: Uint8Array = new Uint8Array(ooblen),
+): mtd_oob_ops & { oobbuf: Uint8Array } {
   return { mode, datbuf: null, len: 0, retlen: 0, oobbuf, ooboffs: 0, ooblen, oobretlen: 0 };
 }
 
@@ -130,9 +135,7 @@ export function jffs2_check_pages_erased(c: jffs2_sb_info, from: number, end: nu
 export function jffs2_write_cleanmarker(c: jffs2_sb_info, jeb: jffs2_eraseblock): void {
   const marker = cleanmarkerNode(c);
   if (c.oob_cleanmarker > 0) {
-    const ops = oobOps(MTD_OPS_AUTO_OOB, c.oob_cleanmarker);
-    ops.oobbuf.set(marker.subarray(0, c.oob_cleanmarker));
-    c.mtd.write_oob(jeb.offset, ops);
+    c.mtd.write_oob(jeb.offset, oobOps(MTD_OPS_AUTO_OOB, c.oob_cleanmarker, marker));
     c.accounts?.cleanmarker(c.oob_cleanmarker);
   } else if (c.cleanmarker_size > 0) {
     // Media that are programmed by the page have the rest of its page blank.

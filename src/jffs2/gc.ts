@@ -319,11 +319,12 @@ function rewriteOrCopy(
   node: { raw: Ref },
   rewrite: () => void,
 ): void {
+  const { raw } = node;
   try {
     rewrite();
   } catch (error) {
-    if (!(error instanceof Errno) || ref_obsolete(c, node.raw)) throw error;
-    const copy = copyVerbatim(c, f.inocache, node.raw);
+    if (!(error instanceof Errno) || ref_obsolete(c, raw)) throw error;
+    const copy = copyVerbatim(c, f.inocache, raw);
     if (copy === 0) throw error;
     node.raw = copy;
   }

@@ -493,6 +493,10 @@ export class jffs2_sb_info {
 
   /** One node under construction: header, then up to a page of data and some slack. */
   readonly nodebuf: Uint8Array;
+  /** The summary that ends a block; as large as the largest so far. */
+  sumbuf = new Uint8Array(0);
+  /** See cleanmarkerNode(). */
+  cleanmarker: Uint8Array | null = null;
   /** Data of a node of which only a part is wanted; grows for the large nodes of other writers. */
   pagebuf: Uint8Array;
   /** The page that garbage collection puts together. */

@@ -648,8 +648,17 @@ export function jffs2_add_full_dnode_to_inode(
     if (old.ofs === fn.ofs && old.size === fn.size) {
       // A page for a page, as most often: no neighbour shares it.
       const { node } = old;
-      old.node = fn;
-      dropNode(c, node);
+      if (node.frags > 1) {
+        old.node = fn;
+        dropNode(c, node);
+        return;
+      }
+      // The entry stays: new ones would be what lives longest, and costs most, of a write.
+      const { raw } = node;
+      node.raw = fn.raw;
+      node.ofs = fn.ofs;
+      node.size = fn.size;
+      jffs2_mark_node_obsolete(c, raw);
       return;
     }
   }

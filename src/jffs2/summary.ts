@@ -73,7 +73,9 @@ export function jffs2_sum_write_sumnode(c: jffs2_sb_info): void {
     return;
   }
   const rel = c.sector_size - infosize;
-  const node = jffs2_sum_node(e, summary, rel, infosize, c.cleanmarker_size);
+  if (c.sumbuf.length < infosize) c.sumbuf = new Uint8Array(infosize);
+  const node = c.sumbuf;
+  jffs2_sum_node(e, summary, rel, infosize, c.cleanmarker_size, node, 0);
 
   try {
     jffs2_flash_write(c, jeb.offset + rel, infosize, node, 0, 0);

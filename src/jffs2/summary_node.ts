@@ -215,7 +215,8 @@ export function jffs2_sum_fits(summary: jffs2_summary, infosize: number): boolea
 }
 
 /**
- * The summary node that fills the last `infosize` bytes of an erase block, from offset `rel` on.
+ * Puts the summary node that fills the last `infosize` bytes of an erase block, from offset `rel`
+ * on, to node[at …].
  * @param cleanmarker bytes of the cleanmarker at the block's start; 0 = none.
  */
 export function jffs2_sum_node(
@@ -224,19 +225,23 @@ export function jffs2_sum_node(
   rel: number,
   infosize: number,
   cleanmarker: number,
-): Uint8Array {
-  const node = new Uint8Array(infosize).fill(0xff);
-  e.put16(node, 0, JFFS2_MAGIC_BITMASK);
-  e.put16(node, H_TYPE, JFFS2_NODETYPE_SUMMARY);
-  e.put32(node, H_TOTLEN, infosize);
-  e.put32(node, H_CRC, crc32_le(0, node, 0, H_CRC));
-  e.put32(node, S_SUM_NUM, summary.sum_num);
-  e.put32(node, S_CLN_MKR, cleanmarker);
-  e.put32(node, S_PADDED, summary.sum_padded);
-  node.set(summary.entries, SUMMARY_SIZE);
-  e.put32(node, infosize - SUM_MARKER_SIZE, rel);
-  e.put32(node, infosize - SUM_MARKER_SIZE + 4, JFFS2_SUM_MAGIC);
-  e.put32(node, S_SUM_CRC, crc32_le(0, node, SUMMARY_SIZE, infosize - SUMMARY_SIZE));
-  e.put32(node, S_NODE_CRC, crc32_le(0, node, 0, S_SUM_CRC));
-  return node;
+  node: Uint8Array,
+  at: number,
+): void {
+  const { entries } = summary;
+  const marker = at + infosize - SUM_MARKER_SIZE;
+  e.put16(node, at, JFFS2_MAGIC_BITMASK);
+  e.put16(node, at + H_TYPE, JFFS2_NODETYPE_SUMMARY);
+  e.put32(node, at + H_TOTLEN, infosize);
+  e.put32(node, at + H_CRC, crc32_le(0, node, at, H_CRC));
+  e.put32(node, at + S_SUM_NUM, summary.sum_num);
+  e.put32(node, at + S_CLN_MKR, cleanmarker);
+  e.put32(node, at + S_PADDED, summary.sum_padded);
+  node.set(entries, at + SUMMARY_SIZE);
+  node.fill(0xff, at + SUMMARY_SIZE + entries.length, marker);
+  e.put32(node, marker, rel);
+  e.put32(node, marker + 4, JFFS2_SUM_MAGIC);
+  const sumCrc = crc32_le(0, node, at + SUMMARY_SIZE, infosize - SUMMARY_SIZE);
+  e.put32(node, at + S_SUM_CRC, sumCrc);
+  e.put32(node, at + S_NODE_CRC, crc32_le(0, node, at, S_SUM_CRC));
 }

@@ -223,7 +223,8 @@ function programBuffer(c: jffs2_sb_info, w: jffs2_wbuf): boolean {
 
 /** All that was written is on flash: what it replaced may be erased. */
 function jffs2_wbuf_clean(c: jffs2_sb_info, w: jffs2_wbuf): void {
-  w.inodes.length = 0;
+  // Shorter than setting the length, which V8 does by a call and a new store.
+  while (w.inodes.length > 0) w.inodes.pop();
   c.lump.sched.timers.remove(w.work.timer);
   if (c.erasable_pending_wbuf_list.empty) return;
   for (let jeb = c.erasable_pending_wbuf_list.shift(); jeb; ) {

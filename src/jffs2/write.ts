@@ -60,6 +60,7 @@ import {
   REF_NORMAL,
   REF_OBSOLETE,
   REF_PRISTINE,
+  ref_offset,
   type jffs2_full_dirent,
   type jffs2_full_dnode,
   type jffs2_inode_info,
@@ -94,32 +95,35 @@ export interface jffs2_node_attr {
 
 /**
  * Programs c.nodebuf's first `totlen` bytes at the reserved place and registers the node. A failed
- * write is tried once more, at a new place.
- * @param again reserves anew; null = tell the caller at once.
+ * write is tried once more, at a new place, and with a new version if need be; but not one of
+ * ALLOC_NORETRY.
+ * @param sumsize bytes of the node's summary entry.
  * @throws EIO, ENOSPC
  */
 function programNode(
   c: jffs2_sb_info,
+  f: jffs2_inode_info,
   totlen: number,
   state: number,
-  owner: jffs2_inode_cache,
   alloc: number,
-  again: (() => void) | null,
-): { raw: Ref; offset: number } {
+  sumsize: number,
+): Ref {
+  const owner = f.inocache;
   const forWhom = alloc === ALLOC_GC ? 0 : owner.ino;
   for (let retried = false; ; retried = true) {
     const offset = write_ofs(c);
     try {
       jffs2_flash_write(c, offset, totlen, c.nodebuf, 0, forWhom);
-      return { raw: jffs2_add_physical_node_ref(c, offset | state, PAD(totlen), owner), offset };
+      return jffs2_add_physical_node_ref(c, offset | state, PAD(totlen), owner);
     } catch (error) {
       if (!(error instanceof Errno)) throw error;
       const written = c.retlen;
       c.damage.report('write failed', offset, `${written} of ${totlen} bytes: ${error.message}`);
       // The place is spoilt if anything got there.
       if (written > 0) jffs2_add_physical_node_ref(c, offset | REF_OBSOLETE, PAD(totlen), null);
-      if (retried || !again) throw error;
-      again();
+      if (retried || alloc === ALLOC_NORETRY) throw error;
+      if (alloc === ALLOC_GC) jffs2_reserve_space_gc(c, totlen, sumsize);
+      else reserveAgain(c, f, totlen, alloc, sumsize);
     }
   }
 }
@@ -170,24 +174,9 @@ export function jffs2_write_dnode(
 
   const whole = dsize >= PAGE_SIZE || (offset % PAGE_SIZE === 0 && offset + dsize === attr.isize);
   const state = dsize > 0 && whole ? REF_PRISTINE : REF_NORMAL;
-  const again =
-    alloc === ALLOC_NORETRY
-      ? null
-      : () => {
-          if (alloc === ALLOC_GC) {
-            jffs2_reserve_space_gc(c, totlen, JFFS2_SUMMARY_INODE_SIZE);
-          } else {
-            reserveAgain(c, f, totlen, alloc, JFFS2_SUMMARY_INODE_SIZE);
-            // Collecting garbage meanwhile may have used versions of this inode.
-            if (f.highest_version >= version) {
-              version = jffs2_next_version(f);
-              e.put32(node, I_VERSION, version);
-              e.put32(node, I_NODE_CRC, crc32_le(0, node, 0, INODE_CRC_LENGTH));
-            }
-          }
-        };
-  const { raw, offset: at } = programNode(c, totlen, state, f.inocache, alloc, again);
-  c.summary.addInode(ino, version, at % c.sector_size, totlen);
+  const raw = programNode(c, f, totlen, state, alloc, JFFS2_SUMMARY_INODE_SIZE);
+  const written = e.u32(node, I_VERSION);
+  c.summary.addInode(ino, written, ref_offset(c, raw) % c.sector_size, totlen);
   return { raw, ofs: offset, size: dsize, frags: 0 };
 }
 
@@ -212,6 +201,17 @@ function reserveAgain(
   }
   f.sem.lock();
   c.nodebuf.set(saved);
+  renewVersion(c, f);
+}
+
+/** Collecting garbage may have used versions of the inode whose node is in c.nodebuf. */
+function renewVersion({ e, nodebuf: node }: jffs2_sb_info, f: jffs2_inode_info): void {
+  const isInode = e.u16(node, H_TYPE) === JFFS2_NODETYPE_INODE;
+  const at = isInode ? I_VERSION : D_VERSION;
+  if (f.highest_version < e.u32(node, at)) return;
+  e.put32(node, at, jffs2_next_version(f));
+  if (isInode) e.put32(node, I_NODE_CRC, crc32_le(0, node, 0, INODE_CRC_LENGTH));
+  else e.put32(node, D_NODE_CRC, crc32_le(0, node, 0, D_NODE_CRC));
 }
 
 /**
@@ -248,24 +248,14 @@ export function jffs2_write_dirent(
   e.put32(node, D_NAME_CRC, crc32_le(0, node, DIRENT_SIZE, name.length));
 
   const sumsize = JFFS2_SUMMARY_DIRENT_SIZE(name.length);
-  const again = (): void => {
-    if (alloc === ALLOC_GC) {
-      jffs2_reserve_space_gc(c, totlen, sumsize);
-      return;
-    }
-    reserveAgain(c, f, totlen, alloc, sumsize);
-    if (f.highest_version >= version) {
-      version = jffs2_next_version(f);
-      e.put32(node, D_VERSION, version);
-      e.put32(node, D_NODE_CRC, crc32_le(0, node, 0, D_NODE_CRC));
-    }
-  };
   const state = ino === 0 ? REF_NORMAL : REF_PRISTINE;
-  const { raw, offset } = programNode(c, totlen, state, f.inocache, alloc, again);
-  c.summary.addDirent(f.inocache.ino, version, ino, type, name, offset % c.sector_size, totlen);
+  const raw = programNode(c, f, totlen, state, alloc, sumsize);
+  const written = e.u32(node, D_VERSION);
+  const inBlock = ref_offset(c, raw) % c.sector_size;
+  c.summary.addDirent(f.inocache.ino, written, ino, type, name, inBlock, totlen);
   // As on NOR: after fsync of a file it has its name.
   if (ino !== 0 && alloc !== ALLOC_GC) c.wbuf?.concerns(ino);
-  return { raw, version, ino, type, name, pos: 0 };
+  return { raw, version: written, ino, type, name, pos: 0 };
 }
 
 /**

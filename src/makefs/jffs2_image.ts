@@ -127,8 +127,8 @@ export class Jffs2ImageWriter {
     const { endian, eraseSizeBytes, cleanmarkerBytes } = this.layout;
     const infosize = eraseSizeBytes - this.at;
     if (this.layout.summary && jffs2_sum_fits(this.summary, infosize)) {
-      const node = jffs2_sum_node(endian, this.summary, this.at, infosize, cleanmarkerBytes);
-      this.block.set(node, this.at);
+      const { summary, at, block } = this;
+      jffs2_sum_node(endian, summary, at, infosize, cleanmarkerBytes, block, at);
       this.at = eraseSizeBytes;
     }
     this.flush();
