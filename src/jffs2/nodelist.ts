@@ -493,6 +493,8 @@ export class jffs2_sb_info {
 
   /** One node under construction: header, then up to a page of data and some slack. */
   readonly nodebuf: Uint8Array;
+  /** The same bytes: a store of four at once is several times as fast as four of one. */
+  readonly nodeview: DataView;
   /** The summary that ends a block; as large as the largest so far. */
   sumbuf = new Uint8Array(0);
   /** See cleanmarkerNode(). */
@@ -535,6 +537,7 @@ export class jffs2_sb_info {
     this.erase_wait = locks.erase_wait;
     this.gc_wait = locks.gc_wait;
     this.nodebuf = new Uint8Array(16384);
+    this.nodeview = new DataView(this.nodebuf.buffer);
     this.pagebuf = new Uint8Array(PAGE_SIZE);
     this.gc_page = new Uint8Array(PAGE_SIZE);
     for (let n = 0; n < this.nr_blocks; n++) {
