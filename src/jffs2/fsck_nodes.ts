@@ -118,8 +118,9 @@ export function readNode(c: jffs2_sb_info, ic: jffs2_inode_cache, raw: Ref): rea
       const ofs = e.u32(buf, off + I_OFFSET);
       const dsize = e.u32(buf, off + I_DSIZE);
       const isize = e.u32(buf, off + I_ISIZE);
-      if (PAD(INODE_SIZE + csize) !== length || ofs > isize || ofs + dsize > 0xffffffff)
-        return null;
+      // Near 2^32 the padded sum begins anew.
+      if (csize > length || PAD(INODE_SIZE + csize) !== length) return null;
+      if (ofs > isize || ofs + dsize > 0xffffffff) return null;
       // Of what has no data the CRC is never looked at.
       if (dsize > 0 && csize > 0) {
         if (e.u32(buf, off + I_DATA_CRC) !== c.crc(buf, off + INODE_SIZE, csize)) return null;

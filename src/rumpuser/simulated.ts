@@ -60,7 +60,7 @@ export interface SimulatedHostOptions {
   readonly wallClockMs?: number;
   /** What getparam() answers. */
   readonly params?: Readonly<Record<string, string>>;
-  /** Default: none, as on a host without zlib. */
+  /** Default: none, as on a host without zlib. Their CRC-32 is the host's. */
   readonly codecs?: HostCodecs;
 }
 
@@ -197,6 +197,7 @@ export class SimulatedHost implements Rumpuser {
   readonly version = RUMPUSER_VERSION;
   readonly name = 'simulated';
   readonly codecs?: HostCodecs;
+  readonly crc32?: Rumpuser['crc32'];
   readonly prng: Prng;
   /** Everything that reached the console. */
   readonly consoleLines: { level: number; line: string }[] = [];
@@ -217,7 +218,9 @@ export class SimulatedHost implements Rumpuser {
     this.prng = new Prng(options.seed ?? 1);
     this.startMs = options.wallClockMs ?? Date.UTC(2020, 0, 1);
     this.params = options.params ?? {};
-    if (options.codecs !== undefined) this.codecs = options.codecs;
+    const { codecs } = options;
+    if (codecs !== undefined) this.codecs = codecs;
+    if (codecs?.crc32 !== undefined) this.crc32 = codecs.crc32;
   }
 
   // ---- what tests do to it ----

@@ -7,9 +7,12 @@ import type { Dentry } from '../../src/dcache/dcache.js';
 import { root_of } from '../../src/dcache/mount.js';
 import { JFFS2_INODE_INFO } from '../../src/jffs2/fs.js';
 import { jffs2_fsck, type fsck_kind } from '../../src/jffs2/fsck.js';
+import { INODE_CRC_LENGTH, I_CSIZE, I_NODE_CRC } from '../../src/jffs2/medium.js';
 import { ref_offset, ref_totlen, REF_OBSOLETE, set_ref_state } from '../../src/jffs2/nodelist.js';
 import type { jffs2_inode_info } from '../../src/jffs2/nodelist.js';
+import { crc32_le } from '../../src/lump/crc32.js';
 import type { inode } from '../../src/lump/fs.js';
+import { SimulatedHost } from '../../src/rumpuser/simulated.js';
 import { blankBacking, MEDIA } from './media.js';
 import { newHost, Rig, sampleBytes } from './rig.js';
 
@@ -269,4 +272,20 @@ describe('jffs2: fsck of a mounted file system', () => {
       }
     });
   }
+
+  it('does not read 4 GiB for a node that says it has so many', () => {
+    // Without the host's CRC-32, which stops where the memory ends.
+    const host = new SimulatedHost({ seed: 1 });
+    const backing = blankBacking(MEDIA.nor);
+    const rig = new Rig({ mtd: MEDIA.nor.chip(host, backing), host });
+    rig.u.writeFile('/hole', '');
+    rig.u.truncate('/hole', 5000);
+    const { e, sb } = rig.c;
+    const { i_private } = sb!.s_inodes.get(rig.u.lstat('/hole').ino)!;
+    const at = ref_offset(rig.c, (i_private as jffs2_inode_info).fragtree[0]!.node.raw);
+    const { bytes } = backing;
+    e.put32(bytes, at + I_CSIZE, 0xffffffff);
+    e.put32(bytes, at + I_NODE_CRC, crc32_le(0, bytes, at, INODE_CRC_LENGTH));
+    expect(jffs2_fsck(rig.sb).problems.map(({ kind }) => kind)).to.include('node');
+  });
 });
