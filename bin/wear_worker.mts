@@ -1,5 +1,6 @@
 /** One run of wear_lab, on a thread of its own: wear_pool.mts starts it. */
 import type { MessagePort } from 'node:worker_threads';
+import { nodeCrc32 } from '../src/rumpuser/node_zlib.js';
 import type { Experiment } from '../src/wearlab/experiment.js';
 import type { ResultRecord } from '../src/wearlab/result.js';
 import { runExperiment } from '../src/wearlab/run.js';
@@ -34,6 +35,7 @@ export default async function work(task: WearTask): Promise<void> {
   try {
     const end = runExperiment(experiment, seed, {
       program,
+      crc32: nodeCrc32,
       policyModule: await loadPolicy(experiment, folder),
       traces: loadTraces(experiment, folder),
       signal: {

@@ -8,8 +8,14 @@ import type { DeflateOptions } from 'fflate';
 import type { HostCodecs } from './rumpuser.js';
 
 export class PortableZlib implements HostCodecs {
+  readonly crc32: HostCodecs['crc32'];
   /** Output room with a byte to spare: fflate cuts an output that is too long without a word. */
   #spill = new Uint8Array(4097);
+
+  /** @param crc32 the host's, where there is one: it gives the same numbers everywhere. */
+  constructor(crc32?: HostCodecs['crc32']) {
+    this.crc32 = crc32;
+  }
 
   deflate(
     src: Uint8Array,

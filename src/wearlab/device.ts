@@ -29,6 +29,7 @@ import type { mtd_info } from '../mtd/mtd.js';
 import { mtd_new_ram } from '../mtd/open.js';
 import { type flash_timing, mtd_timing, timing_of } from '../mtd/timing.js';
 import { PortableZlib } from '../rumpuser/portable_zlib.js';
+import type { HostCodecs } from '../rumpuser/rumpuser.js';
 import { SimulatedHost } from '../rumpuser/simulated.js';
 import { Accounts } from './accounts.js';
 import { mtd_endurance } from './endurance.js';
@@ -61,9 +62,9 @@ export class Device {
   readonly #page: { -readonly [key in keyof page_ref]: page_ref[key] };
 
   /** A blank chip, formatted. @throws Errno EINVAL jffs2 cannot live on such a chip. */
-  constructor(experiment: Experiment, seed: number) {
+  constructor(experiment: Experiment, seed: number, crc32?: HostCodecs['crc32']) {
     const { chip: spec, filesystem, clock, fidelity } = experiment;
-    const codecs = new PortableZlib();
+    const codecs = new PortableZlib(crc32);
     this.#host = new SimulatedHost({ seed, codecs });
     this.#fast = fidelity === 'fast';
     this.#frozen = clock.model === 'frozen';

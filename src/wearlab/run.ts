@@ -3,6 +3,7 @@ import type { jffs2_eraseblock } from '../jffs2/nodelist.js';
 import { BUG_ON } from '../lump/bug.js';
 import { Errno } from '../lump/errno.js';
 import { Prng } from '../rumpuser/prng.js';
+import type { HostCodecs } from '../rumpuser/rumpuser.js';
 import { TimeHistogram } from './accounts.js';
 import { Device } from './device.js';
 import { type Experiment, ExperimentError, type StopSpec } from './experiment.js';
@@ -34,6 +35,8 @@ export interface RunOptions {
   readonly signal?: { readonly aborted: boolean };
   /** What the experiment's `policy.module` exports as default; loading it is the caller's. */
   readonly policyModule?: unknown;
+  /** The host's CRC-32: runs of full fidelity take less time with it. */
+  readonly crc32?: HostCodecs['crc32'];
   /** The experiment's traces, by the name that the workload gives. */
   readonly traces?: ReadonlyMap<string, readonly TraceOperation[]>;
 }
@@ -90,7 +93,7 @@ class Run {
     this.#seed = seed;
     this.#options = options;
     try {
-      this.#device = new Device(experiment, seed);
+      this.#device = new Device(experiment, seed, options.crc32);
     } catch (error) {
       if (error instanceof Errno) throw new ExperimentError(`${experiment.name}: ${error.message}`);
       throw error;
