@@ -34,15 +34,19 @@ export class Progress {
       : Number.POSITIVE_INFINITY;
   }
 
-  /** To be called as often as one likes. Bytes, or whatever is counted, done, of all. */
-  update(done: number, all: number): void {
+  /**
+   * To be called as often as one likes. Bytes, or whatever is counted, done, of all.
+   * @param before of what is done: what was done when this began
+   */
+  update(done: number, all: number, before = 0): void {
     const now = performance.now();
     if (now - this.shownMs < INTERVAL_MS) return;
     this.shownMs = now;
     const share = all === 0 ? 1 : Math.min(1, done / all);
     const filled = Math.round(share * BAR_COLUMNS);
     const bar = '#'.repeat(filled).padEnd(BAR_COLUMNS, '.');
-    const secondsLeft = share > 0 ? ((now - this.startMs) / 1000) * (1 / share - 1) : 0;
+    const left = Math.max(0, all - done) / (done - before);
+    const secondsLeft = done > before ? ((now - this.startMs) / 1000) * left : 0;
     this.drawn = true;
     this.write(
       `\r${this.label} [${bar}] ${Math.floor(share * 100)} % ${this.whole(all)}, ` +

@@ -8,7 +8,9 @@ import { reportPage } from '../src/wearlab/report.js';
 import { parseResults, resultLines, type Run } from '../src/wearlab/run_results.js';
 import { type Job, sweepJobs } from '../src/wearlab/sweep.js';
 import { loadExperiment, shippedExperiments } from './wear_experiments.mjs';
-import { finishedRuns, readResults, SweepFolder } from './wear_files.mjs';
+import { removeCheckpoint, replaceFile } from './wear_checkpoint.mjs';
+import { checkpointBeside, finishedRuns, isPlainFile } from './wear_files.mjs';
+import { readResults, SweepFolder } from './wear_files.mjs';
 import { LiveView, outcomeLine } from './wear_live.mjs';
 import { runJobs, Stop, type JobListener } from './wear_pool.mjs';
 import { reportParts } from './wear_report.mjs';
@@ -38,11 +40,14 @@ class OrderedOutput {
   private readonly jobs: readonly Job[];
   private readonly held = new Map<Job, string[]>();
   private readonly ended = new Set<Job>();
+  private readonly written: (job: Job) => void;
   private next = 0;
 
-  constructor(jobs: readonly Job[], write: (text: string) => void) {
+  /** @param written told of each run that ended, when all its lines are written */
+  constructor(jobs: readonly Job[], write: (text: string) => void, written: (job: Job) => void) {
     this.jobs = jobs;
     this.write = write;
+    this.written = written;
   }
 
   add(job: Job, line: string): void {
@@ -54,17 +59,22 @@ class OrderedOutput {
 
   end(job: Job): void {
     this.ended.add(job);
-    while (this.next < this.jobs.length && this.ended.has(this.jobs[this.next]!)) {
+    for (let first = this.jobs[this.next]; first && this.ended.has(first); ) {
+      this.written(first);
       const following = this.jobs[++this.next];
       if (following === undefined) break;
       for (const line of this.held.get(following) ?? []) this.write(`${line}\n`);
       this.held.delete(following);
+      first = following;
     }
   }
 
-  /** What of interrupted runs is still held. */
+  /** What is still held, since runs before it were interrupted. */
   flush(): void {
-    for (const lines of this.held.values()) for (const line of lines) this.write(`${line}\n`);
+    for (const [job, lines] of this.held) {
+      for (const line of lines) this.write(`${line}\n`);
+      if (this.ended.has(job)) this.written(job);
+    }
     this.held.clear();
   }
 }
@@ -77,20 +87,26 @@ export async function run(name: string, options: RunArguments): Promise<number> 
   const toFile = options.output !== '-';
   const finished = toFile ? finishedRuns(options.output, jobs) : new Map<Job, Run>();
   if (toFile) {
-    const kept = [...finished.values()].map(resultLines).join('');
-    writeFileSync(options.output, kept);
+    // What is finished must not be lost; what is not is told again by the runs themselves.
+    if (finished.size > 0) replaceFile(options.output, [...finished.values()].map(resultLines));
+    else writeFileSync(options.output, '');
   }
   const write = (text: string): void => {
     if (toFile) appendFileSync(options.output, text);
     else writeWhole(text);
   };
   const left = jobs.filter((job) => !finished.has(job));
-  const output = new OrderedOutput(left, write);
+  const checkpoints = toFile && isPlainFile(options.output);
+  const checkpoint = (job: Job) => (checkpoints ? checkpointBeside(options.output, job) : null);
+  const output = new OrderedOutput(left, write, (job) => {
+    if (checkpoints) removeCheckpoint(checkpointBeside(options.output, job));
+  });
   return work(left, jobs.length, folder, options, {
     begin: (job, line) => output.add(job, line),
     add: (job, line) => output.add(job, line),
     finish: (job) => output.end(job),
     close: () => output.flush(),
+    checkpoint,
   });
 }
 
@@ -157,6 +173,8 @@ interface Sink {
   add(job: Job, line: string): void;
   finish(job: Job): void;
   close?(): void;
+  /** Where its checkpoint goes; null: nowhere. */
+  checkpoint(job: Job): string | null;
 }
 
 /** Runs what is left of `all` jobs, for a person who may interrupt it. */
@@ -190,6 +208,8 @@ async function work(
       lines.get(job)!.push(line);
       sink.add(job, line);
     },
+    note: (job, text) => view.say(`${job.id}: ${text}`),
+    resumed: (job, share, erases) => view.resumes(job, share, erases),
     progress: (job, share, erases) => view.at(job, share, erases),
     done(job) {
       const [ran] = parseResults(lines.get(job)!.join('\n'), job.id);
@@ -208,6 +228,7 @@ async function work(
   try {
     await runJobs(left, stop, listener, {
       folder,
+      checkpointFile: (job) => sink.checkpoint(job),
       ...(processors !== undefined && { processors }),
     });
   } finally {
@@ -217,7 +238,7 @@ async function work(
     view.close();
   }
   if (stop.isAsked) {
-    view.say('interrupted; the same command goes on with the runs that are not finished');
+    view.say('interrupted; the same command goes on from the last checkpoints');
     return STATUS_INTERRUPTED;
   }
   return failed > 0 ? STATUS_FAILED : 0;

@@ -73,3 +73,10 @@ export function loadTraces(
   }
   return traces;
 }
+
+/** What is in the files that an experiment names: its policy, its traces. */
+export function namedFiles({ policy, workload }: Experiment, folder: string): Uint8Array[] {
+  const names = workload.filter(({ type }) => type === 'trace').map(({ trace }) => trace);
+  if (policy.name === 'module') names.push(policy.module);
+  return names.map((name) => readFileSync(resolve(folder, name)));
+}

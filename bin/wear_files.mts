@@ -11,10 +11,15 @@ import {
   type Run,
 } from '../src/wearlab/run_results.js';
 import type { Job } from '../src/wearlab/sweep.js';
+import { removeCheckpoint } from './wear_checkpoint.mjs';
 
 const ENDING = '.jsonl';
 /** Of a run that is going on, or was interrupted. */
 const PART = `${ENDING}.part`;
+const CHECKPOINT = '.checkpoint';
+
+/** Where the checkpoint of a job is that goes to a file, which others may share. */
+export const checkpointBeside = (file: string, { id }: Job): string => `${file}.${id}${CHECKPOINT}`;
 
 /**
  * Every run once.
@@ -38,6 +43,10 @@ function isFolder(name: string): boolean {
   return statSync(name, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
+/** Not a device, nor a pipe. */
+export const isPlainFile = (name: string): boolean =>
+  statSync(name, { throwIfNoEntry: false })?.isFile() === true;
+
 function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');
@@ -48,7 +57,7 @@ function read(file: string): string {
 
 /** What a run of this experiment and seed, as a job has them, is known by. */
 const keyOf = ({ experiment, seed }: Job): string =>
-  runKey({ experiment, seed, fidelity: experiment.fidelity } as Run['header']);
+  runKey({ experiment, seed, fidelity: experiment.fidelity });
 
 /**
  * The runs of `jobs` that `file` already has, finished, by the jobs' keys.
@@ -91,6 +100,10 @@ export class SweepFolder {
     return join(this.path, id + PART);
   }
 
+  checkpoint({ id }: Job): string {
+    return join(this.path, id + CHECKPOINT);
+  }
+
   /** @throws ResultError see {@link finishedRuns} */
   isFinished(job: Job): boolean {
     return finishedRuns(this.file(job), [job]).size > 0;
@@ -106,5 +119,6 @@ export class SweepFolder {
 
   finish(job: Job): void {
     renameSync(this.part(job), this.file(job));
+    removeCheckpoint(this.checkpoint(job));
   }
 }

@@ -30,7 +30,7 @@ export const program = describe(
     exitStatus: [
       ['0', 'the runs ended as the experiment says'],
       ['1', 'an experiment that cannot be run'],
-      ['130', 'interrupted; what was written up to then is a result'],
+      ['130', 'interrupted; the same command goes on from the last checkpoints'],
     ],
     examples: [
       'wear_lab list',
@@ -43,7 +43,9 @@ export const program = describe(
 
 const runCommand = program
   .command('run')
-  .description('run an experiment, once for each of its seeds')
+  .description(
+    'run an experiment, once for each of its seeds; what was interrupted goes on from its checkpoint',
+  )
   .argument('<experiment>', 'file, or a name that list shows')
   .option('-o, --output <FILE>', 'where results go, as JSON lines', '-')
   .option('--seed <NUMBER>', 'this seed alone', seed)

@@ -18,6 +18,9 @@ export class LiveView {
   private readonly jobs: number;
   private readonly shares = new Map<Job, number>();
   private readonly erases = new Map<Job, number>();
+  /** What was done before this command: shares, erases. */
+  private sharesBefore = 0;
+  private erasesBefore = 0;
   private readonly startMs = performance.now();
   private ended = 0;
 
@@ -31,9 +34,19 @@ export class LiveView {
 
   private speed(): string {
     const seconds = (performance.now() - this.startMs) / 1000;
-    let erases = 0;
+    let erases = -this.erasesBefore;
     for (const count of this.erases.values()) erases += count;
     return `${Math.round(erases / Math.max(seconds, 0.001)).toLocaleString('en')} erases/s`;
+  }
+
+  /** A run goes on where another command left it. */
+  resumes(job: Job, share: number, erases: number): void {
+    this.sharesBefore += share;
+    this.erasesBefore += erases;
+    this.shares.set(job, share);
+    this.erases.set(job, erases);
+    const { percent, count } = inWords(share, erases);
+    this.say(`${job.id}: goes on from its checkpoint at ${percent} %, ${count} erases`);
   }
 
   at(job: Job, share: number, erases: number): void {
@@ -44,14 +57,15 @@ export class LiveView {
     if (this.isTerminal) {
       this.bar();
     } else if (Math.floor(share / STEP) > Math.floor(before / STEP)) {
-      this.say(`${job.id}: ${Math.floor(share * 100)} %, ${erases.toLocaleString('en')} erases`);
+      const { percent, count } = inWords(share, erases);
+      this.say(`${job.id}: ${percent} %, ${count} erases`);
     }
   }
 
   private bar(): void {
     let done = this.ended;
     for (const share of this.shares.values()) done += Math.min(1, share);
-    this.progress.update(done, this.jobs);
+    this.progress.update(done, this.jobs, this.sharesBefore);
   }
 
   /** A run ended, well or not. */
@@ -72,6 +86,11 @@ export class LiveView {
     this.progress.clear();
   }
 }
+
+const inWords = (share: number, erases: number) => ({
+  percent: Math.floor(share * 100),
+  count: erases.toLocaleString('en'),
+});
 
 /** "34 s", "12 min", "5.0 h", "2.5 days". */
 function days(value: number): string {

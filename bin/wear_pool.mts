@@ -9,6 +9,10 @@ import { version } from './program.mjs';
 
 export interface JobListener {
   record(job: Job, line: string, type: ResultRecord['type']): void;
+  /** What a person should know about it. */
+  note(job: Job, text: string): void;
+  /** It goes on from a checkpoint: 0 … 1, and the chip's erases. What it told comes next. */
+  resumed(job: Job, share: number, erases: number): void;
   /** 0 … 1, and the chip's erases. */
   progress(job: Job, share: number, erases: number): void;
   done(job: Job): void;
@@ -20,6 +24,8 @@ export interface PoolOptions {
   readonly folder: string;
   /** Runs at a time; default: the processors that this process may use. */
   readonly processors?: number;
+  /** Where the checkpoint of a job is; null: it has none. */
+  readonly checkpointFile: (job: Job) => string | null;
 }
 
 /** Tells runs to end. */
@@ -43,8 +49,9 @@ export async function runJobs(
   jobs: readonly Job[],
   stop: Stop,
   listener: JobListener,
-  { folder, processors = availableParallelism() }: PoolOptions,
+  options: PoolOptions,
 ): Promise<void> {
+  const { processors = availableParallelism() } = options;
   const threads = Math.max(1, Math.min(processors, jobs.length));
   const pool = new Tinypool({
     filename: new URL('./wear_worker.mjs', import.meta.url).href,
@@ -55,7 +62,7 @@ export async function runJobs(
     const queue = [...jobs];
     const serve = async (): Promise<void> => {
       for (let job = queue.shift(); job !== undefined && !stop.isAsked; job = queue.shift()) {
-        await runJob(pool, job, stop, listener, folder);
+        await runJob(pool, job, stop, listener, options);
       }
     };
     await Promise.all(Array.from({ length: threads }, serve));
@@ -69,7 +76,7 @@ async function runJob(
   job: Job,
   stop: Stop,
   listener: JobListener,
-  folder: string,
+  { folder, checkpointFile }: PoolOptions,
 ): Promise<void> {
   const { port1, port2 } = new MessageChannel();
   let isOver = false;
@@ -77,6 +84,8 @@ async function runJob(
   const over = new Promise<void>((resolve) => {
     port1.on('message', (message: WearMessage) => {
       if (message.kind === 'record') return listener.record(job, message.line, message.type);
+      if (message.kind === 'note') return listener.note(job, message.text);
+      if (message.kind === 'resumed') return listener.resumed(job, message.share, message.erases);
       if (message.kind === 'progress') return listener.progress(job, message.share, message.erases);
       isOver = true;
       if (message.kind === 'done') listener.done(job);
@@ -86,7 +95,15 @@ async function runJob(
   });
   const { experiment, seed } = job;
   const program = `lump ${version()}`;
-  const task: WearTask = { experiment, folder, seed, program, stop: stop.flag, port: port2 };
+  const task: WearTask = {
+    experiment,
+    folder,
+    seed,
+    program,
+    checkpointFile: checkpointFile(job),
+    stop: stop.flag,
+    port: port2,
+  };
   try {
     await pool.run(task, { transferList: [port2 as MessagePort] });
     await over;

@@ -3,8 +3,11 @@ import type { MessagePort } from 'node:worker_threads';
 import { nodeCrc32 } from '../src/rumpuser/node_zlib.js';
 import type { Experiment } from '../src/wearlab/experiment.js';
 import type { ResultRecord } from '../src/wearlab/result.js';
-import { runExperiment } from '../src/wearlab/run.js';
-import { loadPolicy, loadTraces } from './wear_experiments.mjs';
+import { type Checkpoint, runExperiment } from '../src/wearlab/run.js';
+import { runKey } from '../src/wearlab/run_results.js';
+import { digestOf, readCheckpoint, type StoredRun, type ToldLine } from './wear_checkpoint.mjs';
+import { writeCheckpoint } from './wear_checkpoint.mjs';
+import { loadPolicy, loadTraces, namedFiles } from './wear_experiments.mjs';
 
 export interface WearTask {
   readonly experiment: Experiment;
@@ -12,6 +15,8 @@ export interface WearTask {
   readonly folder: string;
   readonly seed: number;
   readonly program: string;
+  /** Where checkpoints go, and from where the run goes on if there is one; null: nowhere. */
+  readonly checkpointFile: string | null;
   /** Not 0: end early. */
   readonly stop: Int32Array;
   readonly port: MessagePort;
@@ -20,6 +25,10 @@ export interface WearTask {
 /** What the port tells, in order; 'done' or 'failed' is the last. */
 export type WearMessage =
   | { readonly kind: 'record'; readonly line: string; readonly type: ResultRecord['type'] }
+  /** For a person. */
+  | { readonly kind: 'note'; readonly text: string }
+  /** The run goes on from a checkpoint; what it had told comes next. */
+  | { readonly kind: 'resumed'; readonly share: number; readonly erases: number }
   | { readonly kind: 'progress'; readonly share: number; readonly erases: number }
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly message: string };
@@ -29,15 +38,30 @@ const TELL_EVERY_MS = 100;
 export default async function work(task: WearTask): Promise<void> {
   const { experiment, folder, seed, program, stop, port } = task;
   const tell = (message: WearMessage): void => port.postMessage(message);
+  const told: ToldLine[] = [];
+  const tellLine = (one: ToldLine): void => {
+    told.push(one);
+    tell({ kind: 'record', ...one });
+  };
   const record = (one: ResultRecord): void =>
-    tell({ kind: 'record', line: JSON.stringify(one), type: one.type });
+    tellLine({ line: JSON.stringify(one), type: one.type });
   let toldMs = 0;
   try {
+    const policyModule = await loadPolicy(experiment, folder);
+    const traces = loadTraces(experiment, folder);
+    const store = new Store(task, (text) => tell({ kind: 'note', text }));
+    const stored = store.read();
+    if (stored !== null) {
+      const { progress: share, erases } = stored.checkpoint;
+      tell({ kind: 'resumed', share, erases });
+      for (const one of stored.told) tellLine(one);
+    }
     const end = runExperiment(experiment, seed, {
       program,
       crc32: nodeCrc32,
-      policyModule: await loadPolicy(experiment, folder),
-      traces: loadTraces(experiment, folder),
+      policyModule,
+      traces,
+      ...(stored !== null && { from: stored.checkpoint }),
       signal: {
         get aborted() {
           return Atomics.load(stop, 0) !== 0;
@@ -51,6 +75,7 @@ export default async function work(task: WearTask): Promise<void> {
         toldMs = now;
         tell({ kind: 'progress', share, erases });
       },
+      onCheckpoint: (checkpoint) => store.write(told, checkpoint),
     });
     record(end);
     tell({ kind: 'done' });
@@ -59,5 +84,43 @@ export default async function work(task: WearTask): Promise<void> {
     // A mistake of ours comes with its place, what is wrong with the input does not.
     const isOurs = !['ExperimentError', 'TraceError'].includes(name);
     tell({ kind: 'failed', message: isOurs ? (stack ?? message) : message });
+  }
+}
+
+/** The file of a run's checkpoint. That it cannot be used, or written, does not end the run. */
+class Store {
+  private readonly file: string | null;
+  private readonly program: string;
+  private readonly run: string;
+  private readonly note: (text: string) => void;
+  private failed = false;
+
+  constructor(task: WearTask, note: (text: string) => void) {
+    const { experiment, folder, seed, program, checkpointFile } = task;
+    this.file = checkpointFile;
+    this.program = program;
+    this.note = note;
+    const key = runKey({ experiment, seed, fidelity: experiment.fidelity });
+    this.run = digestOf(key, ...namedFiles(experiment, folder));
+  }
+
+  read(): StoredRun | null {
+    if (this.file === null) return null;
+    const stored = readCheckpoint(this.file, this.program, this.run);
+    if (typeof stored !== 'string') return stored;
+    this.note(`begins again; ${this.file} cannot be used: ${stored}`);
+    return null;
+  }
+
+  write(told: readonly ToldLine[], checkpoint: Checkpoint): void {
+    if (this.file === null) return;
+    try {
+      writeCheckpoint(this.file, this.program, this.run, { told, checkpoint });
+      this.failed = false;
+    } catch (error) {
+      // Once is enough, and the next one may be written.
+      if (!this.failed) this.note(`no checkpoint: ${(error as Error).message}`);
+      this.failed = true;
+    }
   }
 }

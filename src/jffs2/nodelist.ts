@@ -38,6 +38,20 @@ export const REF_NORMAL = 3;
 /** Index of a node reference; 0 = none. */
 export type Ref = number;
 
+const REF_ARRAYS = [
+  'flash_offset',
+  'totlen',
+  'next_in_ino',
+  'prev_in_ino',
+  'next_phys',
+  'owner',
+] as const;
+
+/** All node references, as plain data. */
+export type saved_node_refs = Readonly<
+  Record<(typeof REF_ARRAYS)[number], Uint32Array> & Record<'top' | 'freeList' | 'count', number>
+>;
+
 /**
  * All node references of one file system, as parallel arrays:
  * - `flash_offset`: byte offset on the medium, state in the low bits;
@@ -125,19 +139,37 @@ export class NodeRefs {
     return this.flash_offset.byteLength * 6;
   }
 
+  save(): saved_node_refs {
+    const { top, freeList, count } = this;
+    const used = (name: (typeof REF_ARRAYS)[number]): Uint32Array => this[name].slice(0, top + 1);
+    return {
+      flash_offset: used('flash_offset'),
+      totlen: used('totlen'),
+      next_in_ino: used('next_in_ino'),
+      prev_in_ino: used('prev_in_ino'),
+      next_phys: used('next_phys'),
+      owner: used('owner'),
+      top,
+      freeList,
+      count,
+    };
+  }
+
+  /** Every reference keeps its index. */
+  restore(saved: saved_node_refs): void {
+    this.reserve(saved.top + 2);
+    for (const name of REF_ARRAYS) this[name].set(saved[name]);
+    this.top = saved.top;
+    this.freeList = saved.freeList;
+    this.count = saved.count;
+  }
+
   private grow(): void {
     this.resize(this.flash_offset.length + Math.max(1024, this.flash_offset.length >>> 1));
   }
 
   private resize(size: number): void {
-    for (const name of [
-      'flash_offset',
-      'totlen',
-      'next_in_ino',
-      'prev_in_ino',
-      'next_phys',
-      'owner',
-    ] as const) {
+    for (const name of REF_ARRAYS) {
       const larger = new Uint32Array(size);
       larger.set(this[name]);
       this[name] = larger;
@@ -452,7 +484,8 @@ export class jffs2_sb_info {
   readonly refs = new NodeRefs();
   /** By slot; slot 0 is nobody. */
   readonly owners: (jffs2_inode_cache | jffs2_xattr_datum | jffs2_xattr_ref | null)[] = [null];
-  private readonly freeSlots: number[] = [];
+  /** Slots whose owners are gone. */
+  readonly freeSlots: number[] = [];
   readonly inocache = new Map<number, jffs2_inode_cache>();
   highest_ino = 1;
   /** Position of the background check of unchecked nodes; null before it starts. */

@@ -190,6 +190,16 @@ export class jffs2_summary {
     [this.buf, from.buf] = [from.buf, this.buf];
     from.reset();
   }
+
+  /** As it was when somebody noted its fields. */
+  restore(saved: Pick<jffs2_summary, 'sum_size' | 'sum_num' | 'sum_padded' | 'entries'>): void {
+    this.reset();
+    this.claim(saved.entries.length);
+    this.buf.set(saved.entries);
+    this.sum_size = saved.sum_size;
+    this.sum_num = saved.sum_num;
+    this.sum_padded = saved.sum_padded;
+  }
 }
 
 /** Bytes of the entry of a node at `buf[at]`; JFFS2_SUMMARY_NOSUM_SIZE if it has none. */

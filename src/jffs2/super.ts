@@ -45,6 +45,7 @@ import {
   type Endian,
 } from './medium.js';
 import { jffs2_sb_info, JFFS2_SB_FLAG_RO, type jffs2_mount_opts } from './nodelist.js';
+import { jffs2_restore_snapshot, type jffs2_snapshot } from './snapshot.js';
 import { jffs2_summary } from './summary_node.js';
 import { jffs2_stop_wbuf, jffs2_sync_wbuf, jffs2_wbuf } from './wbuf.js';
 import { jffs2_xattr_handlers } from './xattr_handlers.js';
@@ -164,8 +165,17 @@ function checkWriteable(c: jffs2_sb_info): void {
   if ((c.mtd.flags & MTD_WRITEABLE) === 0) throw new Errno('EROFS', 'the chip is not writeable');
 }
 
-/** Linux's jffs2_fill_super: mounts jffs2 on an mtd_info. */
-function jffs2_mount(lump: Lump, device: unknown, flags: number, options: string): super_block {
+/**
+ * Linux's jffs2_fill_super: mounts jffs2 on an mtd_info.
+ * @param build finds out what is on the medium
+ */
+function jffs2_mount(
+  lump: Lump,
+  device: unknown,
+  flags: number,
+  options: string,
+  build: (c: jffs2_sb_info) => void,
+): super_block {
   const mtd = device as mtd_info;
   const geometry = jffs2_flash_setup(mtd);
   const opts = jffs2_parse_options(options, mtd.size);
@@ -207,7 +217,7 @@ function jffs2_mount(lump: Lump, device: unknown, flags: number, options: string
   sb.s_dev = MKDEV(MTD_BLOCK_MAJOR, Math.max(0, mtd.index));
   c.sb = sb;
 
-  jffs2_do_mount_fs(c);
+  build(c);
   const root = jffs2_iget(sb, JFFS2_ROOT_INO);
   if (!S_ISDIR(root.i_mode)) {
     throw new Errno('EIO', `the root directory is none: its mode is 0${root.i_mode.toString(8)}`);
@@ -220,5 +230,13 @@ function jffs2_mount(lump: Lump, device: unknown, flags: number, options: string
 export const jffs2_fs_type: file_system_type = {
   name: 'jffs2',
   abi_version: LUMP_ABI_VERSION,
-  mount: jffs2_mount,
+  mount: (lump, device, flags, options) =>
+    jffs2_mount(lump, device, flags, options, jffs2_do_mount_fs),
 };
+
+/** The same, but what is on the medium is known already and need not be read. */
+export const jffs2_known_fs_type = (snapshot: jffs2_snapshot): file_system_type => ({
+  ...jffs2_fs_type,
+  mount: (lump, device, flags, options) =>
+    jffs2_mount(lump, device, flags, options, (c) => jffs2_restore_snapshot(c, snapshot)),
+});

@@ -158,6 +158,8 @@ export interface mtd_ram_options {
   readonly erasesize?: number;
   /** NAND: as in {@link mtd_open_options}. */
   readonly id?: readonly number[];
+  /** What it holds, NAND's pages each with its raw OOB: used, not copied. Default: it is erased. */
+  readonly content?: Uint8Array;
   /** Default: 'nor'. */
   readonly type?: chip_kind;
   readonly name?: string;
@@ -193,7 +195,12 @@ export function mtd_new_ram(host: Rumpuser, given: mtd_ram_options): flash_chip 
   if (!(size >= 0 && Number.isInteger(size / erasesize))) {
     throw new Errno('EINVAL', `${name}: ${size} bytes are no whole blocks of ${erasesize}`);
   }
-  const cells = new RamBacking((size / erasesize) * block_bytes(description));
+  const bytes = (size / erasesize) * block_bytes(description);
+  const { content } = options;
+  if (content !== undefined && content.length !== bytes) {
+    throw new Errno('EINVAL', `${name}: ${content.length} bytes for a chip of ${bytes}`);
+  }
+  const cells = new RamBacking(content ?? bytes);
   const { nop, nandsim, bbt } = options;
   return new_chip(host, cells, description, {
     ...(nop !== undefined && { nop }),

@@ -17,12 +17,17 @@ export class wear_counters implements mtd_wear {
   /** The same counters for a chip that has grown to `eraseBlocks`. */
   grown(eraseBlocks: number): wear_counters {
     const wear = new wear_counters(eraseBlocks);
-    wear.eraseCount.set(this.eraseCount);
-    wear.programCount.set(this.programCount);
-    wear.readCount.set(this.readCount);
-    wear.bytesProgrammed = this.bytesProgrammed;
-    wear.bytesRead = this.bytesRead;
+    wear.assign(this);
     return wear;
+  }
+
+  /** Counts on from what `other` has counted, of as many erase blocks or fewer. */
+  assign(other: mtd_wear): void {
+    this.eraseCount.set(other.eraseCount);
+    this.programCount.set(other.programCount);
+    this.readCount.set(other.readCount);
+    this.bytesProgrammed = other.bytesProgrammed;
+    this.bytesRead = other.bytesRead;
   }
 }
 

@@ -26,6 +26,15 @@ export class Prng {
     if ((this.a | this.b | this.c | this.d) === 0) this.a = 1;
   }
 
+  get state(): PrngState {
+    return [this.a, this.b, this.c, this.d];
+  }
+
+  /** Goes on where one with this state was. */
+  set state(state: PrngState) {
+    [this.a, this.b, this.c, this.d] = state;
+  }
+
   /** 0 … 2^32-1. */
   u32(): number {
     const x = Math.imul(this.b, 5);
@@ -49,3 +58,6 @@ export class Prng {
     for (let i = 0; i < buffer.length; i++) buffer[i] = this.u32() >>> 24;
   }
 }
+
+/** Where a generator is in its sequence. */
+export type PrngState = readonly [number, number, number, number];

@@ -8,11 +8,15 @@ import {
   LITTLE_ENDIAN,
 } from '../jffs2/medium.js';
 import type { jffs2_sb_info } from '../jffs2/nodelist.js';
-import type { ProgrammedBytes } from './result.js';
+import type { Histogram, ProgrammedBytes } from './result.js';
 
 /** Times in powers of two of a microsecond; see Histogram in result.ts. */
 export class TimeHistogram {
-  readonly #counts: number[] = [];
+  readonly #counts: number[];
+
+  constructor(counts: Histogram = []) {
+    this.#counts = [...counts];
+  }
 
   add(us: number): void {
     const bucket = us < 2 ? 0 : 31 - Math.clz32(Math.min(us, 0x7fffffff));
@@ -33,19 +37,38 @@ const nothing = (): ProgrammedBytes => ({
   summary: 0,
 });
 
+/** What an account has come to, while nothing is in the write buffer. */
+export interface SavedAccounts {
+  readonly total: ProgrammedBytes;
+  readonly foreground: Histogram;
+  readonly background: Histogram;
+}
+
 export class Accounts implements jffs2_accounts {
-  readonly total: ProgrammedBytes = nothing();
-  readonly foreground = new TimeHistogram();
-  readonly background = new TimeHistogram();
+  readonly total: ProgrammedBytes;
+  readonly foreground: TimeHistogram;
+  readonly background: TimeHistogram;
   /** In the write buffer. */
   readonly #pending: ProgrammedBytes = nothing();
   readonly #c: jffs2_sb_info;
   readonly #nowUs: () => number;
   #passBeganUs = 0;
 
-  constructor(c: jffs2_sb_info, nowUs: () => number) {
+  /** @param saved by another one, which this one goes on from */
+  constructor(c: jffs2_sb_info, nowUs: () => number, saved?: SavedAccounts) {
     this.#c = c;
     this.#nowUs = nowUs;
+    this.total = { ...nothing(), ...saved?.total };
+    this.foreground = new TimeHistogram(saved?.foreground);
+    this.background = new TimeHistogram(saved?.background);
+  }
+
+  save(): SavedAccounts {
+    return {
+      total: { ...this.total },
+      foreground: this.foreground.toArray(),
+      background: this.background.toArray(),
+    };
   }
 
   programmed(

@@ -6,15 +6,16 @@
  * The clock is the chip's: each of its operations moves the time by what a data sheet says, and
  * ticks, timers and the collector's sleep follow. Between operations whatever is due runs.
  */
-import { mount_fs, root_of } from '../dcache/mount.js';
+import { mount_fs, root_of, umount } from '../dcache/mount.js';
 import { type Dentry, dput } from '../dcache/dcache.js';
-import { vfs_create, vfs_rename, vfs_unlink } from '../dcache/namei.js';
+import { lookup_positive, vfs_create, vfs_rename, vfs_unlink } from '../dcache/namei.js';
 import { JFFS2_SB_INFO } from '../jffs2/fs.js';
 import type { jffs2_sb_info } from '../jffs2/nodelist.js';
-import { jffs2_fs_type } from '../jffs2/super.js';
+import { type jffs2_snapshot, jffs2_take_snapshot } from '../jffs2/snapshot.js';
+import { jffs2_fs_type, jffs2_known_fs_type } from '../jffs2/super.js';
 import { file_update_time } from '../lump/attr.js';
 import { Errno } from '../lump/errno.js';
-import { do_truncate, fput, vfs_fsync, vfs_open, vfs_write } from '../lump/file.js';
+import { do_truncate, fput, vfs_fsync, vfs_open, vfs_read, vfs_write } from '../lump/file.js';
 import {
   O_RDWR,
   PAGE_SIZE,
@@ -25,20 +26,39 @@ import {
 } from '../lump/fs.js';
 import { Lump } from '../lump/lump.js';
 import { sync_filesystem } from '../lump/super.js';
-import type { mtd_info } from '../mtd/mtd.js';
+import type { mtd_ecc_stats, mtd_info } from '../mtd/mtd.js';
 import { mtd_new_ram } from '../mtd/open.js';
-import { type flash_timing, mtd_timing, timing_of } from '../mtd/timing.js';
+import { type flash_time_totals, type flash_timing, mtd_timing, timing_of } from '../mtd/timing.js';
+import { wear_counters } from '../mtd/wear.js';
 import { PortableZlib } from '../rumpuser/portable_zlib.js';
 import type { HostCodecs } from '../rumpuser/rumpuser.js';
 import { SimulatedHost } from '../rumpuser/simulated.js';
-import { Accounts } from './accounts.js';
-import { mtd_endurance } from './endurance.js';
+import { Accounts, type SavedAccounts } from './accounts.js';
+import { mtd_endurance, type SavedEndurance } from './endurance.js';
 import type { ChipSpec, Experiment } from './experiment.js';
-import { Payload, remembering_compressors, thin_medium } from './payload.js';
-import { thin_chip } from './thin_chip.js';
+import { type Payload, remembering_compressors, thin_medium } from './payload.js';
+import { type SavedThinChip, thin_chip } from './thin_chip.js';
 
 /** Nothing is read twice from the chip because of a cache that was too small. */
 const CACHE_SPARE_BYTES = 16 << 20;
+
+/** All that a device is, between two moments, as plain data. */
+export interface SavedDevice {
+  /** Full fidelity: the cells, NAND's pages each with its OOB. Fast: headers. */
+  readonly content: Uint8Array | SavedThinChip;
+  readonly wear: wear_counters;
+  readonly ecc: mtd_ecc_stats;
+  readonly endurance: SavedEndurance | null;
+  readonly jffs2: jffs2_snapshot;
+  /** Names that were cached: their inodes are in memory. */
+  readonly names: readonly string[];
+  readonly accounts: SavedAccounts;
+  readonly busy: flash_time_totals;
+  readonly erases: number;
+  readonly idleUs: number;
+  readonly nowMs: number;
+  readonly hostBytes: number;
+}
 
 export class Device {
   readonly c: jffs2_sb_info;
@@ -46,7 +66,7 @@ export class Device {
   readonly endurance: mtd_endurance | null;
   readonly accounts: Accounts;
   /** Bytes written into files. */
-  hostBytes = 0;
+  hostBytes: number;
   readonly #host: SimulatedHost;
   readonly #timing: mtd_timing;
   readonly #lump: Lump;
@@ -55,49 +75,130 @@ export class Device {
   readonly #payload: Payload;
   readonly #fast: boolean;
   readonly #frozen: boolean;
+  /** Of full fidelity. */
+  readonly #cells: Uint8Array | null;
   /** Time that passed while nothing was asked of the chip. */
-  #idleUs = 0;
+  #idleUs: number;
+  #saved: SavedDevice | null;
+  readonly #open = new Set<file>();
   /** Pages whose last write failed. */
   readonly #uncached = new Set<string>();
   readonly #page: { -readonly [key in keyof page_ref]: page_ref[key] };
 
-  /** A blank chip, formatted. @throws Errno EINVAL jffs2 cannot live on such a chip. */
-  constructor(experiment: Experiment, seed: number, crc32?: HostCodecs['crc32']) {
+  /**
+   * A blank chip, formatted; or with `saved` a device that goes on: the time stands until its files
+   * are open again and somebody calls {@link wake}.
+   * @throws Errno EINVAL jffs2 cannot live on such a chip.
+   */
+  constructor(
+    experiment: Experiment,
+    seed: number,
+    payload: Payload,
+    saved: SavedDevice | null = null,
+    crc32?: HostCodecs['crc32'],
+  ) {
     const { chip: spec, filesystem, clock, fidelity } = experiment;
     const codecs = new PortableZlib(crc32);
     this.#host = new SimulatedHost({ seed, codecs });
     this.#fast = fidelity === 'fast';
     this.#frozen = clock.model === 'frozen';
-    const payload = new Payload(experiment.data, codecs, seed);
+    this.#saved = saved;
     this.#payload = payload;
     this.#page = { buf: payload.bytes, off: 0, index: 0 };
     const thin = this.#fast ? new thin_chip(spec) : null;
-    this.chip = thin ?? fullChip(this.#host, spec);
+    this.#cells = this.#fast ? null : cellsOf(spec, saved);
+    this.chip = thin ?? fullChip(this.#host, spec, this.#cells!);
+    if (saved) thin?.restore(saved.content as SavedThinChip);
     const { endurance } = spec;
     this.endurance =
       endurance && new mtd_endurance(this.chip, endurance, seed, () => this.deviceUs / 1000);
-    const advance = this.#frozen ? undefined : (ms: number): void => this.#host.advance(ms);
-    this.#timing = new mtd_timing(this.endurance ?? this.chip, timingOf(spec, this.chip), advance);
+    const advance = (ms: number): void => {
+      if (this.#saved === null) this.#host.advance(ms);
+    };
+    this.#timing = new mtd_timing(
+      this.endurance ?? this.chip,
+      timingOf(spec, this.chip),
+      this.#frozen ? undefined : advance,
+    );
     this.#lump = new Lump({
       host: this.#host,
       seed,
       hz: this.#frozen ? 0 : clock.hz,
       pageCacheBytes: this.#fast ? 0 : spec.size + CACHE_SPARE_BYTES,
     });
-    this.#lump.filesystems.register_filesystem(jffs2_fs_type);
+    // Behind the kernel's boot, from which ticks are counted.
+    if (saved) this.#host.advance(saved.nowMs);
+    this.hostBytes = saved?.hostBytes ?? 0;
+    this.#idleUs = saved?.idleUs ?? 0;
+    const type = saved ? jffs2_known_fs_type(saved.jffs2) : jffs2_fs_type;
+    this.#lump.filesystems.register_filesystem(type);
     const words = `compr=${filesystem.compr}${filesystem.summary ? '' : ',nosummary'}`;
     this.#sb = mount_fs(this.#lump, 'jffs2', this.#timing, 0, words);
     this.#root = root_of(this.#sb);
     this.c = JFFS2_SB_INFO(this.#sb);
     this.c.linux_summary_quirk = filesystem.linux_summary_quirk;
-    this.accounts = new Accounts(this.c, () => this.deviceUs);
+    this.accounts = new Accounts(this.c, () => this.deviceUs, saved?.accounts);
     this.c.accounts = this.accounts;
     if (thin) {
       const medium = new thin_medium(thin, payload);
       this.c.thin = medium;
       this.c.compressors = new remembering_compressors(this.c, medium, codecs);
     }
-    this.settle();
+    if (!saved) {
+      this.settle();
+      return;
+    }
+    this.#setCounters(saved);
+    // How long collecting takes depends on which inodes are in memory.
+    for (const name of saved.names) dput(lookup_positive(this.#root, name));
+  }
+
+  /**
+   * The device as another one can go on from it; this one is at its end. All files are closed.
+   * @returns null when the chip does not take what is in the write buffer; then nothing has changed
+   */
+  suspend(): SavedDevice | null {
+    try {
+      this.sync();
+    } catch (error) {
+      if (error instanceof Errno) return null;
+      throw error;
+    }
+    if (this.c.wbuf?.dirty) return null;
+    const cached = [...(this.#root.d_children?.values() ?? [])];
+    const names = cached.filter(({ d_inode }) => d_inode !== null).map(({ d_name }) => d_name);
+    for (const open of this.#open) this.close(open);
+    umount(this.#sb);
+    const wear = new wear_counters(this.c.nr_blocks);
+    wear.assign(this.chip.wear);
+    return {
+      content: this.#cells ?? (this.chip as thin_chip).save(),
+      wear,
+      ecc: { ...this.chip.ecc_stats },
+      endurance: this.endurance?.save() ?? null,
+      jffs2: jffs2_take_snapshot(this.c),
+      names,
+      accounts: this.accounts.save(),
+      busy: { ...this.#timing.totals },
+      erases: this.#timing.erases,
+      idleUs: this.#idleUs,
+      nowMs: this.#host.monotonicMs(),
+      hostBytes: this.hostBytes,
+    };
+  }
+
+  /** Reading what had been in memory counts for nothing, and the time goes on. */
+  wake(): void {
+    this.#setCounters(this.#saved!);
+    this.#saved = null;
+  }
+
+  #setCounters(saved: SavedDevice): void {
+    (this.chip.wear as wear_counters).assign(saved.wear);
+    Object.assign(this.chip.ecc_stats, saved.ecc);
+    if (saved.endurance) this.endurance!.restore(saved.endurance);
+    Object.assign(this.#timing.totals, saved.busy);
+    this.#timing.erases = saved.erases;
   }
 
   get deviceUs(): number {
@@ -147,14 +248,42 @@ export class Device {
   create(name: string): file {
     const dentry = vfs_create(this.#root, name, 0o644);
     try {
-      return vfs_open(dentry.d_inode!, O_RDWR);
+      return this.#opened(dentry);
     } finally {
       dput(dentry);
     }
   }
 
+  #opened(dentry: Dentry): file {
+    const opened = vfs_open(dentry.d_inode!, O_RDWR);
+    this.#open.add(opened);
+    return opened;
+  }
+
+  /**
+   * Opens a file that was open before; its pages are in the page cache again, where there is one.
+   * @throws Errno ENOENT
+   */
+  reopen(name: string): file {
+    const dentry = lookup_positive(this.#root, name);
+    try {
+      const opened = this.#opened(dentry);
+      const page = new Uint8Array(PAGE_SIZE);
+      const size = this.#fast ? 0 : opened.f_inode.i_size;
+      for (let at = 0; at < size; at += PAGE_SIZE) vfs_read(opened, page, 0, PAGE_SIZE, at);
+      return opened;
+    } finally {
+      dput(dentry);
+    }
+  }
+
+  isOpen(file: file): boolean {
+    return this.#open.has(file);
+  }
+
+  /** Nothing happens to a file that is closed already. */
   close(file: file): void {
-    fput(file);
+    if (this.#open.delete(file)) fput(file);
   }
 
   /** @throws Errno ENOSPC, EIO, as soon as not all could be written. */
@@ -227,10 +356,16 @@ export class Device {
 
 const pageKey = (inode: inode, index: number): string => `${inode.i_ino} ${index}`;
 
-function fullChip(host: SimulatedHost, spec: ChipSpec): mtd_info {
+/** Of a blank chip, or a copy of what was saved. */
+function cellsOf({ size, writesize, oobsize }: ChipSpec, saved: SavedDevice | null): Uint8Array {
+  if (saved) return (saved.content as Uint8Array).slice();
+  return new Uint8Array((size / writesize) * (writesize + oobsize)).fill(0xff);
+}
+
+function fullChip(host: SimulatedHost, spec: ChipSpec, content: Uint8Array): mtd_info {
   const { kind, size, erasesize, writesize, oobsize } = spec;
   const pages = kind === 'nand' ? { writesize, oobsize } : {};
-  return mtd_new_ram(host, { type: kind, size, erasesize, ...pages });
+  return mtd_new_ram(host, { type: kind, size, erasesize, content, ...pages });
 }
 
 function timingOf({ timing }: ChipSpec, chip: mtd_info): flash_timing {

@@ -61,6 +61,14 @@ export function drawLimits(spec: EnduranceSpec, blocks: number, seed: number): U
   return Uint32Array.from({ length: blocks }, () => Math.max(1, Math.round(draw())));
 }
 
+/** What has become of the blocks. */
+export interface SavedEndurance {
+  readonly limits: Uint32Array;
+  readonly reads: Uint32Array;
+  readonly erasedMs: Float64Array;
+  readonly uncorrectable: number;
+}
+
 export class mtd_endurance extends mtd_shim {
   readonly limits: Uint32Array;
   /** Blocks that fail while they are programmed. */
@@ -88,6 +96,22 @@ export class mtd_endurance extends mtd_shim {
     this.#reads = new Uint32Array(blocks);
     this.#erasedMs = new Float64Array(blocks);
     this.#ages = spec.read_disturb > 0 || spec.retention_days > 0;
+  }
+
+  save(): SavedEndurance {
+    return {
+      limits: this.limits.slice(),
+      reads: this.#reads.slice(),
+      erasedMs: this.#erasedMs.slice(),
+      uncorrectable: this.uncorrectable,
+    };
+  }
+
+  restore(saved: SavedEndurance): void {
+    this.limits.set(saved.limits);
+    this.#reads.set(saved.reads);
+    this.#erasedMs.set(saved.erasedMs);
+    this.uncorrectable = saved.uncorrectable;
   }
 
   override get lastRetlen(): number {

@@ -143,6 +143,16 @@ export interface StopSpec {
   readonly bad_share: number | null;
 }
 
+/**
+ * When a run can be left, to go on from there later: it closes its files, writes out what is in the
+ * write buffer, and reads what it needs again, which takes no time and is no wear. A part of the
+ * experiment, so that a run that was left and one that was not do the same.
+ */
+export interface CheckpointSpec {
+  /** After so many erases, and each time again; null: never. */
+  readonly erases: number | null;
+}
+
 /** A whole experiment: the same description and seed give the same result. */
 export interface Experiment {
   readonly name: string;
@@ -156,6 +166,7 @@ export interface Experiment {
   readonly workload: readonly WorkloadSpec[];
   readonly policy: PolicySpec;
   readonly stop: StopSpec;
+  readonly checkpoint: CheckpointSpec;
   readonly seeds: readonly number[];
   readonly fidelity: 'full' | 'fast';
   /** Samples that a whole run gives. */

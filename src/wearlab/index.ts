@@ -5,6 +5,12 @@
 export * from './experiment.js';
 export { EXPERIMENT_SCHEMA } from './schema.js';
 export * from './result.js';
-export { runExperiment, type RunOptions } from './run.js';
-export { POLICIES, type PolicyContext, type PolicyFactory, type jffs2_policy } from './policies.js';
+export { type Checkpoint, runExperiment, type RunOptions } from './run.js';
+export {
+  POLICIES,
+  type PolicyContext,
+  type PolicyFactory,
+  type WearPolicy,
+  type jffs2_policy,
+} from './policies.js';
 export type { TraceOperation } from './workload.js';

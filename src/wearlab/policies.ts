@@ -13,10 +13,20 @@ import {
 } from '../jffs2/gc_block.js';
 import type { jffs2_policy } from '../jffs2/instruments.js';
 import type { jffs2_eraseblock, jffs2_sb_info } from '../jffs2/nodelist.js';
-import { Prng } from '../rumpuser/prng.js';
+import { Prng, type PrngState } from '../rumpuser/prng.js';
 import { ExperimentError, type PolicySpec } from './experiment.js';
 
 export type { jffs2_policy } from '../jffs2/instruments.js';
+
+/** A policy, which may keep something in mind. */
+export interface WearPolicy extends jffs2_policy {
+  /**
+   * What it keeps in mind, as data that can be cloned: at a checkpoint, for the policy that goes on
+   * from there and gets it as {@link PolicyContext.saved}. A module of one's own without this
+   * method has no checkpoints.
+   */
+  save?(): unknown;
+}
 
 /** What a policy may know. */
 export interface PolicyContext {
@@ -25,6 +35,8 @@ export interface PolicyContext {
   readonly seed: number;
   /** The experiment's `policy.options`. */
   readonly options: Readonly<Record<string, number>>;
+  /** What another one's save() gave, which this one goes on from; undefined at the start. */
+  readonly saved?: unknown;
   /** Modelled time, ms. */
   nowMs(): number;
   /** Erases of a block so far. */
@@ -36,7 +48,7 @@ export interface PolicyContext {
 }
 
 /** What makes a policy, for one run; the default export of a module of one's own. */
-export type PolicyFactory = (context: PolicyContext) => jffs2_policy;
+export type PolicyFactory = (context: PolicyContext) => WearPolicy;
 
 interface KnownPolicy {
   readonly description: string;
@@ -69,21 +81,23 @@ const usedOf = (jeb: jffs2_eraseblock): number => jeb.used_size;
 /** A block in which everything is needed gives no room: collecting it gets nowhere. */
 const dirtOf = (jeb: jffs2_eraseblock): number => jeb.dirty_size + jeb.wasted_size;
 
-function linux({ c }: PolicyContext): jffs2_policy {
+function linux({ c }: PolicyContext): WearPolicy {
   // Where Linux marks nodes in place, its thread lets more very dirty blocks come together.
   if (c.wbuf === null) c.vdirty_blocks_gctrigger *= LINUX_VDIRTY_FACTOR;
   return { find_gc_block: () => jffs2_gc_block_by_tick(c, c.lump.jiffies) };
 }
 
-function greedy(context: PolicyContext): jffs2_policy {
+function greedy(context: PolicyContext): WearPolicy {
   return { find_gc_block: (c) => jffs2_bad_used_block(c) ?? least(context.collectable(), usedOf) };
 }
 
 /** (1 - u) · age / 2u is the gain; age is the time since the block was begun to be written. */
-function costBenefit(context: PolicyContext): jffs2_policy {
+function costBenefit(context: PolicyContext): WearPolicy {
   const { c } = context;
   const begunMs = new Float64Array(c.nr_blocks);
+  begunMs.set((context.saved as Float64Array | undefined) ?? []);
   return {
+    save: () => begunMs.slice(),
     find_gc_block: () =>
       jffs2_bad_used_block(c) ??
       least(context.collectable(), (jeb) => {
@@ -99,9 +113,11 @@ function costBenefit(context: PolicyContext): jffs2_policy {
   };
 }
 
-function random(context: PolicyContext): jffs2_policy {
+function random(context: PolicyContext): WearPolicy {
   const prng = new Prng(context.seed ^ 0x72616e64);
+  if (context.saved) prng.state = context.saved as PrngState;
   return {
+    save: () => prng.state,
     find_gc_block(c) {
       const bad = jffs2_bad_used_block(c);
       if (bad) return bad;
@@ -117,13 +133,16 @@ function random(context: PolicyContext): jffs2_policy {
  * Greedy, until the most worn block has been erased `threshold` times more than the least worn one
  * that holds data: then that one is collected, and what it held goes to the most worn free block.
  */
-function threshold(context: PolicyContext): jffs2_policy {
+function threshold(context: PolicyContext): WearPolicy {
   const limit = context.options.threshold!;
   const { c } = context;
   const worn = (jeb: jffs2_eraseblock): number => -context.erases(jeb);
-  let levelling = false;
-  let most = 0;
+  let { levelling, most } = (context.saved ?? { levelling: false, most: 0 }) as {
+    levelling: boolean;
+    most: number;
+  };
   return {
+    save: () => ({ levelling, most }),
     find_gc_block() {
       const bad = jffs2_bad_used_block(c);
       if (bad) return bad;
@@ -144,12 +163,17 @@ function threshold(context: PolicyContext): jffs2_policy {
  * one, to stay there. When the cold pool's most worn block is less worn than the hot pool's least
  * worn one, those change pools too, so that neither pool starves. Otherwise greedy.
  */
-function dualPool(context: PolicyContext): jffs2_policy {
+function dualPool(context: PolicyContext): WearPolicy {
   const limit = context.options.threshold!;
   const { c } = context;
   const isCold = new Uint8Array(c.nr_blocks).fill(1, c.nr_blocks >> 1);
   /** Where the cold data that is being moved goes. */
   let target: jffs2_eraseblock | null = null;
+  if (context.saved) {
+    const saved = context.saved as { isCold: Uint8Array; target: number };
+    isCold.set(saved.isCold);
+    target = c.blocks[saved.target] ?? null;
+  }
   const among = function* (pool: number): Iterable<jffs2_eraseblock> {
     for (const jeb of c.blocks) {
       const usable = jeb.list !== c.bad_list && jeb.list !== c.bad_used_list;
@@ -163,6 +187,7 @@ function dualPool(context: PolicyContext): jffs2_policy {
     isCold[context.indexOf(jeb)] = pool;
   };
   return {
+    save: () => ({ isCold: isCold.slice(), target: target ? context.indexOf(target) : -1 }),
     find_gc_block() {
       const bad = jffs2_bad_used_block(c);
       if (bad) return bad;
@@ -242,11 +267,11 @@ export function makePolicy(
   module: unknown,
   context: Omit<PolicyContext, 'options'>,
   collected: Record<string, number>,
-): jffs2_policy {
+): WearPolicy {
   const make = factoryOf(spec, module);
   const options = { ...POLICIES[spec.name]?.options, ...spec.options };
   const inner = make({ ...context, options });
-  const policy: jffs2_policy = {
+  const policy: WearPolicy = {
     find_gc_block(c) {
       const jeb = inner.find_gc_block(c);
       if (jeb?.list) {
@@ -257,6 +282,9 @@ export function makePolicy(
     },
   };
   if (inner.find_free_block) policy.find_free_block = (c) => inner.find_free_block!(c);
+  if (inner.save) policy.save = () => inner.save!();
+  // Those of ours that lack it have nothing to keep.
+  else if (spec.name !== 'module') policy.save = () => undefined;
   return policy;
 }
 

@@ -2,16 +2,19 @@
 import type { jffs2_eraseblock } from '../jffs2/nodelist.js';
 import { BUG_ON } from '../lump/bug.js';
 import { Errno } from '../lump/errno.js';
-import { Prng } from '../rumpuser/prng.js';
+import { PortableZlib } from '../rumpuser/portable_zlib.js';
+import { Prng, type PrngState } from '../rumpuser/prng.js';
 import type { HostCodecs } from '../rumpuser/rumpuser.js';
 import { TimeHistogram } from './accounts.js';
-import { Device } from './device.js';
+import { Device, type SavedDevice } from './device.js';
 import { type Experiment, ExperimentError, type StopSpec } from './experiment.js';
-import { makePolicy } from './policies.js';
+import { Payload } from './payload.js';
+import { makePolicy, type WearPolicy } from './policies.js';
 import {
   type BadBlockEvent,
   type EndRecord,
   type HeaderRecord,
+  type Histogram,
   PROGRAM_CAUSES,
   type ProgrammedBytes,
   RESULT_VERSION,
@@ -39,6 +42,47 @@ export interface RunOptions {
   readonly crc32?: HostCodecs['crc32'];
   /** The experiment's traces, by the name that the workload gives. */
   readonly traces?: ReadonlyMap<string, readonly TraceOperation[]>;
+  /**
+   * Called at each checkpoint of the experiment, with data that can be cloned: from it the same run
+   * goes on as `from`.
+   */
+  readonly onCheckpoint?: (checkpoint: Checkpoint) => void;
+  /** Goes on from there; the header, and samples that were taken before, are not told again. */
+  readonly from?: Checkpoint;
+}
+
+/** A run between two of its operations, as plain data. */
+export interface Checkpoint {
+  readonly progress: number;
+  /** Of the chip, since the workload began. */
+  readonly erases: number;
+  /** The run itself. */
+  readonly state: unknown;
+}
+
+interface SavedRun {
+  readonly device: SavedDevice;
+  readonly workloads: readonly unknown[];
+  readonly turns: PrngState;
+  readonly policy: unknown;
+  readonly collected: Readonly<Record<string, number>>;
+  readonly latency: Histogram;
+  readonly badBlockEvents: readonly BadBlockEvent[];
+  readonly badBlocks: number;
+  readonly operations: number;
+  readonly samplesTaken: number;
+  readonly refusals: number;
+  readonly base: Base;
+}
+
+/** As it was when the workload began. */
+interface Base {
+  readonly us: number;
+  readonly bytes: number;
+  readonly host: number;
+  readonly erases: readonly number[];
+  readonly eraseTotal: number;
+  readonly programmed: ProgrammedBytes;
 }
 
 /** Operations between two looks at progress and signal. */
@@ -59,7 +103,22 @@ export function runExperiment(
   seed: number,
   options: RunOptions = {},
 ): EndRecord {
-  return new Run(experiment, seed, options).run();
+  const payload = new Payload(experiment.data, new PortableZlib(), seed);
+  let run = new Run(
+    experiment,
+    seed,
+    options,
+    payload,
+    options.from?.state as SavedRun | undefined,
+  );
+  if (!options.from) run.begin();
+  for (;;) {
+    const end = run.run();
+    if ('reason' in end) return end;
+    options.onCheckpoint?.(end);
+    // Also who is not interrupted goes on from what was saved: so both go on the same way.
+    run = new Run(experiment, seed, options, payload, end.state as SavedRun);
+  }
 }
 
 /** Workloads take turns by weight. */
@@ -74,26 +133,33 @@ class Run {
   readonly #seed: number;
   readonly #options: RunOptions;
   readonly #device: Device;
-  readonly #collected: Record<string, number> = {};
+  readonly #policy: WearPolicy;
+  readonly #collected: Record<string, number>;
   readonly #turns: Turn[];
-  readonly #latency = new TimeHistogram();
-  readonly #badBlockEvents: BadBlockEvent[] = [];
-  #operations = 0;
-  /** As it was when the workload began. */
-  #baseUs = 0;
-  #baseBytes = 0;
-  #baseHost = 0;
-  #baseErases: readonly number[] = [];
-  #baseEraseTotal = 0;
-  #baseProgrammed: ProgrammedBytes;
-  #badBlocks = 0;
+  /** Their sum. */
+  readonly #weights: number;
+  /** Whose turn it is. */
+  readonly #chance: Prng;
+  readonly #latency: TimeHistogram;
+  readonly #badBlockEvents: BadBlockEvent[];
+  #operations: number;
+  #badBlocks: number;
+  #samplesTaken: number;
+  #refusals: number;
+  #base: Base;
 
-  constructor(experiment: Experiment, seed: number, options: RunOptions) {
+  constructor(
+    experiment: Experiment,
+    seed: number,
+    options: RunOptions,
+    payload: Payload,
+    saved?: SavedRun,
+  ) {
     this.#experiment = experiment;
     this.#seed = seed;
     this.#options = options;
     try {
-      this.#device = new Device(experiment, seed, options.crc32);
+      this.#device = new Device(experiment, seed, payload, saved?.device, options.crc32);
     } catch (error) {
       if (error instanceof Errno) throw new ExperimentError(`${experiment.name}: ${error.message}`);
       throw error;
@@ -101,12 +167,14 @@ class Run {
     const { c, chip } = this.#device;
     const { erasesize } = chip;
     const lists = [c.erasable_list, c.very_dirty_list, c.dirty_list, c.clean_list];
-    c.policy = makePolicy(
+    this.#collected = { ...saved?.collected };
+    this.#policy = makePolicy(
       experiment.policy,
       options.policyModule,
       {
         c,
         seed,
+        saved: saved?.policy,
         nowMs: () => this.#device.deviceUs / 1000,
         indexOf: (jeb) => jeb.offset / erasesize,
         erases: (jeb) => chip.wear.eraseCount[jeb.offset / erasesize]!,
@@ -116,6 +184,7 @@ class Run {
       },
       this.#collected,
     );
+    c.policy = this.#policy;
     const prng = new Prng(seed);
     this.#turns = experiment.workload.map((spec, n) => ({
       workload: makeWorkload(
@@ -128,14 +197,38 @@ class Run {
       weight: spec.weight,
       pauseMs: spec.pause_ms,
     }));
-    this.#baseProgrammed = { ...this.#device.accounts.total };
+    this.#weights = this.#turns.reduce((total, { weight }) => total + weight, 0);
+    this.#chance = new Prng(seed ^ 0x7475726e);
+    this.#latency = new TimeHistogram(saved?.latency);
+    this.#badBlockEvents = [...(saved?.badBlockEvents ?? [])];
+    this.#badBlocks = saved?.badBlocks ?? 0;
+    this.#operations = saved?.operations ?? 0;
+    this.#samplesTaken = saved?.samplesTaken ?? 0;
+    this.#refusals = saved?.refusals ?? 0;
+    this.#base = saved?.base ?? this.#here();
+    if (!saved) return;
+    this.#chance.state = saved.turns;
+    for (const [n, { workload }] of this.#turns.entries()) workload.resume(saved.workloads[n]);
+    this.#device.wake();
   }
 
-  run(): EndRecord {
-    const { onHeader } = this.#options;
-    this.#prepare();
-    onHeader?.(this.#header());
-    const { reason, message } = this.#loop();
+  #here(): Base {
+    const { chip, deviceUs, hostBytes, erases, accounts } = this.#device;
+    return {
+      us: deviceUs,
+      bytes: chip.wear.bytesProgrammed,
+      host: hostBytes,
+      erases: Array.from(chip.wear.eraseCount),
+      eraseTotal: erases,
+      programmed: { ...accounts.total },
+    };
+  }
+
+  /** Until the end, or the next checkpoint. */
+  run(): EndRecord | Checkpoint {
+    const stopped = this.#loop();
+    if ('state' in stopped) return stopped;
+    const { reason, message } = stopped;
     this.#settle();
     const sample = this.#sample(1);
     const { hostBytes, chipBytes } = sample;
@@ -150,7 +243,7 @@ class Run {
   }
 
   /** Static data, and the files that the workloads expect. */
-  #prepare(): void {
+  begin(): void {
     const device = this.#device;
     const { fill, chip, name } = this.#experiment;
     try {
@@ -173,13 +266,9 @@ class Run {
       );
     }
     device.settle();
-    this.#baseUs = device.deviceUs;
-    this.#baseBytes = device.chip.wear.bytesProgrammed;
-    this.#baseHost = device.hostBytes;
-    this.#baseEraseTotal = device.erases;
-    this.#baseErases = Array.from(device.chip.wear.eraseCount);
-    this.#baseProgrammed = { ...device.accounts.total };
+    this.#base = this.#here();
     for (const list of Object.keys(this.#collected)) delete this.#collected[list];
+    this.#options.onHeader?.(this.#header());
   }
 
   #header(): HeaderRecord {
@@ -197,27 +286,28 @@ class Run {
       policy: policy.name === 'module' ? policy.module : policy.name,
       blocks: chip.size / chip.erasesize,
       limits: endurance ? Array.from(endurance.limits) : null,
-      erasesBefore: this.#baseErases,
+      erasesBefore: this.#base.erases,
     };
   }
 
-  #loop(): { reason: StopReason; message: string } {
+  #loop(): { reason: StopReason; message: string } | Checkpoint {
     const device = this.#device;
     const { onProgress, onSample, signal } = this.#options;
-    const { samples } = this.#experiment;
-    const next = this.#scheduler();
+    const { samples, checkpoint } = this.#experiment;
     const limits = this.#limits();
-    let taken = 0;
-    let refusals = 0;
+    const every = this.#policy.save && checkpoint.erases !== null ? checkpoint.erases : Infinity;
+    let checkpointAt = (Math.floor(this.#erases / every) + 1) * every;
     for (;;) {
-      const turn = next();
+      const turn = this.#next();
       const startUs = device.deviceUs;
       try {
         if (!turn.workload.step()) return { reason: 'trace_end', message: '' };
-        refusals = 0;
+        this.#refusals = 0;
       } catch (error) {
         if (!(error instanceof Errno)) throw error;
-        if (++refusals === REFUSALS_MAX) return { reason: 'worn_out', message: error.message };
+        if (++this.#refusals === REFUSALS_MAX) {
+          return { reason: 'worn_out', message: error.message };
+        }
       }
       this.#latency.add(device.deviceUs - startUs);
       this.#operations++;
@@ -231,35 +321,58 @@ class Run {
         if (share >= 1) return { reason, message: '' };
         if (share > progress) progress = share;
       }
-      if (progress * samples >= taken + 1) {
-        taken = Math.floor(progress * samples);
+      if (progress * samples >= this.#samplesTaken + 1) {
+        this.#samplesTaken = Math.floor(progress * samples);
         onSample?.(this.#sample(progress));
       }
       if (this.#operations % LOOK_EVERY === 0) {
         onProgress?.(progress, this.#erases);
         if (signal?.aborted) return { reason: 'interrupted', message: '' };
       }
+      if (this.#erases >= checkpointAt) {
+        const reached = this.#checkpoint(progress);
+        if (reached) return reached;
+        checkpointAt += every;
+      }
     }
   }
 
-  /** Which workload is next: drawn by weight, or the only one. */
-  #scheduler(): () => Turn {
-    const turns = this.#turns;
-    if (turns.length === 1) return () => turns[0]!;
-    const prng = new Prng(this.#seed ^ 0x7475726e);
-    const sum = turns.reduce((total, { weight }) => total + weight, 0);
-    return () => {
-      let at = (prng.u32() / 2 ** 32) * sum;
-      for (const turn of turns) {
-        at -= turn.weight;
-        if (at < 0) return turn;
-      }
-      return turns[turns.length - 1]!;
+  /** @returns null where the device cannot be left now: its chip fails. */
+  #checkpoint(progress: number): Checkpoint | null {
+    const workloads = this.#turns.map(({ workload }) => workload.save());
+    const device = this.#device.suspend();
+    if (device === null) return null;
+    const state: SavedRun = {
+      device,
+      workloads,
+      turns: this.#chance.state,
+      policy: this.#policy.save!(),
+      collected: this.#collected,
+      latency: this.#latency.toArray(),
+      badBlockEvents: this.#badBlockEvents,
+      badBlocks: this.#badBlocks,
+      operations: this.#operations,
+      samplesTaken: this.#samplesTaken,
+      refusals: this.#refusals,
+      base: this.#base,
     };
+    return { progress, erases: this.#erases, state };
+  }
+
+  /** Which workload is next: drawn by weight, or the only one. */
+  #next(): Turn {
+    const turns = this.#turns;
+    if (turns.length === 1) return turns[0]!;
+    let at = (this.#chance.u32() / 2 ** 32) * this.#weights;
+    for (const turn of turns) {
+      at -= turn.weight;
+      if (at < 0) return turn;
+    }
+    return turns[turns.length - 1]!;
   }
 
   get #erases(): number {
-    return this.#device.erases - this.#baseEraseTotal;
+    return this.#device.erases - this.#base.eraseTotal;
   }
 
   #noteBadBlocks(): void {
@@ -272,8 +385,8 @@ class Run {
       this.#badBlockEvents.push({
         block,
         erases: chip.wear.eraseCount[block]!,
-        deviceUs: Math.round(this.#device.deviceUs - this.#baseUs),
-        hostBytes: hostBytes - this.#baseHost,
+        deviceUs: Math.round(this.#device.deviceUs - this.#base.us),
+        hostBytes: hostBytes - this.#base.host,
       });
     }
     this.#badBlocks = c.bad_list.length;
@@ -284,10 +397,10 @@ class Run {
     const device = this.#device;
     const { c } = device;
     const values: Record<keyof StopSpec, () => number> = {
-      host_bytes: () => device.hostBytes - this.#baseHost,
+      host_bytes: () => device.hostBytes - this.#base.host,
       operations: () => this.#operations,
       erases: () => this.#erases,
-      device_days: () => (device.deviceUs - this.#baseUs) / US_A_DAY,
+      device_days: () => (device.deviceUs - this.#base.us) / US_A_DAY,
       bad_blocks: () => this.#badBlocks,
       bad_share: () => this.#badBlocks / c.nr_blocks,
     };
@@ -302,7 +415,7 @@ class Run {
     if (endurance) {
       // What a chip that wears evenly would have left; it does not end before it does.
       const all = endurance.limits.reduce((sum, limit) => sum + limit, 0);
-      const before = this.#baseEraseTotal;
+      const before = this.#base.eraseTotal;
       limits.push({
         reason: 'worn_out',
         used: () => Math.min((this.#erases + before) / all, NEARLY),
@@ -325,10 +438,10 @@ class Run {
   #sample(progress: number): SampleRecord {
     const device = this.#device;
     const { chip, c, accounts, endurance } = device;
-    const erases = this.#baseErases.map((before, eb) => chip.wear.eraseCount[eb]! - before);
+    const erases = this.#base.erases.map((before, eb) => chip.wear.eraseCount[eb]! - before);
     const programmed = { ...accounts.total };
-    for (const cause of PROGRAM_CAUSES) programmed[cause] -= this.#baseProgrammed[cause];
-    const chipBytes = chip.wear.bytesProgrammed - this.#baseBytes;
+    for (const cause of PROGRAM_CAUSES) programmed[cause] -= this.#base.programmed[cause];
+    const chipBytes = chip.wear.bytesProgrammed - this.#base.bytes;
     const sum = PROGRAM_CAUSES.reduce((total, cause) => total + programmed[cause], 0);
     BUG_ON(sum !== chipBytes, `${sum} bytes by cause, but the chip programmed ${chipBytes}`);
     const chipErases = this.#erases;
@@ -337,9 +450,9 @@ class Run {
     return {
       type: 'sample',
       progress: Math.min(1, progress),
-      deviceUs: Math.round(device.deviceUs - this.#baseUs),
+      deviceUs: Math.round(device.deviceUs - this.#base.us),
       operations: this.#operations,
-      hostBytes: device.hostBytes - this.#baseHost,
+      hostBytes: device.hostBytes - this.#base.host,
       erases,
       chipErases,
       chipBytes,

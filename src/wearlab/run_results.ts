@@ -92,7 +92,11 @@ export function experimentFields(experiment: Experiment): Map<string, unknown> {
 }
 
 /** The same for the same experiment and seed, however they were written. */
-export function runKey({ experiment, seed, fidelity }: HeaderRecord): string {
+export function runKey({
+  experiment,
+  seed,
+  fidelity,
+}: Pick<HeaderRecord, 'experiment' | 'seed' | 'fidelity'>): string {
   const fields = [...experimentFields(experiment)].sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([fields, experiment.samples, seed, fidelity]);
 }

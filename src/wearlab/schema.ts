@@ -130,6 +130,9 @@ export const EXPERIMENT_SCHEMA = {
         bad_blocks: limit(count(0, 1)),
         bad_share: limit(share(0)),
       }),
+      checkpoint: optional({
+        erases: { type: ['null', 'integer'], minimum: 1, default: 100_000 },
+      }),
       seeds: {
         type: 'array',
         items: { type: 'integer', minimum: 0 },

@@ -87,6 +87,17 @@ class block_headers {
 
 const BLANK = new Uint8Array(4096).fill(0xff);
 
+/** What such a chip holds, as plain data. */
+export interface SavedThinChip {
+  readonly blocks: readonly {
+    readonly offsets: Uint32Array;
+    readonly starts: Uint32Array;
+    readonly bytes: Uint8Array;
+  }[];
+  readonly markers: readonly (Uint8Array | null)[];
+  readonly bad: Uint8Array;
+}
+
 export class thin_chip implements mtd_info {
   index = -1;
   readonly name = 'thin chip';
@@ -139,6 +150,31 @@ export class thin_chip implements mtd_info {
       this.#blocks.push(new block_headers());
       this.#markers.push(null);
     }
+  }
+
+  save(): SavedThinChip {
+    return {
+      blocks: this.#blocks.map(({ count, offsets, starts, bytes }) => ({
+        offsets: offsets.slice(0, count),
+        starts: starts.slice(0, count + 1),
+        bytes: bytes.slice(0, starts[count]),
+      })),
+      markers: [...this.#markers],
+      bad: this.#bad.slice(),
+    };
+  }
+
+  restore(saved: SavedThinChip): void {
+    for (const [eb, { offsets, starts, bytes }] of saved.blocks.entries()) {
+      const headers = this.#blocks[eb]!;
+      for (const [n, offset] of offsets.entries()) {
+        headers.add(offset, (starts[n + 1]! - starts[n]!) >> 2);
+      }
+      headers.bytes.set(bytes);
+    }
+    for (const [eb, marker] of saved.markers.entries()) this.#markers[eb] = marker;
+    this.#bad.set(saved.bad);
+    this.#pointedAt = -1;
   }
 
   /** Keeps the header of a node of `len` bytes at buf[off], which is or will be programmed. */

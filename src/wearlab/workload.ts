@@ -3,7 +3,7 @@
  * program would wait for: a write of `io` bytes, a rename, with the fsync that belongs to it.
  */
 import type { file } from '../lump/fs.js';
-import { Prng } from '../rumpuser/prng.js';
+import { Prng, type PrngState } from '../rumpuser/prng.js';
 import type { Device } from './device.js';
 import { ExperimentError, type WorkloadSpec } from './experiment.js';
 
@@ -29,6 +29,10 @@ export interface Workload {
   setup(): void;
   /** @returns false when there is nothing left to do, as at the end of a trace. @throws Errno */
   step(): boolean;
+  /** Plain data from which {@link resume} goes on; the files are closed by who asks. */
+  save(): unknown;
+  /** Instead of setup(): opens the files that another one had, and goes on where it was. */
+  resume(saved: unknown): void;
 }
 
 /** Files of one size that are written to at random, each kept open. */
@@ -46,6 +50,10 @@ class WorkingSet {
 
   setup(): void {
     for (let n = 0; n < this.#spec.files; n++) this.#files.push(this.#fresh(this.#name(n)));
+  }
+
+  resume(): void {
+    for (let n = 0; n < this.#spec.files; n++) this.#files.push(this.#device.reopen(this.#name(n)));
   }
 
   #name(n: number): string {
@@ -83,7 +91,7 @@ class WorkingSet {
 
 /** fsync after every so many steps. */
 class Syncer {
-  #steps = 0;
+  steps = 0;
   readonly #device: Device;
   readonly #every: number;
 
@@ -93,7 +101,7 @@ class Syncer {
   }
 
   wrote(file: file): void {
-    if (this.#every > 0 && ++this.#steps % this.#every === 0) this.#device.fsync(file);
+    if (this.#every > 0 && ++this.steps % this.#every === 0) this.#device.fsync(file);
   }
 }
 
@@ -112,6 +120,11 @@ function updates(
     step() {
       syncer.wrote(set.update(choose(), prng));
       return true;
+    },
+    save: () => syncer.steps,
+    resume(saved) {
+      set.resume();
+      syncer.steps = saved as number;
     },
   };
 }
@@ -177,6 +190,12 @@ function logs(device: Device, spec: WorkloadSpec, prefix: string): Workload {
       syncer.wrote(log);
       return true;
     },
+    save: () => ({ size, old, isOpen: device.isOpen(log), steps: syncer.steps }),
+    resume(saved) {
+      const state = saved as { size: number; old: number; isOpen: boolean; steps: number };
+      ({ size, old, steps: syncer.steps } = state);
+      if (state.isOpen) log = device.reopen(prefix);
+    },
   };
 }
 
@@ -213,6 +232,19 @@ function copyDelete(device: Device, spec: WorkloadSpec, prefix: string, prng: Pr
       }
       piece();
       return true;
+    },
+    save: () => ({ names, made, written, isOpen: current !== null, steps: syncer.steps }),
+    resume(saved) {
+      const state = saved as {
+        names: string[];
+        made: number;
+        written: number;
+        isOpen: boolean;
+        steps: number;
+      };
+      names.push(...state.names);
+      ({ made, written, steps: syncer.steps } = state);
+      if (state.isOpen) current = device.reopen(names.at(-1)!);
     },
   };
 }
@@ -286,6 +318,12 @@ function trace(device: Device, operations: readonly TraceOperation[]): Workload 
       apply(one);
       return true;
     },
+    save: () => ({ at, names: [...files.keys()] }),
+    resume(saved) {
+      const state = saved as { at: number; names: string[] };
+      for (const name of state.names) files.set(name, device.reopen(name));
+      ({ at } = state);
+    },
   };
 }
 
@@ -302,6 +340,26 @@ export function makeWorkload(
   traces: ReadonlyMap<string, readonly TraceOperation[]>,
 ): Workload {
   const prng = new Prng(seed);
+  const workload = workloadOf(device, spec, prefix, prng, traces);
+  return {
+    setup: () => workload.setup(),
+    step: () => workload.step(),
+    save: () => ({ chance: prng.state, own: workload.save() }),
+    resume(saved) {
+      const { chance, own } = saved as { chance: PrngState; own: unknown };
+      prng.state = chance;
+      workload.resume(own);
+    },
+  };
+}
+
+function workloadOf(
+  device: Device,
+  spec: WorkloadSpec,
+  prefix: string,
+  prng: Prng,
+  traces: ReadonlyMap<string, readonly TraceOperation[]>,
+): Workload {
   switch (spec.type) {
     case 'overwrite':
       return updates(device, spec, prefix, prng, () => prng.below(spec.files));

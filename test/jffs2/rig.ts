@@ -62,14 +62,18 @@ export class Rig {
     return JFFS2_SB_INFO(this.sb);
   }
 
-  mount(options = this.opts.options ?? '', readOnly = this.opts.readOnly ?? false): void {
+  mount(
+    options = this.opts.options ?? '',
+    readOnly = this.opts.readOnly ?? false,
+    type = jffs2_fs_type,
+  ): void {
     const { seed = 1, pageCacheBytes } = this.opts;
     this.lump = new Lump({
       host: this.host,
       seed,
       ...(pageCacheBytes !== undefined && { pageCacheBytes }),
     });
-    this.lump.filesystems.register_filesystem(jffs2_fs_type);
+    this.lump.filesystems.register_filesystem(type);
     this.sb = mount_fs(this.lump, 'jffs2', this.mtd, readOnly ? SB_RDONLY : 0, options);
     this.fs = new l2p(this.sb);
     this.u = new Ukfs(this.fs);
