@@ -4,7 +4,7 @@ import { basename, dirname, extname, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Experiment, ExperimentError, parseExperiment } from '../src/wearlab/experiment.js';
 import { parseTrace } from '../src/wearlab/trace_files.js';
-import type { TraceOperation } from '../src/wearlab/workload.js';
+import type { TraceOperation } from '../src/wearlab/replay.js';
 
 /** Those that come along. */
 const FOLDER = fileURLToPath(new URL('../../wear-experiments/', import.meta.url));

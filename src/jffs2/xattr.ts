@@ -291,7 +291,7 @@ function loadDatum(c: jffs2_sb_info, xd: jffs2_xattr_datum): boolean {
     e.u32(buf, off + X_NODE_CRC) !== crc32_le(0, buf, off, X_NODE_CRC) ||
     e.u32(buf, off + X_XID) !== xd.xid ||
     PAD(XATTR_SIZE + nameLength + 1 + valueLength) !== ref_totlen(c, xd.raw) ||
-    e.u32(buf, off + X_DATA_CRC) !== c.crc(buf, off + XATTR_SIZE, nameLength + 1 + valueLength)
+    e.u32(buf, off + X_DATA_CRC) !== dataCrc(c, buf, off, nameLength + 1 + valueLength)
   ) {
     c.damage.report('bad xattr', offset, `datum ${xd.xid}`);
     jffs2_mark_node_obsolete(c, xd.raw);
@@ -474,7 +474,7 @@ export function do_jffs2_getxattr(
 function readValue(c: jffs2_sb_info, xd: jffs2_xattr_datum): Uint8Array {
   const { buf, off } = c.view(ref_offset(c, xd.raw), ref_totlen(c, xd.raw));
   const at = off + XATTR_SIZE + xd.xname.length + 1;
-  if (xd.data_crc !== c.crc(buf, off + XATTR_SIZE, xd.xname.length + 1 + xd.value_len)) {
+  if (xd.data_crc !== dataCrc(c, buf, off, xd.xname.length + 1 + xd.value_len)) {
     throw new Errno('EIO', `attribute datum ${xd.xid} is damaged`);
   }
   return buf.slice(at, at + xd.value_len);
@@ -604,6 +604,10 @@ function findDatum(
   return other.every((byte, at) => byte === value[at]) ? xd : null;
 }
 
+/** Of a datum's node: also experiments on wear keep these whole, and tell values apart by it. */
+const dataCrc = (c: jffs2_sb_info, node: Uint8Array, off: number, length: number): number =>
+  c.lump.crc32_le(0, node, off + XATTR_SIZE, length);
+
 function contentCrc(c: jffs2_sb_info, name: ByteName, value: Uint8Array): number {
   const head = new Uint8Array(name.length + 1);
   putName(head, 0, name);
@@ -651,7 +655,7 @@ function writeDatum(c: jffs2_sb_info, xd: jffs2_xattr_datum, value: Uint8Array, 
   e.put16(node, X_VALUE_LEN, value.length);
   putName(node, XATTR_SIZE, xd.xname);
   node.set(value, XATTR_SIZE + xd.xname.length + 1);
-  xd.data_crc = c.crc(node, XATTR_SIZE, dataLength);
+  xd.data_crc = dataCrc(c, node, 0, dataLength);
   e.put32(node, X_DATA_CRC, xd.data_crc);
   e.put32(node, X_NODE_CRC, crc32_le(0, node, 0, X_NODE_CRC));
   const offset = writeNode(c, node, ino);

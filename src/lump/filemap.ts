@@ -179,11 +179,18 @@ export function truncate_setsize(inode: inode, size: number): void {
   if (size < old) truncate_inode_pages(inode, size);
 }
 
-/** Drops the pages, so that the next read asks the medium; not those that are in use right now. */
-export function invalidate_inode_pages(inode: inode): void {
-  if (inode.i_pages === null) return;
+/**
+ * Drops the pages, or those of some indexes, so that the next read asks the medium; not those that
+ * are in use right now.
+ */
+export function invalidate_inode_pages(inode: inode, indexes?: Iterable<number>): void {
+  const pages = inode.i_pages;
+  if (pages === null) return;
   const cache = cache_of(inode);
-  for (const page of inode.i_pages.values()) if (page.pins === 0) cache.remove(page);
+  for (const index of indexes ?? [...pages.keys()]) {
+    const page = pages.get(index);
+    if (page?.pins === 0) cache.remove(page);
+  }
 }
 
 // ---- reading ------------------------------------------------------------------------------------

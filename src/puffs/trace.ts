@@ -1,38 +1,72 @@
 /**
- * What is done to a file system, as a list that can be done again: every successful operation that
- * changes something, reads or synchronises, with its time. A shim over any {@link puffs_ops}.
- * File contents are not kept, only where they went and how many bytes they were.
+ * What is done to a file system, as a list that can be done again: what there was at first, then
+ * every successful operation that changes something, reads or synchronises, with its time. A shim
+ * over any {@link puffs_ops}. Contents are not kept, only where they went and how many bytes they
+ * were; of attributes that programs give a meaning to (modes, access lists, numbers of devices) the
+ * values are, since what is stored depends on them.
  *
- * A trace is a file of JSON lines: a {@link TraceHeader}, then {@link TraceRecord}s. Nodes are told
+ * A trace is a file of JSON lines: a {@link TraceHeader}, then TraceRecords. Nodes are told
  * apart by file number (va_fileid), which an hour later, under another name, is still the same.
- * What was there before is described by a record 'found' when it is first met.
  */
 import type { ByteName, Cookie, puffs_newinfo, puffs_ops, vattr } from './puffs.js';
-import { IO_SYNC, PUFFS_RENAME_EXCHANGE, VDIR, VLNK, VNOVAL, VREG } from './puffs.js';
-import { nameToText } from './name.js';
+import {
+  EXTATTR_NAMESPACE_SYSTEM,
+  EXTATTR_NAMESPACE_USER,
+  IO_SYNC,
+  NAMEI_LOOKUP,
+  PUFFS_RENAME_EXCHANGE,
+  VBLK,
+  VCHR,
+  VDIR,
+  VFIFO,
+  VLNK,
+  VNOVAL,
+  VREG,
+} from './puffs.js';
+import { major, minor } from './devt.js';
+import { bytesToName, nameToBytes, nameToText, textToName } from './name.js';
 import { vattr_new } from './vattr.js';
 import { PUFFS_CRED_KERNEL } from './cred.js';
 
+/** The first line. */
 export interface TraceHeader {
   /** The version of this format. */
-  readonly lumpTrace: 1;
+  readonly lumpTrace: typeof TRACE_VERSION;
   /** File number of the root directory. */
   readonly root: number;
   /** When it began, ISO 8601. */
   readonly started: string;
 }
 
-export type TraceNodeType = 'file' | 'directory' | 'symlink' | 'special';
+/** Of the format; one of another is refused. */
+export const TRACE_VERSION = 2;
 
-/** `s`: seconds since the trace began. `node`, `dir`, `toDir`: file numbers. Sizes are in bytes. */
-export type TraceRecord = { readonly s: number } & TraceOperation;
+/** What a file is. */
+export type TraceNodeType =
+  | 'file'
+  | 'directory'
+  | 'symlink'
+  | 'fifo'
+  | 'socket'
+  | 'block'
+  | 'character';
 
-export type TraceOperation =
-  /** It was there before. `bytes`: its size, of a symlink the length of its target. */
+/**
+ * `s`: seconds since the trace began. `node`, `dir`, `toDir`: file numbers. Sizes are in bytes,
+ * modes are permission bits. Names are text, see {@link traceName}.
+ */
+export type TraceRecord = { readonly s: number } & RecordedOperation;
+
+/** What was done; see TraceRecord. */
+export type RecordedOperation =
+  /**
+   * It was there before, under this name; a record for each of its names, before all others and
+   * behind that of the directory.
+   */
   | (TraceName & { readonly op: 'found' } & TraceNode)
   | (TraceName & { readonly op: 'create' } & TraceNode)
   /** A file without a name. */
-  | { readonly op: 'tmpfile'; readonly node: number }
+  | { readonly op: 'tmpfile'; readonly node: number; readonly mode: number }
   | (TraceName & { readonly op: 'link'; readonly node: number })
   | (TraceName & { readonly op: 'remove'; readonly node: number })
   | (TraceName & {
@@ -43,6 +77,8 @@ export type TraceOperation =
       /** The two names change places. */
       readonly exchange?: true;
     })
+  /** It has no name, and whoever used it does so no more. */
+  | { readonly op: 'gone'; readonly node: number }
   | {
       readonly op: 'write';
       readonly node: number;
@@ -57,40 +93,134 @@ export type TraceOperation =
       readonly offset: number;
       readonly bytes: number;
     }
-  | { readonly op: 'truncate'; readonly node: number; readonly bytes: number }
-  /** Mode, owner or times were set. */
-  | { readonly op: 'attributes'; readonly node: number }
-  /** `bytes` of the value; null: removed. */
+  /** The size was set; the mode, if it was as well. */
   | {
-      readonly op: 'xattr';
+      readonly op: 'truncate';
       readonly node: number;
-      readonly name: string;
-      readonly bytes: number | null;
+      readonly bytes: number;
+      readonly mode?: number;
     }
+  /** Owner, times or mode were set; the mode, if it was. */
+  | { readonly op: 'attributes'; readonly node: number; readonly mode?: number }
+  | TraceXattr
   | { readonly op: 'fsync'; readonly node: number }
   | { readonly op: 'sync' };
 
-interface TraceName {
+/** An extended attribute was set or removed. */
+export interface TraceXattr {
+  readonly op: 'xattr';
+  readonly node: number;
+  /** With its prefix, as Linux has it. */
+  readonly name: string;
+  /** Of the value; null: removed. */
+  readonly bytes: number | null;
+  /** Tells values apart: a hash of 32 bits. File systems may store equal ones once. */
+  readonly value?: number;
+  /** Instead, of an access list: the whole value in hex. */
+  readonly acl?: string;
+  /** It was there before. */
+  readonly found?: true;
+}
+
+/** A name in a directory. */
+export interface TraceName {
   readonly dir: number;
   readonly name: string;
 }
 
-interface TraceNode {
+/** A file, as it was met or made. */
+export interface TraceNode {
   readonly node: number;
   readonly type: TraceNodeType;
+  /** The size; of a symlink the length of its target. */
   readonly bytes: number;
+  readonly mode: number;
+  /** Of a device: major and minor number. */
+  readonly device?: readonly [number, number];
+}
+
+/** Attributes that are access lists. */
+export const TRACE_ACLS: readonly string[] = [
+  'system.posix_acl_access',
+  'system.posix_acl_default',
+];
+
+/**
+ * The text of a name: its UTF-8. In one that is none, every byte from 0x80 on becomes a code unit
+ * from U+DC80 on, which no text has by itself. {@link traceByteName} is the reverse.
+ */
+export function traceName(name: ByteName): string {
+  const text = nameToText(name);
+  if (textToName(text) === name) return text;
+  const units = Array.from(nameToBytes(name), (byte) => (byte < 0x80 ? byte : 0xdc00 + byte));
+  return String.fromCharCode(...units);
+}
+
+/** The name whose text this is. */
+export function traceByteName(text: string): ByteName {
+  if (!/[\udc80-\udcff]/.test(text) || /[\ud800-\udbff]/.test(text)) return textToName(text);
+  const bytes = Uint8Array.from(text, (unit) => unit.charCodeAt(0) & 0xff);
+  return bytesToName(bytes);
 }
 
 function typeOf(va: vattr): TraceNodeType {
-  if (va.va_type === VREG) return 'file';
-  if (va.va_type === VDIR) return 'directory';
-  return va.va_type === VLNK ? 'symlink' : 'special';
+  switch (va.va_type) {
+    case VREG:
+      return 'file';
+    case VDIR:
+      return 'directory';
+    case VLNK:
+      return 'symlink';
+    case VFIFO:
+      return 'fifo';
+    case VBLK:
+      return 'block';
+    case VCHR:
+      return 'character';
+    default:
+      return 'socket';
+  }
+}
+
+function nodeOf(va: vattr, bytes: number): TraceNode {
+  const type = typeOf(va);
+  return {
+    node: va.va_fileid,
+    type,
+    bytes: type === 'directory' ? 0 : bytes,
+    mode: va.va_mode,
+    ...((type === 'block' || type === 'character') && {
+      device: [major(va.va_rdev), minor(va.va_rdev)] as const,
+    }),
+  };
+}
+
+/** FNV-1a. */
+function hashOf(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash >>> 0;
+}
+
+const linuxName = (ns: number, name: ByteName): string =>
+  traceName(ns === EXTATTR_NAMESPACE_USER ? `user.${name}` : name);
+
+function xattrOf(node: number, ns: number, name: ByteName, value: Uint8Array): TraceXattr {
+  const full = linuxName(ns, name);
+  const bytes = value.length;
+  if (!TRACE_ACLS.includes(full)) {
+    return { op: 'xattr', node, name: full, bytes, value: hashOf(value) };
+  }
+  const acl = Array.from(value, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return { op: 'xattr', node, name: full, bytes, acl };
 }
 
 /** Cookies that callers hold, and what they name; reads attributes where it must. */
 class Nodes {
   private readonly held = new Map<Cookie, { readonly fileid: number; lookups: number }>();
   private readonly fs: puffs_ops;
+  /** File numbers that nothing names any more. */
+  readonly nameless = new Set<number>();
 
   constructor(fs: puffs_ops) {
     this.fs = fs;
@@ -102,11 +232,14 @@ class Nodes {
     else this.held.set(info.cookie, { fileid: info.va.va_fileid, lookups: 1 });
   }
 
-  reclaimed(cookie: Cookie, nlookup: number): void {
+  /** @returns the file number of what has neither a name nor a user now. */
+  reclaimed(cookie: Cookie, nlookup: number): number | undefined {
     const node = this.held.get(cookie);
-    if (node === undefined) return;
+    if (node === undefined) return undefined;
     node.lookups -= nlookup;
-    if (node.lookups <= 0) this.held.delete(cookie);
+    if (node.lookups > 0) return undefined;
+    this.held.delete(cookie);
+    return this.nameless.delete(node.fileid) ? node.fileid : undefined;
   }
 
   fileid(cookie: Cookie): number {
@@ -119,13 +252,88 @@ class Nodes {
     this.fs.node_getattr(cookie, va, PUFFS_CRED_KERNEL);
     return va;
   }
+
+  /** @returns its file number if it has one name, which is about to go. */
+  isLast(cookie: Cookie): number | undefined {
+    const { va_type, va_nlink, va_fileid } = this.attributes(cookie);
+    return va_type === VDIR || va_nlink <= 1 ? va_fileid : undefined;
+  }
 }
 
+/** Tells of everything that is there. What cannot be read is left out. */
+function tellFound(fs: puffs_ops, root: number, tell: (record: RecordedOperation) => void): void {
+  const cred = PUFFS_CRED_KERNEL;
+  const met = new Set([root]);
+  const directories: { cookie: Cookie; fileid: number }[] = [];
+  const enter = (cookie: Cookie, fileid: number): void => {
+    tellXattrs(fs, cookie, fileid, tell);
+    directories.push({ cookie, fileid });
+  };
+  enter(fs.rootCookie, root);
+  for (let at = 0; at < directories.length; at++) {
+    const { cookie: dir, fileid } = directories[at]!;
+    for (const name of namesIn(fs, dir)) {
+      const out: puffs_newinfo = { cookie: 0, generation: 0, va: vattr_new() };
+      if (fs.node_lookup(dir, out, { nameiop: NAMEI_LOOKUP, name, cred }) !== 0) continue;
+      const { cookie, va } = out;
+      const isNew = !met.has(va.va_fileid);
+      const isDirectory = va.va_type === VDIR;
+      met.add(va.va_fileid);
+      // A directory has one name, whatever a damaged medium says.
+      if (isNew || !isDirectory) {
+        tell({ op: 'found', dir: fileid, name: traceName(name), ...nodeOf(va, va.va_size) });
+      }
+      if (isNew && isDirectory) {
+        enter(cookie, va.va_fileid);
+        continue;
+      }
+      if (isNew) tellXattrs(fs, cookie, va.va_fileid, tell);
+      fs.node_reclaim(cookie, 1);
+    }
+    if (dir !== fs.rootCookie) fs.node_reclaim(dir, 1);
+  }
+}
+
+function namesIn(fs: puffs_ops, dir: Cookie): ByteName[] {
+  const names: ByteName[] = [];
+  const out = { eof: false };
+  const emit = (name: ByteName): boolean => {
+    if (name !== '.' && name !== '..') names.push(name);
+    return true;
+  };
+  // As nothing is refused, one call gives all.
+  const error = fs.node_readdir(dir, 0, PUFFS_CRED_KERNEL, emit, out);
+  return error === 0 ? names : [];
+}
+
+function tellXattrs(
+  fs: puffs_ops,
+  cookie: Cookie,
+  fileid: number,
+  tell: (record: RecordedOperation) => void,
+): void {
+  const cred = PUFFS_CRED_KERNEL;
+  for (const ns of [EXTATTR_NAMESPACE_USER, EXTATTR_NAMESPACE_SYSTEM]) {
+    const out: { names: ByteName[] } = { names: [] };
+    if (fs.node_listextattr(cookie, ns, out, cred) !== 0) continue;
+    for (const name of out.names) {
+      const size = { value: 0 };
+      if (fs.node_getextattr(cookie, ns, name, size, null, cred) !== 0) continue;
+      const value = new Uint8Array(size.value);
+      if (fs.node_getextattr(cookie, ns, name, size, value, cred) !== 0) continue;
+      tell({ ...xattrOf(fileid, ns, name, value), found: true });
+    }
+  }
+}
+
+/** Where a trace goes, and what time it is. */
 export interface PuffsTraceOptions {
   /** Monotonic, in seconds. */
   now(): number;
   /** Wall clock. */
   readonly started: Date;
+  /** Every write is on stable storage when it returns. */
+  readonly sync?: boolean;
   /** Gets the lines of the file, without their newlines. */
   line(text: string): void;
   /** What was told so far shall be kept: something was synchronised, or the mount ends. */
@@ -145,35 +353,34 @@ function delegate(fs: puffs_ops): puffs_ops {
   return ops as unknown as puffs_ops;
 }
 
-/** The same file system; what is done through the answer is told, line by line. */
+/**
+ * The same file system; what is done through the answer is told, line by line. Before it returns,
+ * the whole tree is walked through and told.
+ */
 export function puffs_trace(fs: puffs_ops, options: PuffsTraceOptions): puffs_ops {
   const { now, line, flush } = options;
   const nodes = new Nodes(fs);
   const startS = now();
-  /** File numbers that the trace has introduced. */
-  const known = new Set<number>();
   const root = nodes.fileid(fs.rootCookie);
-  known.add(root);
   const header: TraceHeader = {
-    lumpTrace: 1,
+    lumpTrace: TRACE_VERSION,
     root,
     started: options.started.toISOString(),
   };
   line(JSON.stringify(header));
 
-  const tell = (operation: TraceOperation): void => {
+  const tell = (operation: RecordedOperation): void => {
     const s = Math.round((now() - startS) * 1e6) / 1e6;
     line(JSON.stringify({ s, ...operation }));
   };
+  tellFound(fs, root, tell);
   const names = (dir: Cookie, name: ByteName): TraceName => ({
     dir: nodes.fileid(dir),
-    name: nameToText(name),
+    name: traceName(name),
   });
   const made = (dir: Cookie, name: ByteName, out: puffs_newinfo, bytes: number): void => {
     nodes.lookedUp(out);
-    const node = out.va.va_fileid;
-    known.add(node);
-    tell({ op: 'create', ...names(dir, name), node, type: typeOf(out.va), bytes });
+    tell({ op: 'create', ...names(dir, name), ...nodeOf(out.va, bytes) });
   };
   const isOk = (error: number): boolean => error === 0;
 
@@ -191,15 +398,8 @@ export function puffs_trace(fs: puffs_ops, options: PuffsTraceOptions): puffs_op
   };
   ops.node_lookup = (dir, out, cn) => {
     const error = fs.node_lookup(dir, out, cn);
-    if (!isOk(error)) return error;
-    nodes.lookedUp(out);
-    const node = out.va.va_fileid;
-    if (!known.has(node) && cn.name !== '..' && cn.name !== '.') {
-      known.add(node);
-      const type = typeOf(out.va);
-      tell({ op: 'found', ...names(dir, cn.name), node, type, bytes: out.va.va_size });
-    }
-    return 0;
+    if (isOk(error)) nodes.lookedUp(out);
+    return error;
   };
   const creation =
     (create: puffs_ops['node_create']): puffs_ops['node_create'] =>
@@ -220,36 +420,47 @@ export function puffs_trace(fs: puffs_ops, options: PuffsTraceOptions): puffs_op
     const error = fs.node_tmpfile(dir, out, va, cred);
     if (!isOk(error)) return error;
     nodes.lookedUp(out);
-    known.add(out.va.va_fileid);
-    tell({ op: 'tmpfile', node: out.va.va_fileid });
+    const { va_fileid: node, va_mode: mode } = out.va;
+    nodes.nameless.add(node);
+    tell({ op: 'tmpfile', node, mode });
     return 0;
   };
   ops.node_link = (dir, targ, cn) => {
     const error = fs.node_link(dir, targ, cn);
-    if (isOk(error)) tell({ op: 'link', ...names(dir, cn.name), node: nodes.fileid(targ) });
-    return error;
+    if (!isOk(error)) return error;
+    const node = nodes.fileid(targ);
+    nodes.nameless.delete(node);
+    tell({ op: 'link', ...names(dir, cn.name), node });
+    return 0;
   };
   const removal =
     (remove: puffs_ops['node_remove']): puffs_ops['node_remove'] =>
     (dir, targ, cn) => {
+      const last = nodes.isLast(targ);
       const node = nodes.fileid(targ);
       const error = remove(dir, targ, cn);
-      if (isOk(error)) tell({ op: 'remove', ...names(dir, cn.name), node });
-      return error;
+      if (!isOk(error)) return error;
+      tell({ op: 'remove', ...names(dir, cn.name), node });
+      if (last !== undefined) nodes.nameless.add(last);
+      return 0;
     };
   ops.node_remove = removal(ops.node_remove);
   ops.node_rmdir = removal(ops.node_rmdir);
   ops.node_rename = (sdir, src, scn, tdir, targ, tcn, flags) => {
+    const exchange = (flags & PUFFS_RENAME_EXCHANGE) !== 0;
+    const node = nodes.fileid(src);
+    const last = targ === null || exchange ? undefined : nodes.isLast(targ);
     const error = fs.node_rename(sdir, src, scn, tdir, targ, tcn, flags);
     if (!isOk(error)) return error;
     tell({
       op: 'rename',
       ...names(sdir, scn.name),
-      node: nodes.fileid(src),
+      node,
       toDir: nodes.fileid(tdir),
-      toName: nameToText(tcn.name),
-      ...((flags & PUFFS_RENAME_EXCHANGE) !== 0 && { exchange: true }),
+      toName: traceName(tcn.name),
+      ...(exchange && { exchange }),
     });
+    if (last !== undefined && last !== node) nodes.nameless.add(last);
     return 0;
   };
   ops.node_write = (node, uio, ioflag, cred) => {
@@ -257,14 +468,12 @@ export function puffs_trace(fs: puffs_ops, options: PuffsTraceOptions): puffs_op
     const error = fs.node_write(node, uio, ioflag, cred);
     const bytes = wanted - uio.resid;
     if (bytes === 0) return error;
-    const fileid = nodes.fileid(node);
-    const { offset } = uio;
     tell({
       op: 'write',
-      node: fileid,
-      offset,
+      node: nodes.fileid(node),
+      offset: uio.offset,
       bytes,
-      ...((ioflag & IO_SYNC) !== 0 && { sync: true }),
+      ...((options.sync === true || (ioflag & IO_SYNC) !== 0) && { sync: true }),
     });
     return error;
   };
@@ -275,30 +484,25 @@ export function puffs_trace(fs: puffs_ops, options: PuffsTraceOptions): puffs_op
     if (bytes > 0) tell({ op: 'read', node: nodes.fileid(node), offset: uio.offset, bytes });
     return error;
   };
-  ops.node_setattr = (node, va, cred) => {
-    const error = fs.node_setattr(node, va, cred);
+  ops.node_setattr = (cookie, va, cred) => {
+    const error = fs.node_setattr(cookie, va, cred);
     if (!isOk(error)) return error;
-    const fileid = nodes.fileid(node);
-    if (va.va_size !== VNOVAL) tell({ op: 'truncate', node: fileid, bytes: va.va_size });
-    else tell({ op: 'attributes', node: fileid });
+    const node = nodes.fileid(cookie);
+    const { va_size: bytes, va_mode: mode } = va;
+    const withMode = mode === VNOVAL ? {} : { mode };
+    if (bytes === VNOVAL) tell({ op: 'attributes', node, ...withMode });
+    else tell({ op: 'truncate', node, bytes, ...withMode });
     return 0;
   };
   ops.node_setextattr = (node, ns, name, value, flags, cred) => {
     const error = fs.node_setextattr(node, ns, name, value, flags, cred);
-    if (isOk(error)) {
-      tell({
-        op: 'xattr',
-        node: nodes.fileid(node),
-        name: nameToText(name),
-        bytes: value.length,
-      });
-    }
+    if (isOk(error)) tell(xattrOf(nodes.fileid(node), ns, name, value));
     return error;
   };
   ops.node_deleteextattr = (node, ns, name, cred) => {
     const error = fs.node_deleteextattr(node, ns, name, cred);
     if (isOk(error)) {
-      tell({ op: 'xattr', node: nodes.fileid(node), name: nameToText(name), bytes: null });
+      tell({ op: 'xattr', node: nodes.fileid(node), name: linuxName(ns, name), bytes: null });
     }
     return error;
   };
@@ -309,8 +513,10 @@ export function puffs_trace(fs: puffs_ops, options: PuffsTraceOptions): puffs_op
     return error;
   };
   ops.node_reclaim = (node, nlookup) => {
-    nodes.reclaimed(node, nlookup);
-    return fs.node_reclaim(node, nlookup);
+    const gone = nodes.reclaimed(node, nlookup);
+    const error = fs.node_reclaim(node, nlookup);
+    if (gone !== undefined) tell({ op: 'gone', node: gone });
+    return error;
   };
   return ops;
 }

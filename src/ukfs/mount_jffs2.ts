@@ -331,7 +331,8 @@ export function open(
   if (trace !== undefined) createTrace(host, trace);
   const mounted = mountJffs2(own, host);
   const { report, readOnly, c } = mounted;
-  const fs = trace === undefined ? mounted.fs : traceMount(host, trace, mounted.fs);
+  const fs =
+    trace === undefined ? mounted.fs : traceMount(host, trace, mounted.fs, own.sync === true);
   const tellsWritersApart = (own.rp_size ?? 0) > 0;
   const mayHaveLabels = (): boolean => c.xattrindex.size > 0;
   return {

@@ -23,11 +23,12 @@ export function createTrace(host: Rumpuser, path: string): void {
 }
 
 /**
- * The same file system, recorded into a file of {@link createTrace}. What is recorded reaches the
- * file when something is synchronised, at the end of the mount, and whenever enough has gathered. A
- * trace that cannot be written ends, and says so; the mount goes on.
+ * The same file system, recorded into a file of {@link createTrace}; `sync`: it was mounted so that
+ * every write is on stable storage when it returns. What is recorded reaches the file when
+ * something is synchronised, at the end of the mount, and whenever enough has gathered. A trace
+ * that cannot be written ends, and says so; the mount goes on.
  */
-export function traceMount(host: Rumpuser, path: string, fs: puffs_ops): puffs_ops {
+export function traceMount(host: Rumpuser, path: string, fs: puffs_ops, sync: boolean): puffs_ops {
   const encoder = new TextEncoder();
   let gathered: string[] = [];
   let length = 0;
@@ -46,6 +47,7 @@ export function traceMount(host: Rumpuser, path: string, fs: puffs_ops): puffs_o
   return puffs_trace(fs, {
     now: () => host.monotonicMs() / 1000,
     started: new Date(host.wallClockMs()),
+    sync,
     line(text) {
       if (broken) return;
       gathered.push(text);

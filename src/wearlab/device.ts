@@ -7,15 +7,16 @@
  * ticks, timers and the collector's sleep follow. Between operations whatever is due runs.
  */
 import { mount_fs, root_of, umount } from '../dcache/mount.js';
-import { type Dentry, dput } from '../dcache/dcache.js';
+import { d_obtain_alias, type Dentry, dget, dput } from '../dcache/dcache.js';
 import { lookup_positive, vfs_create, vfs_rename, vfs_unlink } from '../dcache/namei.js';
-import { JFFS2_SB_INFO } from '../jffs2/fs.js';
+import { jffs2_iget, JFFS2_SB_INFO } from '../jffs2/fs.js';
 import type { jffs2_sb_info } from '../jffs2/nodelist.js';
 import { type jffs2_snapshot, jffs2_take_snapshot } from '../jffs2/snapshot.js';
 import { jffs2_fs_type, jffs2_known_fs_type } from '../jffs2/super.js';
 import { file_update_time } from '../lump/attr.js';
 import { Errno } from '../lump/errno.js';
-import { do_truncate, fput, vfs_fsync, vfs_open, vfs_read, vfs_write } from '../lump/file.js';
+import { fput, vfs_fsync, vfs_open, vfs_read, vfs_write } from '../lump/file.js';
+import { invalidate_inode_pages } from '../lump/filemap.js';
 import {
   O_RDWR,
   PAGE_SIZE,
@@ -71,7 +72,7 @@ export class Device {
   readonly #timing: mtd_timing;
   readonly #lump: Lump;
   readonly #sb: super_block;
-  readonly #root: Dentry;
+  readonly root: Dentry;
   readonly #payload: Payload;
   readonly #fast: boolean;
   readonly #frozen: boolean;
@@ -81,8 +82,11 @@ export class Device {
   #idleUs: number;
   #saved: SavedDevice | null;
   readonly #open = new Set<file>();
-  /** Pages whose last write failed. */
+  /** Dentries that workloads hold. */
+  readonly #held = new Set<Dentry>();
+  /** Pages that would not be in the page cache: never read, or their last write failed. */
   readonly #uncached = new Set<string>();
+  readonly #scratch = new Uint8Array(PAGE_SIZE);
   readonly #page: { -readonly [key in keyof page_ref]: page_ref[key] };
 
   /**
@@ -134,7 +138,7 @@ export class Device {
     this.#lump.filesystems.register_filesystem(type);
     const words = `compr=${filesystem.compr}${filesystem.summary ? '' : ',nosummary'}`;
     this.#sb = mount_fs(this.#lump, 'jffs2', this.#timing, 0, words);
-    this.#root = root_of(this.#sb);
+    this.root = root_of(this.#sb);
     this.c = JFFS2_SB_INFO(this.#sb);
     this.c.linux_summary_quirk = filesystem.linux_summary_quirk;
     this.accounts = new Accounts(this.c, () => this.deviceUs, saved?.accounts);
@@ -150,7 +154,7 @@ export class Device {
     }
     this.#setCounters(saved);
     // How long collecting takes depends on which inodes are in memory.
-    for (const name of saved.names) dput(lookup_positive(this.#root, name));
+    for (const name of saved.names) dput(lookup_positive(this.root, name));
   }
 
   /**
@@ -165,9 +169,10 @@ export class Device {
       throw error;
     }
     if (this.c.wbuf?.dirty) return null;
-    const cached = [...(this.#root.d_children?.values() ?? [])];
+    const cached = [...(this.root.d_children?.values() ?? [])];
     const names = cached.filter(({ d_inode }) => d_inode !== null).map(({ d_name }) => d_name);
     for (const open of this.#open) this.close(open);
+    for (const held of this.#held) this.release(held);
     umount(this.#sb);
     const wear = new wear_counters(this.c.nr_blocks);
     wear.assign(this.chip.wear);
@@ -246,15 +251,16 @@ export class Device {
   // ---- files, all in the root directory ----
 
   create(name: string): file {
-    const dentry = vfs_create(this.#root, name, 0o644);
+    const dentry = vfs_create(this.root, name, 0o644);
     try {
-      return this.#opened(dentry);
+      return this.open(dentry);
     } finally {
       dput(dentry);
     }
   }
 
-  #opened(dentry: Dentry): file {
+  /** A regular file whose dentry the caller holds. */
+  open(dentry: Dentry): file {
     const opened = vfs_open(dentry.d_inode!, O_RDWR);
     this.#open.add(opened);
     return opened;
@@ -265,16 +271,43 @@ export class Device {
    * @throws Errno ENOENT
    */
   reopen(name: string): file {
-    const dentry = lookup_positive(this.#root, name);
+    const dentry = lookup_positive(this.root, name);
     try {
-      const opened = this.#opened(dentry);
-      const page = new Uint8Array(PAGE_SIZE);
-      const size = this.#fast ? 0 : opened.f_inode.i_size;
-      for (let at = 0; at < size; at += PAGE_SIZE) vfs_read(opened, page, 0, PAGE_SIZE, at);
+      const opened = this.open(dentry);
+      this.fillCache(opened);
       return opened;
     } finally {
       dput(dentry);
     }
+  }
+
+  /** Takes a reference over, until {@link release}, or the device's end. */
+  hold(dentry: Dentry): void {
+    this.#held.add(dentry);
+  }
+
+  release(dentry: Dentry): void {
+    if (this.#held.delete(dentry)) dput(dentry);
+  }
+
+  /** The file with an inode number, or a directory at a path; with a reference. @throws Errno */
+  find(where: number | readonly string[]): Dentry {
+    if (typeof where === 'number') return d_obtain_alias(jffs2_iget(this.#sb, where));
+    let at = dget(this.root);
+    for (const name of where) {
+      const parent = at;
+      try {
+        at = lookup_positive(parent, name);
+      } finally {
+        dput(parent);
+      }
+    }
+    return at;
+  }
+
+  /** Puts a file into the page cache, where there is one. */
+  fillCache(file: file): void {
+    if (!this.#fast) this.read(file, 0, file.f_inode.i_size);
   }
 
   isOpen(file: file): boolean {
@@ -330,11 +363,45 @@ export class Device {
     if (!this.#uncached.delete(pageKey(inode, index)) || count === PAGE_SIZE) return;
     const start = index * PAGE_SIZE;
     const nothingSurvives = start >= inode.i_size || (pos === start && pos + count >= inode.i_size);
-    if (!nothingSurvives) inode.i_aops!.read_folio(inode, index, new Uint8Array(PAGE_SIZE), 0);
+    if (!nothingSurvives) this.#readPage(inode, index);
   }
 
-  truncate(file: file, size: number): void {
-    do_truncate(file.f_inode, size);
+  /** Reads what is not in the page cache. @throws Errno EIO */
+  read(file: file, pos: number, len: number): void {
+    const { f_inode: inode } = file;
+    const end = Math.min(pos + len, inode.i_size);
+    for (let at = pos; at < end; at += PAGE_SIZE - (at % PAGE_SIZE)) {
+      if (!this.#fast) {
+        vfs_read(file, this.#scratch, 0, 1, at);
+        continue;
+      }
+      const index = Math.floor(at / PAGE_SIZE);
+      if (this.#uncached.delete(pageKey(inode, index))) this.#readPage(inode, index);
+    }
+  }
+
+  /** Takes pages of a file out of the page cache; default: all. */
+  forgetPages({ f_inode: inode }: file, indexes?: Iterable<number>): void {
+    invalidate_inode_pages(inode, indexes);
+    if (!this.#fast) return;
+    const all = Array.from({ length: pagesOf(inode) }, (_, index) => index);
+    for (const index of indexes ?? all) this.#uncached.add(pageKey(inode, index));
+  }
+
+  /** Pages of a file that are not in the page cache. */
+  uncachedPages({ f_inode: inode }: file): number[] {
+    const indexes: number[] = [];
+    for (let index = pagesOf(inode) - 1; index >= 0; index--) {
+      const isCached = this.#fast
+        ? !this.#uncached.has(pageKey(inode, index))
+        : inode.i_pages?.has(index);
+      if (!isCached) indexes.push(index);
+    }
+    return indexes;
+  }
+
+  #readPage(inode: inode, index: number): void {
+    inode.i_aops!.read_folio(inode, index, this.#scratch, 0);
   }
 
   fsync(file: file): void {
@@ -346,14 +413,15 @@ export class Device {
   }
 
   unlink(name: string): void {
-    vfs_unlink(this.#root, name);
+    vfs_unlink(this.root, name);
   }
 
   rename(from: string, to: string): void {
-    vfs_rename(this.#root, from, this.#root, to);
+    vfs_rename(this.root, from, this.root, to);
   }
 }
 
+const pagesOf = (inode: inode): number => Math.ceil(inode.i_size / PAGE_SIZE);
 const pageKey = (inode: inode, index: number): string => `${inode.i_ino} ${index}`;
 
 /** Of a blank chip, or a copy of what was saved. */

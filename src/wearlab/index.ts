@@ -13,4 +13,11 @@ export {
   type WearPolicy,
   type jffs2_policy,
 } from './policies.js';
-export type { TraceOperation } from './workload.js';
+export { TRACE_ROOT, type TraceOperation } from './replay.js';
+export type {
+  RecordedOperation,
+  TraceName,
+  TraceNode,
+  TraceNodeType,
+  TraceXattr,
+} from '../puffs/trace.js';

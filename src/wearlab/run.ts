@@ -22,7 +22,8 @@ import {
   type StopReason,
   US_A_DAY,
 } from './result.js';
-import { makeWorkload, type TraceOperation, type Workload } from './workload.js';
+import type { TraceOperation } from './replay.js';
+import { makeWorkload, type Workload } from './workload.js';
 
 /** Where a run tells how it goes. */
 export interface RunOptions {
@@ -337,9 +338,10 @@ class Run {
     }
   }
 
-  /** @returns null where the device cannot be left now: its chip fails. */
+  /** @returns null where it cannot be left now: its chip fails, or a workload says so. */
   #checkpoint(progress: number): Checkpoint | null {
     const workloads = this.#turns.map(({ workload }) => workload.save());
+    if (workloads.includes(null)) return null;
     const device = this.#device.suspend();
     if (device === null) return null;
     const state: SavedRun = {

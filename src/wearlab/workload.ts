@@ -6,30 +6,17 @@ import type { file } from '../lump/fs.js';
 import { Prng, type PrngState } from '../rumpuser/prng.js';
 import type { Device } from './device.js';
 import { ExperimentError, type WorkloadSpec } from './experiment.js';
-
-/** One operation of a trace. Names are flat: a "/" in them is a character as any other. */
-export type TraceOperation =
-  /** It was there before the trace began, with so many bytes in it. */
-  | { readonly op: 'existing'; readonly name: string; readonly length: number }
-  | { readonly op: 'create' | 'unlink' | 'fsync'; readonly name: string }
-  | {
-      readonly op: 'write';
-      readonly name: string;
-      readonly offset: number;
-      readonly length: number;
-    }
-  | { readonly op: 'truncate'; readonly name: string; readonly length: number }
-  | { readonly op: 'rename'; readonly name: string; readonly to: string }
-  | { readonly op: 'sync' }
-  /** Time in which nothing was asked for. */
-  | { readonly op: 'pause'; readonly ms: number };
+import { Replay, type TraceOperation } from './replay.js';
 
 export interface Workload {
   /** Makes the files that steps expect. @throws Errno */
   setup(): void;
   /** @returns false when there is nothing left to do, as at the end of a trace. @throws Errno */
   step(): boolean;
-  /** Plain data from which {@link resume} goes on; the files are closed by who asks. */
+  /**
+   * Plain data from which {@link resume} goes on; the files are closed by who asks. Null: it cannot
+   * be left now.
+   */
   save(): unknown;
   /** Instead of setup(): opens the files that another one had, and goes on where it was. */
   resume(saved: unknown): void;
@@ -249,84 +236,6 @@ function copyDelete(device: Device, spec: WorkloadSpec, prefix: string, prng: Pr
   };
 }
 
-/** Names of a trace that nobody created are there from the start, and empty. */
-function trace(device: Device, operations: readonly TraceOperation[]): Workload {
-  const files = new Map<string, file>();
-  let at = 0;
-  const fileOf = (name: string): file => {
-    let found = files.get(name);
-    if (!found) {
-      found = device.create(name);
-      files.set(name, found);
-    }
-    return found;
-  };
-  const forget = (name: string): void => {
-    const found = files.get(name);
-    if (found) device.close(found);
-    files.delete(name);
-  };
-  const apply = (one: TraceOperation): void => {
-    switch (one.op) {
-      case 'create':
-        device.truncate(fileOf(one.name), 0);
-        break;
-      case 'existing':
-        break;
-      case 'write':
-        device.write(fileOf(one.name), one.offset, one.length);
-        break;
-      case 'truncate':
-        device.truncate(fileOf(one.name), one.length);
-        break;
-      case 'fsync':
-        device.fsync(fileOf(one.name));
-        break;
-      case 'sync':
-        device.sync();
-        break;
-      case 'pause':
-        device.pause(one.ms);
-        break;
-      case 'unlink':
-        if (files.has(one.name)) {
-          forget(one.name);
-          device.unlink(one.name);
-        }
-        break;
-      case 'rename': {
-        const moved = fileOf(one.name);
-        if (one.to === one.name) break;
-        device.rename(one.name, one.to);
-        forget(one.to);
-        files.delete(one.name);
-        files.set(one.to, moved);
-        break;
-      }
-    }
-  };
-  return {
-    setup() {
-      for (const one of operations) {
-        if (one.op === 'existing') device.write(fileOf(one.name), 0, one.length);
-      }
-    },
-    step() {
-      while (operations[at]?.op === 'existing') at++;
-      const one = operations[at++];
-      if (one === undefined) return false;
-      apply(one);
-      return true;
-    },
-    save: () => ({ at, names: [...files.keys()] }),
-    resume(saved) {
-      const state = saved as { at: number; names: string[] };
-      for (const name of state.names) files.set(name, device.reopen(name));
-      ({ at } = state);
-    },
-  };
-}
-
 /**
  * The workload of a specification.
  * @param prefix of its files' names.
@@ -344,7 +253,10 @@ export function makeWorkload(
   return {
     setup: () => workload.setup(),
     step: () => workload.step(),
-    save: () => ({ chance: prng.state, own: workload.save() }),
+    save() {
+      const own = workload.save();
+      return own === null ? null : { chance: prng.state, own };
+    },
     resume(saved) {
       const { chance, own } = saved as { chance: PrngState; own: unknown };
       prng.state = chance;
@@ -375,7 +287,7 @@ function workloadOf(
     case 'trace': {
       const operations = traces.get(spec.trace);
       if (!operations) throw new ExperimentError(`the trace ${spec.trace} was not given`);
-      return trace(device, operations);
+      return new Replay(device, operations);
     }
   }
 }

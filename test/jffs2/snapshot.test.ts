@@ -36,6 +36,7 @@ const MADE_ANEW = [
   ...['flash_size', 'sector_size', 'nr_blocks', 'cleanmarker_size', 'oob_cleanmarker'],
   ...['retlen', 'check_iterator', 'gc_task', 'policy', 'accounts', 'thin', 'linux_summary_quirk'],
   ...['alloc_sem', 'xattr_sem', 'erase_wait', 'gc_wait', 'xref_temp'],
+  ...['nodeview', 'sumbuf', 'cleanmarker'],
   ...['nodebuf', 'pagebuf', 'gc_page', 'lengths', 'pt', 'bounce', 'nospc_dirty_size'],
   ...['resv_blocks_write', 'resv_blocks_deletion', 'resv_blocks_gctrigger', 'resv_blocks_gcbad'],
   ...['resv_blocks_gcmerge', 'vdirty_blocks_gctrigger'],

@@ -4,7 +4,7 @@ import { checkExperiment, type Experiment } from '../../src/wearlab/experiment.j
 import { POLICIES, type PolicyFactory } from '../../src/wearlab/policies.js';
 import type { EndRecord, ResultRecord } from '../../src/wearlab/result.js';
 import { type Checkpoint, runExperiment, type RunOptions } from '../../src/wearlab/run.js';
-import type { TraceOperation } from '../../src/wearlab/workload.js';
+import { TRACE_ROOT, type TraceOperation } from '../../src/wearlab/replay.js';
 
 type Given = Record<string, unknown>;
 
@@ -106,17 +106,32 @@ describe('wearlab: checkpoints', () => {
   }
 
   it('go with a trace', () => {
-    const operations: TraceOperation[] = [];
-    for (let n = 0; n < 700; n++) {
-      const name = `file${n % 7}`;
-      if (n % 50 === 49) operations.push({ op: 'unlink', name });
-      else if (n % 31 === 30) operations.push({ op: 'rename', name, to: 'other' });
+    const [type, mode, bytes] = ['file', 0o644, 0] as const;
+    const operations: TraceOperation[] = [
+      { op: 'found', dir: TRACE_ROOT, name: 'd', node: 1, type: 'directory', bytes, mode },
+      { op: 'found', dir: 1, name: 'old', node: 2, type, bytes: 60_000, mode },
+      { op: 'found', dir: TRACE_ROOT, name: 'linked', node: 2, type, bytes: 60_000, mode },
+    ];
+    for (let n = 0; n < 1200; n++) {
+      // At some moments there is a file without a name.
+      const node = 10 + (n % 7);
+      const name = `file${node}`;
+      if (n < 7) operations.push({ op: 'create', dir: 1, name, node, type, bytes, mode });
+      else if (n === 30) operations.push({ op: 'remove', dir: 1, name: 'old', node: 2 });
+      else if (n === 200) operations.push({ op: 'tmpfile', node: 3, mode });
+      else if (n === 300) operations.push({ op: 'gone', node: 3 });
+      else if (n % 31 === 30) operations.push({ op: 'attributes', node });
       else if (n % 17 === 16) operations.push({ op: 'pause', ms: 300 });
-      else operations.push({ op: 'write', name, offset: (n % 5) * 3000, length: 5000 });
+      else if (n % 9 === 8) operations.push({ op: 'read', node: 2, offset: n * 80, bytes: 5000 });
+      else operations.push({ op: 'write', node, offset: (n % 5) * 3000, bytes: 9000 });
     }
-    expectToGoOn(experiment({ workload: [{ type: 'trace', trace: 't' }] }), {
-      traces: new Map([['t', operations]]),
+    const traces = new Map([['t', operations]]);
+    const fast = experiment({
+      workload: [{ type: 'trace', trace: 't' }],
+      stop: { operations: 2000 },
     });
+    const full = expectToGoOn({ ...fast, fidelity: 'full' }, { traces });
+    expect(expectToGoOn(fast, { traces }).end.erases).to.deep.equal(full.end.erases);
   });
 
   it('are there for a module that says what it has in mind, and for no other', () => {

@@ -55,7 +55,7 @@ describe('wearlab: a trace of a mount', function () {
     expect(count('create')).to.equal(3);
     expect(count('rename')).to.equal(3);
     expect(count('fsync')).to.equal(3);
-    const bytes = operations.reduce((sum, one) => (one.op === 'write' ? sum + one.length : sum), 0);
+    const bytes = operations.reduce((sum, one) => (one.op === 'write' ? sum + one.bytes : sum), 0);
     expect(bytes).to.equal(3 * 6000);
   });
 
