@@ -14,6 +14,7 @@ import { appendResults, readResults, resultsLine, totalOf } from './results.js';
 
 /** Longer than in `npm test`, unless the environment says otherwise; TESTING.md explains each. */
 const COUNTS = {
+  LUMP_CYCLES: '10000',
   LUMP_FUZZ: '2',
   LUMP_IMAGES: '6000',
   LUMP_KILLS: '100',

@@ -19,7 +19,9 @@ export function jffs2_start_garbage_collect_thread(c: jffs2_sb_info): void {
         yield c.gc_wait;
         continue;
       }
-      yield PAUSE_MS;
+      if (c.gc_triggered) yield;
+      else yield PAUSE_MS;
+      c.gc_triggered = false;
       if (kthread_should_stop(task)) return;
       try {
         jffs2_garbage_collect_pass(c);

@@ -511,6 +511,13 @@ export class jffs2_sb_info {
   thin: jffs2_thin | null = null;
   /** Collecting reserves a node's length where its summary entry's is meant, as Linux 6.1 does. */
   linux_summary_quirk = false;
+  /**
+   * What wakes the background thread ends its pause between two passes, too, as in Linux: under
+   * load it collects after every write, and its 50 ms are those of an idle system.
+   */
+  linux_gc_trigger = false;
+  /** That it was woken so since its last pass. */
+  gc_triggered = false;
 
   readonly xattr_sem: rw_semaphore;
   highest_xid = 0;

@@ -7,7 +7,7 @@
  */
 import { BUG, BUG_ON } from '../lump/bug.js';
 import { Errno } from '../lump/errno.js';
-import { wait_event, wake_up } from '../lump/sched.js';
+import { wait_event, wake_up, wake_up_process } from '../lump/sched.js';
 import { jffs2_erase_pending_blocks } from './erase.js';
 import { jffs2_garbage_collect_pass } from './gc.js';
 import { JFFS2_SUMMARY_FRAME_SIZE, PAD } from './medium.js';
@@ -416,5 +416,9 @@ export function jffs2_thread_should_wake(c: jffs2_sb_info): boolean {
 
 /** Wakes the background thread if it has something to do. */
 export function jffs2_garbage_collect_trigger(c: jffs2_sb_info): void {
-  if (c.gc_task && jffs2_thread_should_wake(c)) wake_up(c.gc_wait);
+  if (!c.gc_task || !jffs2_thread_should_wake(c)) return;
+  wake_up(c.gc_wait);
+  if (!c.linux_gc_trigger) return;
+  c.gc_triggered = true;
+  if (c.gc_task.state === 'sleeping') wake_up_process(c.gc_task);
 }

@@ -64,6 +64,8 @@ export interface FileSystemSpec {
   readonly summary: boolean;
   /** As Linux 6.1: its collector reserves a node's length where its summary entry's is meant. */
   readonly linux_summary_quirk: boolean;
+  /** As Linux: what wakes the background collector ends its pause between two passes, too. */
+  readonly linux_gc_trigger: boolean;
 }
 
 /** How simulated time goes on. */

@@ -82,8 +82,9 @@ const usedOf = (jeb: jffs2_eraseblock): number => jeb.used_size;
 const dirtOf = (jeb: jffs2_eraseblock): number => jeb.dirty_size + jeb.wasted_size;
 
 function linux({ c }: PolicyContext): WearPolicy {
-  // Where Linux marks nodes in place, its thread lets more very dirty blocks come together.
-  if (c.wbuf === null) c.vdirty_blocks_gctrigger *= LINUX_VDIRTY_FACTOR;
+  // Where Linux marks nodes in place, its thread lets more very dirty blocks come together. It does
+  // not where it was built with summaries: reference §1.5.
+  if (c.wbuf === null && !c.mount_opts.summary) c.vdirty_blocks_gctrigger *= LINUX_VDIRTY_FACTOR;
   return { find_gc_block: () => jffs2_gc_block_by_tick(c, c.lump.jiffies) };
 }
 

@@ -109,6 +109,7 @@ export const EXPERIMENT_SCHEMA = {
         compr: text('none'),
         summary: { type: 'boolean', default: true },
         linux_summary_quirk: { type: 'boolean', default: false },
+        linux_gc_trigger: { type: 'boolean', default: false },
       }),
       clock: optional({
         model: one('modelled', 'frozen'),

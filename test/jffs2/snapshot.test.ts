@@ -35,6 +35,7 @@ const MADE_ANEW = [
   ...['lump', 'mtd', 'e', 'sb', 'damage', 'mount_opts', 'compressors', 'flags'],
   ...['flash_size', 'sector_size', 'nr_blocks', 'cleanmarker_size', 'oob_cleanmarker'],
   ...['retlen', 'check_iterator', 'gc_task', 'policy', 'accounts', 'thin', 'linux_summary_quirk'],
+  ...['linux_gc_trigger', 'gc_triggered'],
   ...['alloc_sem', 'xattr_sem', 'erase_wait', 'gc_wait', 'xref_temp'],
   ...['nodeview', 'sumbuf', 'cleanmarker'],
   ...['nodebuf', 'pagebuf', 'gc_page', 'lengths', 'pt', 'bounce', 'nospc_dirty_size'],

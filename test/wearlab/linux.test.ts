@@ -1,11 +1,18 @@
-/** What is known of Linux's wear levelling comes out. Facts: reference jffs2.md §8.2. */
+/**
+ * What is known of Linux's wear levelling comes out. Facts: reference jffs2.md §8.2. With
+ * LUMP_CYCLES=10000 Datalight's comparison is run to its end, and the guide's figures come out.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
+import { loadExperiment } from '../../bin/wear_experiments.mjs';
 import { jffs2_gc_block_by_tick } from '../../src/jffs2/gc_block.js';
 import { EraseblockList, jffs2_eraseblock, type jffs2_sb_info } from '../../src/jffs2/nodelist.js';
 import { checkExperiment, type Experiment } from '../../src/wearlab/experiment.js';
 import type { EndRecord } from '../../src/wearlab/result.js';
 import { runExperiment } from '../../src/wearlab/run.js';
 import { wearStatistics } from '../../src/wearlab/statistics.js';
+import { projectRoot } from '../images/project.js';
 
 const NAMES = ['erasable_list', 'very_dirty_list', 'dirty_list', 'clean_list'] as const;
 
@@ -93,5 +100,88 @@ describe("wearlab: Linux's rule", () => {
     expect(linux.programmed.summary / linux.chipErases).to.be.greaterThan(
       (2 * ours.programmed.summary) / ours.chipErases,
     );
+  });
+});
+
+/** Whole files replaced; at the experiment's own number the guide's figures are compared. */
+const CYCLES = Number(process.env.LUMP_CYCLES ?? 1000);
+const GUIDE = join(projectRoot(), 'docs', 'wear.md');
+
+interface Figures {
+  readonly amplification: number;
+  readonly mean: number;
+  readonly least: number;
+  readonly most: number;
+  readonly variation: number;
+  /** Erases per block of the least worn blocks, as many as the static data takes; of the others. */
+  readonly cold: number;
+  readonly others: number;
+}
+
+function figuresOf(end: EndRecord, share: number): Figures {
+  const sorted = [...end.erases].sort((a, b) => a - b);
+  const split = Math.round(sorted.length * share);
+  const { mean: all, min, max, coefficientOfVariation } = wearStatistics(end.erases);
+  return {
+    amplification: end.writeAmplification!,
+    mean: all,
+    least: min,
+    most: max,
+    variation: coefficientOfVariation,
+    cold: mean(sorted.slice(0, split)),
+    others: mean(sorted.slice(split)),
+  };
+}
+
+/** A row of the guide's table, `| 10 % | 1.12 | …`. */
+function guideFigures(share: number): Figures {
+  const row = new RegExp(`^\\| ${100 * share} % \\|(.*)\\|$`, 'm').exec(
+    readFileSync(GUIDE, 'utf8'),
+  );
+  const [amplification, mean, least, most, variation, cold, others] = row![1]!
+    .split('|')
+    .map(Number) as [number, number, number, number, number, number, number];
+  return { amplification, mean, least, most, variation, cold, others };
+}
+
+describe("wearlab: Datalight's comparison", () => {
+  const runs = new Map<number, EndRecord>();
+  before(async function () {
+    this.timeout(300_000);
+    const { experiment: datalight } = await loadExperiment('datalight');
+    for (const share of datalight.sweep['fill.static'] as number[]) {
+      const one = { ...datalight, fill: { ...datalight.fill, static: share }, sweep: {} };
+      const stop = { operations: CYCLES };
+      runs.set(share, runExperiment(checkExperiment({ ...one, stop }, 'datalight'), 1));
+    }
+  });
+
+  it('wears static data less, and the less evenly the more of it there is', () => {
+    const [few, many] = [figuresOf(runs.get(0.1)!, 0.1), figuresOf(runs.get(0.6)!, 0.6)];
+    for (const { cold, others } of [few, many]) expect(cold).to.be.lessThan(others);
+    expect(many.variation).to.be.greaterThan(2 * few.variation);
+    expect(many.cold / many.others).to.be.lessThan(few.cold / few.others);
+    expect(many.amplification).to.be.greaterThan(few.amplification);
+  });
+
+  it('collects clean blocks in no more than 2 of 128 choices', () => {
+    for (const { collected } of runs.values()) {
+      const all = Object.values(collected).reduce((sum, count) => sum + count, 0);
+      expect(collected.clean! / all).to.be.within(0.1 * (2 / 128), 2 / 128);
+    }
+  });
+
+  it("gives the guide's figures", function () {
+    if (CYCLES !== 10_000) {
+      console.log('      skipped: for 10,000 rewrites set LUMP_CYCLES=10000');
+      this.skip();
+    }
+    for (const [share, end] of runs) {
+      const ours = figuresOf(end, share);
+      for (const [key, value] of Object.entries(guideFigures(share))) {
+        const message = `${key} at ${100 * share} %`;
+        expect(ours[key as keyof Figures], message).to.be.closeTo(value, 0.03 * value + 0.005);
+      }
+    }
   });
 });
