@@ -37,8 +37,8 @@ export class lockdep {
   private capacity = 32;
   /** known[a * capacity + b] = 1: b has been taken with a held, and that was found good. */
   private known = new Uint8Array(32 * 32);
-  /** The same graph as lists, with the place that drew each edge first. */
-  private readonly edges: Map<number, string>[] = [];
+  /** The same graph as lists; an error's trace, made when read, says what drew the edge first. */
+  private readonly edges: Map<number, Error>[] = [];
 
   /** The id of a class of locks, made at its first use. */
   register_class(name: string): number {
@@ -150,7 +150,7 @@ export class lockdep {
     }
     const path = this.find_path(next, prev);
     if (path !== null) throw new KernelPanic(this.inversion_report(who, prev, next, path));
-    this.edges[prev].set(next, new Error().stack ?? '');
+    this.edges[prev].set(next, new Error());
     this.known[prev * this.capacity + next] = 1;
   }
 
@@ -179,7 +179,7 @@ export class lockdep {
         `but the order seen so far is ${path.map((id) => this.names[id]).join(' → ')}`,
     ];
     for (let i = 0; i + 1 < path.length; i++) {
-      const stack = this.edges[path[i]].get(path[i + 1]) ?? '';
+      const stack = this.edges[path[i]].get(path[i + 1])?.stack ?? '';
       // The first lines are the validator's own.
       const where = stack.split('\n').slice(3, 9).join('\n');
       lines.push(`${this.names[path[i]]} → ${this.names[path[i + 1]]} first taken\n${where}`);
