@@ -24,7 +24,12 @@ describe('on Windows', function () {
       console.log(`      skipped: ${reason}`);
       this.skip();
     }
-    wine = new Wine();
+    try {
+      wine = new Wine();
+    } catch (error) {
+      console.log(`      skipped: ${(error as Error).message}`);
+      this.skip();
+    }
     cpSync(join(FLASH_IMAGES_FOLDER, IMAGE), join(wine.folder, IMAGE));
   });
   after(() => wine?.remove());
