@@ -11,6 +11,7 @@ import {
   type puffs_ops,
 } from '../puffs/puffs.js';
 import { NETBSD_ERRNO } from '../puffs/errno.js';
+import { extattrName, extattrNamespace, xattrName } from '../puffs/name.js';
 import { MAX_WRITE_BYTES } from './init.js';
 import {
   FUSE_COMPAT_SETXATTR_IN_SIZE,
@@ -22,16 +23,10 @@ import {
 import { EIO, EOPNOTSUPP, ERANGE, IN, OUT } from './reply.js';
 import type { FuseSession } from './session.js';
 
-const USER_PREFIX = 'user.';
 const ACL_PREFIX = 'system.posix_acl_';
 /** SELinux's label of a file. */
 const LABEL = 'security.selinux';
 const S_ISGID = 0o2000;
-
-export const namespaceOf = (name: ByteName): number =>
-  name.startsWith(USER_PREFIX) ? EXTATTR_NAMESPACE_USER : EXTATTR_NAMESPACE_SYSTEM;
-export const nameInNamespace = (name: ByteName): ByteName =>
-  name.startsWith(USER_PREFIX) ? name.slice(USER_PREFIX.length) : name;
 
 /** FUSE_GETXATTR */
 export function getxattr(s: FuseSession): number {
@@ -41,8 +36,8 @@ export function getxattr(s: FuseSession): number {
     room === 0 ? null : s.reply.bytes.subarray(OUT, OUT + Math.min(room, MAX_WRITE_BYTES));
   const error = s.fs.node_getextattr(
     s.node,
-    namespaceOf(name),
-    nameInNamespace(name),
+    extattrNamespace(name),
+    extattrName(name),
     s.size,
     buf,
     s.cred,
@@ -83,8 +78,7 @@ export function listNames(
     // A file system without a name space has no names in it.
     if (error === NETBSD_ERRNO.EOPNOTSUPP) continue;
     if (error !== 0) return error;
-    const prefix = ns === EXTATTR_NAMESPACE_USER ? USER_PREFIX : '';
-    for (const name of list.names) out.value += `${prefix}${name}\0`;
+    for (const name of list.names) out.value += `${xattrName(ns, name)}\0`;
   }
   return 0;
 }
@@ -102,8 +96,8 @@ export function setxattr(s: FuseSession): number {
   const value = Uint8Array.prototype.slice.call(s.request.bytes, valueAt, valueAt + size);
   let error = s.fs.node_setextattr(
     s.node,
-    namespaceOf(name),
-    nameInNamespace(name),
+    extattrNamespace(name),
+    extattrName(name),
     value,
     flags,
     s.cred,
@@ -121,7 +115,7 @@ export function setxattr(s: FuseSession): number {
 /** FUSE_REMOVEXATTR */
 export function removexattr(s: FuseSession): number {
   const name = s.nameAt(IN);
-  const error = s.fs.node_deleteextattr(s.node, namespaceOf(name), nameInNamespace(name), s.cred);
+  const error = s.fs.node_deleteextattr(s.node, extattrNamespace(name), extattrName(name), s.cred);
   return error === 0 ? 0 : s.fail(error);
 }
 

@@ -4,21 +4,17 @@
  */
 import { Errno } from '../lump/errno.js';
 import type { ByteName } from '../lump/types.js';
-import { EXTATTR_NAMESPACE_SYSTEM, EXTATTR_NAMESPACE_USER } from '../puffs/puffs.js';
-
-const USER_PREFIX = 'user.';
+import { extattrName, extattrNamespace, xattrName } from '../puffs/name.js';
 
 /** @throws EOPNOTSUPP a name space that does not exist, or a user attribute in the system's. */
 export function extattr_to_xattr(ns: number, name: ByteName): ByteName {
-  if (ns === EXTATTR_NAMESPACE_USER) return USER_PREFIX + name;
-  if (ns !== EXTATTR_NAMESPACE_SYSTEM || name.startsWith(USER_PREFIX)) {
+  const xattr = xattrName(ns, name);
+  if (extattrNamespace(xattr) !== ns) {
     throw new Errno('EOPNOTSUPP', `attribute ${name} of name space ${ns}`);
   }
-  return name;
+  return xattr;
 }
 
 export function xattr_to_extattr(xattr: ByteName): { ns: number; name: ByteName } {
-  return xattr.startsWith(USER_PREFIX)
-    ? { ns: EXTATTR_NAMESPACE_USER, name: xattr.slice(USER_PREFIX.length) }
-    : { ns: EXTATTR_NAMESPACE_SYSTEM, name: xattr };
+  return { ns: extattrNamespace(xattr), name: extattrName(xattr) };
 }

@@ -6,9 +6,8 @@
 import { puffs_cred_hasgroup, puffs_cred_isjuggernaut, puffs_cred_isuid } from './cred.js';
 import { NETBSD_ERRNO as E } from './errno.js';
 import { aclDecode, aclEncode, aclIsMinimal, aclIsValid, aclMode } from './acl.js';
+import { extattrName, extattrNamespace, xattrName } from './name.js';
 import {
-  EXTATTR_NAMESPACE_SYSTEM,
-  EXTATTR_NAMESPACE_USER,
   PUFFS_VREAD,
   PUFFS_VWRITE,
   VDIR,
@@ -62,7 +61,7 @@ export class Extattrs<N extends ExtattrNode> {
     buf: Uint8Array | null,
     cred: puffs_cred,
   ): number {
-    const full = fullName(ns, name);
+    const full = xattrName(ns, name);
     const refused = this.#mayUse(node, full, PUFFS_VREAD, cred);
     if (refused !== 0) return refused;
     const value = node.xattrs.get(full);
@@ -82,7 +81,7 @@ export class Extattrs<N extends ExtattrNode> {
     flags: number,
     cred: puffs_cred,
   ): number {
-    const full = fullName(ns, name);
+    const full = xattrName(ns, name);
     if (value.length > VALUE_BYTES_MAX) return E.E2BIG;
     const refused = this.#mayUse(node, full, PUFFS_VWRITE, cred);
     if (refused !== 0) return refused;
@@ -99,15 +98,13 @@ export class Extattrs<N extends ExtattrNode> {
     const names: ByteName[] = [];
     for (const full of node.xattrs.keys()) {
       if (full.startsWith('trusted.') && !isPrivileged(cred)) continue;
-      const isUser = full.startsWith('user.');
-      if (isUser && ns === EXTATTR_NAMESPACE_USER) names.push(full.slice('user.'.length));
-      if (!isUser && ns === EXTATTR_NAMESPACE_SYSTEM) names.push(full);
+      if (extattrNamespace(full) === ns) names.push(extattrName(full));
     }
     return names;
   }
 
   delete(node: N, ns: number, name: ByteName, cred: puffs_cred): number {
-    const full = fullName(ns, name);
+    const full = xattrName(ns, name);
     const refused = this.#mayUse(node, full, PUFFS_VWRITE, cred);
     if (refused !== 0) return refused;
     if (full === ACL_ACCESS || full === ACL_DEFAULT) {
@@ -166,6 +163,3 @@ export class Extattrs<N extends ExtattrNode> {
 
 const isPrivileged = (cred: puffs_cred): boolean =>
   cred.permissionsChecked || puffs_cred_isjuggernaut(cred);
-
-const fullName = (ns: number, name: ByteName): ByteName =>
-  ns === EXTATTR_NAMESPACE_USER ? `user.${name}` : name;

@@ -2,7 +2,7 @@
  * Names cross the waist as bytes: {@link ByteName}. These are the conversions for who stands above
  * it; src/lump/types.ts has the same for who stands below, as the waist imports nothing.
  */
-import type { ByteName } from './puffs.js';
+import { EXTATTR_NAMESPACE_SYSTEM, EXTATTR_NAMESPACE_USER, type ByteName } from './puffs.js';
 
 /** Bytes → name. */
 export function bytesToName(bytes: Uint8Array): ByteName {
@@ -33,6 +33,20 @@ export function textToName(text: string): ByteName {
 export function nameToText(name: ByteName): string {
   return isAscii(name) ? name : decoder.decode(nameToBytes(name));
 }
+
+const USER_PREFIX = 'user.';
+
+/** NetBSD's name space of an attribute's name in Linux. */
+export const extattrNamespace = (xattr: ByteName): number =>
+  xattr.startsWith(USER_PREFIX) ? EXTATTR_NAMESPACE_USER : EXTATTR_NAMESPACE_SYSTEM;
+
+/** The name in that name space: without "user."; every other prefix stays. */
+export const extattrName = (xattr: ByteName): ByteName =>
+  xattr.startsWith(USER_PREFIX) ? xattr.slice(USER_PREFIX.length) : xattr;
+
+/** NetBSD's name space and the name in it → the attribute's name in Linux. */
+export const xattrName = (ns: number, name: ByteName): ByteName =>
+  ns === EXTATTR_NAMESPACE_USER ? USER_PREFIX + name : name;
 
 function isAscii(text: string): boolean {
   for (let i = 0; i < text.length; i++) {

@@ -24,7 +24,8 @@ import {
   VREG,
 } from './puffs.js';
 import { major, minor } from './devt.js';
-import { bytesToName, nameToBytes, nameToText, textToName } from './name.js';
+import { ACL_ACCESS, ACL_DEFAULT } from './extattr.js';
+import { bytesToName, nameToBytes, nameToText, textToName, xattrName } from './name.js';
 import { vattr_new } from './vattr.js';
 import { PUFFS_CRED_KERNEL } from './cred.js';
 
@@ -140,10 +141,7 @@ export interface TraceNode {
 }
 
 /** Attributes that are access lists. */
-export const TRACE_ACLS: readonly string[] = [
-  'system.posix_acl_access',
-  'system.posix_acl_default',
-];
+export const TRACE_ACLS: readonly string[] = [ACL_ACCESS, ACL_DEFAULT];
 
 /**
  * The text of a name: its UTF-8. In one that is none, every byte from 0x80 on becomes a code unit
@@ -202,8 +200,7 @@ function hashOf(bytes: Uint8Array): number {
   return hash >>> 0;
 }
 
-const linuxName = (ns: number, name: ByteName): string =>
-  traceName(ns === EXTATTR_NAMESPACE_USER ? `user.${name}` : name);
+const linuxName = (ns: number, name: ByteName): string => traceName(xattrName(ns, name));
 
 function xattrOf(node: number, ns: number, name: ByteName, value: Uint8Array): TraceXattr {
   const full = linuxName(ns, name);

@@ -23,11 +23,14 @@ import {
   VLNK,
   VREG,
   bytesToName,
+  extattrName,
+  extattrNamespace,
   mode_to_vtype,
   nameToBytes,
   nameToText,
   textToName,
   vattr_new,
+  xattrName,
   type ByteName,
   type Cookie,
   type puffs_cn,
@@ -320,7 +323,10 @@ export abstract class UkfsNodes {
       const { fs, cred } = this;
       check(fs.node_listextattr(node, EXTATTR_NAMESPACE_USER, user, cred), 'listxattr', path);
       check(fs.node_listextattr(node, EXTATTR_NAMESPACE_SYSTEM, system, cred), 'listxattr', path);
-      return [...user.names.map((name) => `user.${name}`), ...system.names];
+      return [
+        ...user.names.map((name) => xattrName(EXTATTR_NAMESPACE_USER, name)),
+        ...system.names,
+      ];
     });
   }
 
@@ -495,7 +501,5 @@ export function newAttributes(type: number, mode: number): vattr {
 /** Linux's attribute name → NetBSD's name space and the name in it. */
 function splitXattr(name: PathLike): [ns: number, name: ByteName] {
   const bytes = typeof name === 'string' ? textToName(name) : bytesToName(name);
-  return bytes.startsWith('user.')
-    ? [EXTATTR_NAMESPACE_USER, bytes.slice('user.'.length)]
-    : [EXTATTR_NAMESPACE_SYSTEM, bytes];
+  return [extattrNamespace(bytes), extattrName(bytes)];
 }

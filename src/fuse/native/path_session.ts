@@ -14,7 +14,7 @@
  *   since libfuse would lose the path with it.
  */
 import { NETBSD_ERRNO } from '../../puffs/errno.js';
-import { nameToText, textToName } from '../../puffs/name.js';
+import { extattrName, extattrNamespace, nameToText, textToName } from '../../puffs/name.js';
 import {
   FSYNC_DATAONLY,
   FSYNC_WAIT,
@@ -43,7 +43,7 @@ import { netbsdToLinuxErrno } from '../errno.js';
 import { isReachable } from '../directories.js';
 import { TARGET_BYTES_MAX } from '../nodes.js';
 import { EBUSY, EINVAL, EIO, ENAMETOOLONG, ERANGE } from '../reply.js';
-import { listNames, nameInNamespace, namespaceOf } from '../xattrs.js';
+import { listNames } from '../xattrs.js';
 import { Paths } from './paths.js';
 
 export interface PathSessionOptions {
@@ -391,8 +391,8 @@ export class PathSession {
       this.paths.node(path) ||
         this.fs.node_setextattr(
           this.found.cookie,
-          namespaceOf(attribute),
-          nameInNamespace(attribute),
+          extattrNamespace(attribute),
+          extattrName(attribute),
           // A copy: the file system may keep it, the buffer is not ours.
           Uint8Array.from(value),
           flags,
@@ -408,8 +408,8 @@ export class PathSession {
       this.paths.node(path) ||
       this.fs.node_getextattr(
         this.found.cookie,
-        namespaceOf(attribute),
-        nameInNamespace(attribute),
+        extattrNamespace(attribute),
+        extattrName(attribute),
         this.size,
         buffer.length === 0 ? null : buffer,
         this.cred,
@@ -433,8 +433,8 @@ export class PathSession {
       this.paths.node(path) ||
         this.fs.node_deleteextattr(
           this.found.cookie,
-          namespaceOf(attribute),
-          nameInNamespace(attribute),
+          extattrNamespace(attribute),
+          extattrName(attribute),
           this.cred,
         ),
     );
