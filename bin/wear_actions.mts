@@ -9,8 +9,13 @@ import { parseResults, resultLines, type Run } from '../src/wearlab/run_results.
 import { type Job, sweepJobs } from '../src/wearlab/sweep.js';
 import { loadExperiment, shippedExperiments } from './wear_experiments.mjs';
 import { removeCheckpoint, replaceFile } from './wear_checkpoint.mjs';
-import { checkpointBeside, finishedRuns, isPlainFile } from './wear_files.mjs';
-import { readResults, SweepFolder } from './wear_files.mjs';
+import {
+  checkpointBeside,
+  finishedRuns,
+  isPlainFile,
+  readResults,
+  SweepFolder,
+} from './wear_files.mjs';
 import { LiveView, outcomeLine } from './wear_live.mjs';
 import { runJobs, Stop, type JobListener } from './wear_pool.mjs';
 import { reportParts } from './wear_report.mjs';

@@ -4,9 +4,9 @@
  * that came to harm with the program is made anew.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { writeSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { deserialize, serialize } from 'node:v8';
+import { NewFile, removeUnfinished } from '../src/rumpuser/node_new_file.js';
 import type { ResultRecord } from '../src/wearlab/result.js';
 import type { Checkpoint } from '../src/wearlab/run.js';
 
@@ -45,21 +45,15 @@ export const digestOf = (...parts: readonly (string | Uint8Array)[]): string => 
 
 /** Puts bytes into a file, all or none of them, whenever this process ends. */
 export function replaceFile(path: string, pieces: readonly (string | Uint8Array)[]): void {
-  const temporary = temporaryOf(path);
-  const file = openSync(temporary, 'w');
+  const file = new NewFile(path);
   try {
-    for (const piece of pieces) {
-      const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece;
-      for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
-    }
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
+    for (const piece of pieces) writeFileSync(file.fd, piece);
+  } catch (error) {
+    file.abandon();
+    throw error;
   }
-  renameSync(temporary, path);
+  file.commit(true);
 }
-
-const temporaryOf = (path: string): string => `${path}.tmp`;
 
 export function writeCheckpoint(path: string, program: string, run: string, stored: StoredRun) {
   const body = serialize(stored);
@@ -102,5 +96,5 @@ function parseHead(line: string): Partial<Head> | null {
 
 export function removeCheckpoint(path: string): void {
   rmSync(path, { force: true });
-  rmSync(temporaryOf(path), { force: true });
+  removeUnfinished(path);
 }

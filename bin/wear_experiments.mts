@@ -40,7 +40,7 @@ export async function loadExperiment(name: string): Promise<LoadedExperiment> {
   const experiment = parseExperiment(text, nameOf(file));
   const folder = dirname(resolve(file));
   await loadPolicy(experiment, folder);
-  loadTraces(experiment, folder);
+  parseTraces(readTraces(experiment, folder));
   return { experiment, folder };
 }
 
@@ -55,28 +55,26 @@ export async function loadPolicy({ policy, name }: Experiment, folder: string): 
   }
 }
 
-/** By the name that the experiment gives. @throws ExperimentError, TraceError */
-export function loadTraces(
-  { workload, name }: Experiment,
-  folder: string,
-): ReadonlyMap<string, readonly TraceOperation[]> {
-  const traces = new Map<string, readonly TraceOperation[]>();
+/** The text of a policy's module; null: the experiment has none of its own. */
+export const readPolicy = ({ policy }: Experiment, folder: string): string | null =>
+  policy.name === 'module' ? readFileSync(resolve(folder, policy.module), 'utf8') : null;
+
+/** Their text, by the name that the experiment gives. @throws ExperimentError */
+export function readTraces({ workload, name }: Experiment, folder: string): Map<string, string> {
+  const texts = new Map<string, string>();
   for (const [n, { type, trace }] of workload.entries()) {
-    if (type !== 'trace' || traces.has(trace)) continue;
-    let text: string;
+    if (type !== 'trace' || texts.has(trace)) continue;
     try {
-      text = readFileSync(resolve(folder, trace), 'utf8');
+      texts.set(trace, readFileSync(resolve(folder, trace), 'utf8'));
     } catch (error) {
       throw new ExperimentError(`${name}: workload.${n}.trace: ${(error as Error).message}`);
     }
-    traces.set(trace, parseTrace(text, trace));
   }
-  return traces;
+  return texts;
 }
 
-/** What is in the files that an experiment names: its policy, its traces. */
-export function namedFiles({ policy, workload }: Experiment, folder: string): Uint8Array[] {
-  const names = workload.filter(({ type }) => type === 'trace').map(({ trace }) => trace);
-  if (policy.name === 'module') names.push(policy.module);
-  return names.map((name) => readFileSync(resolve(folder, name)));
-}
+/** By the same names. @throws TraceError */
+export const parseTraces = (
+  texts: ReadonlyMap<string, string>,
+): ReadonlyMap<string, readonly TraceOperation[]> =>
+  new Map([...texts].map(([name, text]) => [name, parseTrace(text, name)]));

@@ -5,9 +5,14 @@ import type { Experiment } from '../src/wearlab/experiment.js';
 import type { ResultRecord } from '../src/wearlab/result.js';
 import { type Checkpoint, runExperiment } from '../src/wearlab/run.js';
 import { runKey } from '../src/wearlab/run_results.js';
-import { digestOf, readCheckpoint, type StoredRun, type ToldLine } from './wear_checkpoint.mjs';
-import { writeCheckpoint } from './wear_checkpoint.mjs';
-import { loadPolicy, loadTraces, namedFiles } from './wear_experiments.mjs';
+import {
+  digestOf,
+  readCheckpoint,
+  type StoredRun,
+  type ToldLine,
+  writeCheckpoint,
+} from './wear_checkpoint.mjs';
+import { loadPolicy, parseTraces, readPolicy, readTraces } from './wear_experiments.mjs';
 
 export interface WearTask {
   readonly experiment: Experiment;
@@ -48,9 +53,10 @@ export default async function work(task: WearTask): Promise<void> {
   let toldMs = 0;
   try {
     const policyModule = await loadPolicy(experiment, folder);
-    const traces = loadTraces(experiment, folder);
-    const store = new Store(task, (text) => tell({ kind: 'note', text }));
-    const stored = store.read();
+    const texts = readTraces(experiment, folder);
+    const traces = parseTraces(texts);
+    const store = storeOf(task, texts, (text) => tell({ kind: 'note', text }));
+    const stored = store?.read() ?? null;
     if (stored !== null) {
       const { progress: share, erases } = stored.checkpoint;
       tell({ kind: 'resumed', share, erases });
@@ -75,7 +81,7 @@ export default async function work(task: WearTask): Promise<void> {
         toldMs = now;
         tell({ kind: 'progress', share, erases });
       },
-      onCheckpoint: (checkpoint) => store.write(told, checkpoint),
+      onCheckpoint: (checkpoint) => store?.write(told, checkpoint),
     });
     record(end);
     tell({ kind: 'done' });
@@ -87,25 +93,35 @@ export default async function work(task: WearTask): Promise<void> {
   }
 }
 
+/** Null where the run has no checkpoints. @param traces their texts */
+function storeOf(
+  { experiment, folder, seed, program, checkpointFile }: WearTask,
+  traces: ReadonlyMap<string, string>,
+  note: (text: string) => void,
+): Store | null {
+  if (checkpointFile === null) return null;
+  const key = runKey({ experiment, seed, fidelity: experiment.fidelity });
+  const run = digestOf(key, readPolicy(experiment, folder) ?? '', ...traces.values());
+  return new Store(checkpointFile, program, run, note);
+}
+
 /** The file of a run's checkpoint. That it cannot be used, or written, does not end the run. */
 class Store {
-  private readonly file: string | null;
+  private readonly file: string;
   private readonly program: string;
   private readonly run: string;
   private readonly note: (text: string) => void;
   private failed = false;
 
-  constructor(task: WearTask, note: (text: string) => void) {
-    const { experiment, folder, seed, program, checkpointFile } = task;
-    this.file = checkpointFile;
+  /** @param run digest of all that decides what the run does */
+  constructor(file: string, program: string, run: string, note: (text: string) => void) {
+    this.file = file;
     this.program = program;
+    this.run = run;
     this.note = note;
-    const key = runKey({ experiment, seed, fidelity: experiment.fidelity });
-    this.run = digestOf(key, ...namedFiles(experiment, folder));
   }
 
   read(): StoredRun | null {
-    if (this.file === null) return null;
     const stored = readCheckpoint(this.file, this.program, this.run);
     if (typeof stored !== 'string') return stored;
     this.note(`begins again; ${this.file} cannot be used: ${stored}`);
@@ -113,7 +129,6 @@ class Store {
   }
 
   write(told: readonly ToldLine[], checkpoint: Checkpoint): void {
-    if (this.file === null) return;
     try {
       writeCheckpoint(this.file, this.program, this.run, { told, checkpoint });
       this.failed = false;

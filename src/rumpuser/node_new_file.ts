@@ -88,6 +88,24 @@ export function unfinished(filePath: string): string[] {
     .map((name) => path.join(directory, name));
 }
 
+/** Removes what processes that are gone left of a file. */
+export function removeUnfinished(filePath: string): void {
+  for (const left of unfinished(filePath)) {
+    const [, pid] = /\.(\d+)\.\d+\.new$/.exec(left)!;
+    if (!isAlive(Number(pid))) fs.rmSync(left, { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it is somebody else's.
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
+
 /** Makes a rename durable. Windows has no such call, and needs none. */
 function syncDirectory(directory: string): void {
   if (process.platform === 'win32') return;

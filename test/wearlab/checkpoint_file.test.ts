@@ -1,9 +1,15 @@
 /** Files of checkpoints: what was written is read, and what does not fit is refused with reason. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { readCheckpoint, type StoredRun, writeCheckpoint } from '../../bin/wear_checkpoint.mjs';
+import {
+  readCheckpoint,
+  removeCheckpoint,
+  type StoredRun,
+  writeCheckpoint,
+} from '../../bin/wear_checkpoint.mjs';
 
 describe('wear_lab: files of checkpoints', () => {
   let folder: string;
@@ -23,6 +29,15 @@ describe('wear_lab: files of checkpoints', () => {
   it('are read as they were written', () => {
     expect(readCheckpoint(file, 'lump 1', 'digest')).to.deep.equal(stored);
     expect(readCheckpoint(join(folder, 'none'), 'lump 1', 'digest')).to.equal(null);
+  });
+
+  it('go with what a killed program left of one, but not with what another is writing', () => {
+    const { pid: gone } = spawnSync(process.execPath, ['-e', '']);
+    const leftOf = (pid: number): string => `.one.checkpoint.${pid}.0.new`;
+    for (const pid of [gone, process.pid]) writeFileSync(join(folder, leftOf(pid)), '');
+    removeCheckpoint(file);
+    expect(readdirSync(folder)).to.deep.equal([leftOf(process.pid)]);
+    removeCheckpoint(file);
   });
 
   it('are refused, each with its reason', () => {
