@@ -136,7 +136,7 @@ export class NodeRefs {
 
   /** Bytes that the arrays occupy. */
   get byteLength(): number {
-    return this.flash_offset.byteLength * 6;
+    return this.flash_offset.byteLength * REF_ARRAYS.length;
   }
 
   save(): saved_node_refs {

@@ -105,20 +105,16 @@ export function runExperiment(
   options: RunOptions = {},
 ): EndRecord {
   const payload = new Payload(experiment.data, new PortableZlib(), seed);
-  let run = new Run(
-    experiment,
-    seed,
-    options,
-    payload,
-    options.from?.state as SavedRun | undefined,
-  );
+  const goOn = (from?: Checkpoint): Run =>
+    new Run(experiment, seed, options, payload, from?.state as SavedRun | undefined);
+  let run = goOn(options.from);
   if (!options.from) run.begin();
   for (;;) {
     const end = run.run();
     if ('reason' in end) return end;
     options.onCheckpoint?.(end);
     // Also who is not interrupted goes on from what was saved: so both go on the same way.
-    run = new Run(experiment, seed, options, payload, end.state as SavedRun);
+    run = goOn(end);
   }
 }
 

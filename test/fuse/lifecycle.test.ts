@@ -37,13 +37,7 @@ describe('a mounting command', () => {
     it('in the background: prints its report and returns when the mount is usable', async () => {
       const options = `report=found it,closed=${rig.closedFile}`;
       expect(mountInBackground(memfsCommand(rig.mountpoint, '-o', options))).to.equal('found it\n');
-      expect(mountsBelow(rig.workspace.folder)).to.deep.equal([
-        { mountpoint: rig.mountpoint, type: 'fuse.lump_memfs' },
-      ]);
-      writeFileSync(`${rig.mountpoint}/file`, 'text');
-      expect(readFileSync(`${rig.mountpoint}/file`, 'utf8')).to.equal('text');
-      umount(rig.mountpoint);
-      await until(() => rig.isClosed && rig.processes.length === 0);
+      await rig.useAndUnmount();
     });
 
     const refused: readonly (readonly [string, () => string[], number, RegExp])[] = [

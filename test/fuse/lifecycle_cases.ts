@@ -67,6 +67,18 @@ export class ServerRig {
     return processesWith(this.workspace.folder);
   }
 
+  /** Uses the mount of a server in the background, and ends it. */
+  async useAndUnmount(): Promise<void> {
+    const { mountpoint } = this;
+    expect(mountsBelow(this.workspace.folder)).to.deep.equal([
+      { mountpoint, type: 'fuse.lump_memfs' },
+    ]);
+    writeFileSync(`${mountpoint}/file`, 'text');
+    expect(readFileSync(`${mountpoint}/file`, 'utf8')).to.equal('text');
+    umount(mountpoint);
+    await until(() => this.isClosed && this.processes.length === 0);
+  }
+
   /** Starts a server in the foreground and waits for its mount. */
   async serve(...options: string[]): Promise<Running> {
     const words = [...this.#words, `closed=${this.closedFile}`, ...options];

@@ -28,7 +28,6 @@ import {
   failing,
   memfsCommand,
   mountInBackground,
-  mountsBelow,
   NO_FUSE_NATIVE,
   Running,
   umount,
@@ -51,13 +50,7 @@ describe('fuse-native', () => {
       const options = `${TRANSPORT},report=found it,closed=${rig.closedFile},nodiratime`;
       const said = mountInBackground(memfsCommand(rig.mountpoint, '-o', options));
       expect(said).to.match(/^found it\ntransport fuse-native: .*DIFFERENCES\.md\)\n$/);
-      expect(mountsBelow(rig.workspace.folder)).to.deep.equal([
-        { mountpoint: rig.mountpoint, type: 'fuse.lump_memfs' },
-      ]);
-      writeFileSync(`${rig.mountpoint}/file`, 'text');
-      expect(readFileSync(`${rig.mountpoint}/file`, 'utf8')).to.equal('text');
-      umount(rig.mountpoint);
-      await until(() => rig.isClosed && rig.processes.length === 0);
+      await rig.useAndUnmount();
     });
 
     it('read-only with ro', async () => {
