@@ -320,8 +320,9 @@ export const diff: Tool = {
   ],
   seeAlso: ['diff(1)', 'fsu_find(1)'],
   run(context, words) {
-    const [a, b] = words.operands as [ByteText, ByteText];
+    const [a, second] = words.operands as [ByteText, ByteText];
     return withSecond(context, words, false, (theirs) => {
+      const b = theirs.pathOf(second);
       const comparison = new Comparison(context, words, theirs);
       const isThere = [
         context.try(a, () => void context.tree.stat(a)),

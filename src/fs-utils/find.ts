@@ -95,15 +95,16 @@ function actionsOf(context: ToolContext, tools: ReadonlyMap<string, Tool>): Acti
       }
     },
     openOutput(path) {
-      const fd = context.host.open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o666);
+      const { host } = context;
+      const fd = host.open(host.pathOf(path), O_WRONLY | O_CREAT | O_TRUNC, 0o666);
       let pending = '';
       return {
         write(text) {
           pending += text;
         },
         close() {
-          context.host.write(fd, toBytes(pending), pending.length, null);
-          context.host.close(fd);
+          host.write(fd, toBytes(pending), pending.length, null);
+          host.close(fd);
         },
       };
     },

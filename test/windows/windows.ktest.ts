@@ -4,7 +4,7 @@
  */
 import { expect } from 'chai';
 import { execFileSync } from 'node:child_process';
-import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { mount } from '../../src/ukfs/index.js';
@@ -86,6 +86,11 @@ describe('on Windows', function () {
     const differences = wine.run('fsu_diff', IMAGE, '--to', 'got', '-r', '/', '/');
     expect(differences.stdout.split('\n')).to.include(`Only in ${IMAGE}:/: one`);
     expect(differences.stderr).to.equal('');
+    good(wine.run('fsu_diff', IMAGE, '--to', '.', '/kept/1', 'got\\kept\\1'));
+    good(wine.run('fsu_find', IMAGE, '/kept', '-type', 'f', '-fprint', 'got\\kept\\list'));
+    const listed = readFileSync(join(wine.folder, 'got/kept/list'), 'utf8');
+    expect(listed.split('\n').sort()).to.deep.equal(['', '/kept/0', '/kept/1']);
+    rmSync(join(wine.folder, 'got/kept/list'));
   });
 
   it('images are made, with modes that files of Windows do not have', () => {
