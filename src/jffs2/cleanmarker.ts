@@ -70,9 +70,11 @@ export function isTornFirstPage(
   if (c.wbuf === null) return false;
   const rest = start + c.cleanmarker_size + c.wbuf.page.length;
   if (firstProgrammed(buf, rest, end) !== end) return false;
-  const magic = new Uint8Array(2);
-  c.e.put16(magic, 0, JFFS2_MAGIC_BITMASK);
-  return isTornCopy(buf, start + c.cleanmarker_size, magic) !== 'no';
+  const found = c.e.u16(buf, start + c.cleanmarker_size);
+  const foreign = JFFS2_MAGIC_BITMASK & ~found;
+  // To Hamming's code a page whose ECC is missing has one wrong bit in half of its steps, and any
+  // of the step's may be the one that it "corrects".
+  return foreign === 0 || (c.oob_cleanmarker > 0 && (foreign & (foreign - 1)) === 0);
 }
 
 function oobOps(

@@ -346,18 +346,21 @@ function jffs2_scan_eraseblock(
     c.damage.report(kind, flashOffset(), detail);
   };
   const torn = jffs2_torn_page(c, jeb, buf, start, end);
+  /** Behind the last header that was bad, and may have begun in the page before the torn one. */
+  let badHeaderEnd = start;
   let tailUsable = true;
   /** One word that starts no node; a run of them is reported where it begins. */
   let noiseEnd = -1;
   const noise = (kind: Parameters<typeof c.damage.report>[0], detail: () => string): void => {
     if (at !== noiseEnd) refuse(kind, detail());
+    isBad = true;
     dirty(4);
     noiseEnd = at;
   };
 
   while (at < end) {
     if (torn !== null && isBad && at < torn.to) {
-      if (at <= torn.from) {
+      if (at <= torn.from && badHeaderEnd <= torn.from) {
         isBad = false;
       } else {
         // What is not believed must be followed by nothing, also in the next mount.
@@ -376,6 +379,8 @@ function jffs2_scan_eraseblock(
       const run = skipErased(buf, at, end);
       // Free space reaches the end of the block; 0xFF in front of data is dirt.
       if (run === end) break;
+      // No page begins so: its block was being erased.
+      isBad = true;
       dirty(run - at);
       continue;
     }
@@ -397,6 +402,7 @@ function jffs2_scan_eraseblock(
     const nodetype = e.u16(buf, at + H_TYPE);
     const totlen = e.u32(buf, at + H_TOTLEN);
     if (headerCrc(c, buf, at, nodetype) !== e.u32(buf, at + H_CRC)) {
+      badHeaderEnd = at + HEADER_SIZE;
       noise('header crc', () => `node type 0x${nodetype.toString(16)}, length ${totlen}`);
       continue;
     }
