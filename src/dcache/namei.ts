@@ -344,32 +344,24 @@ export function vfs_rmdir(parent: Dentry, name: ByteName): void {
 
 // ---- rename -------------------------------------------------------------------------------------
 
-/**
- * Locks the parents, an ancestor first.
- * @returns the "trap": when one parent is above the other, the upper one's child on the way down,
- *   which must be neither source nor target.
- */
-function lock_rename(a: Dentry, b: Dentry): Dentry | null {
-  const aSem = a.d_inode!.i_rwsem;
-  const bSem = b.d_inode!.i_rwsem;
-  if (a === b) {
-    aSem.down_write_nested(I_MUTEX_PARENT);
-    return null;
-  }
-  const belowB = d_ancestor(b, a);
-  if (belowB !== null) {
-    bSem.down_write_nested(I_MUTEX_PARENT);
-    aSem.down_write_nested(I_MUTEX_PARENT2);
-    return belowB;
-  }
-  aSem.down_write_nested(I_MUTEX_PARENT);
-  bSem.down_write_nested(I_MUTEX_PARENT2);
-  return d_ancestor(a, b);
+/** Locks the parents, an ancestor first. */
+function lock_rename(a: Dentry, b: Dentry): void {
+  const isBelow = d_ancestor(b, a) !== null;
+  (isBelow ? b : a).d_inode!.i_rwsem.down_write_nested(I_MUTEX_PARENT);
+  if (a !== b) (isBelow ? a : b).d_inode!.i_rwsem.down_write_nested(I_MUTEX_PARENT2);
 }
 
 function unlock_rename(a: Dentry, b: Dentry): void {
   a.d_inode!.i_rwsem.up_write();
   if (a !== b) b.d_inode!.i_rwsem.up_write();
+}
+
+/**
+ * When one of the parents is above the other: the upper one's child on the way down, which must be
+ * neither source nor target, or the tree would get a loop.
+ */
+function rename_trap(a: Dentry, b: Dentry): Dentry | null {
+  return a === b ? null : (d_ancestor(a, b) ?? d_ancestor(b, a));
 }
 
 /**
@@ -403,13 +395,16 @@ export function vfs_rename(
 
   let old: Dentry | null = null;
   let target: Dentry | null = null;
-  const trap = lock_rename(oldParent, newParent);
+  lock_rename(oldParent, newParent);
   try {
     old = lookup_child(oldParent, oldDir, oldName);
     if (old.d_inode === null) throw new Errno('ENOENT');
     target = lookup_child(newParent, newDir, newName);
     if ((flags & RENAME_NOREPLACE) !== 0 && target.d_inode !== null) throw new Errno('EEXIST');
     if (exchange && target.d_inode === null) throw new Errno('ENOENT');
+    // Not before: where a medium names a directory twice, a lookup moves it with all below it, and
+    // the source may have come to be above the new parent, or the new parent itself.
+    const trap = rename_trap(oldParent, newParent);
     if (old === trap) throw new Errno('EINVAL');
     if (target === trap) throw new Errno(exchange ? 'EINVAL' : 'ENOTEMPTY');
     rename_locked(oldDir, old, newDir, target, flags);

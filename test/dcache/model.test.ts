@@ -1,9 +1,19 @@
 /**
  * Random operations on names, with the cache checked against the medium after each: what it says
- * must be true, and its counts must add up.
+ * must be true, and its counts must add up. Also on a medium that names directories in several
+ * places, as a damaged one may.
  */
 import { expect } from 'chai';
-import { type Dentry, dcache_of, dget, dput, shrink_dcache } from '../../src/dcache/dcache.js';
+import {
+  type Dentry,
+  d_drop,
+  d_lookup,
+  dcache_of,
+  dget,
+  dput,
+  is_subdir,
+  shrink_dcache,
+} from '../../src/dcache/dcache.js';
 import { drop_caches, root_of, umount } from '../../src/dcache/mount.js';
 import {
   lookup_one,
@@ -17,7 +27,8 @@ import {
   vfs_unlink,
 } from '../../src/dcache/namei.js';
 import { Errno } from '../../src/lump/errno.js';
-import { RENAME_EXCHANGE, RENAME_NOREPLACE, S_ISDIR } from '../../src/lump/fs.js';
+import { DT_DIR, RENAME_EXCHANGE, RENAME_NOREPLACE, S_ISDIR } from '../../src/lump/fs.js';
+import { drop_nlink, inc_nlink } from '../../src/lump/inode.js';
 import { Prng } from '../../src/rumpuser/prng.js';
 import { Fixture } from '../lump-vfs/testfs.js';
 
@@ -36,8 +47,10 @@ class Walk {
   /** Dentries that this test holds, like open files and looked-up nodes do. */
   readonly held: Dentry[] = [];
   readonly outcomes = new Map<string, number>();
+  readonly damages: boolean;
 
-  constructor(seed: number) {
+  constructor(seed: number, damages: boolean) {
+    this.damages = damages;
     this.prng = new Prng(seed);
     this.f.become(0);
     this.root = root_of(this.f.sb);
@@ -106,11 +119,38 @@ class Walk {
     }
   }
 
+  /**
+   * The medium gets a second name of a directory: of one above the name, too. A name that leads
+   * into a loop, and so nowhere, goes; else all would be such in the end.
+   */
+  damage(dir: Dentry, other: Dentry, name: string): void {
+    const inode = dir.d_inode!;
+    const record = this.f.medium.records.get(inode.i_ino);
+    if (record === undefined || inode.i_nlink === 0) return;
+    const cached = d_lookup(dir, name);
+    const entry = record.entries.get(name);
+    if (entry === undefined) {
+      record.entries.set(name, { ino: other.d_inode!.i_ino, type: DT_DIR });
+      // The file system relies on the count of links.
+      inc_nlink(inode);
+      if (cached !== null) d_drop(cached);
+    } else if (cached === null && entry.type === DT_DIR) {
+      const found = this.f.sb.s_inodes.get(entry.ino)?.i_dentry[0] as Dentry | undefined;
+      if (found !== undefined && is_subdir(dir, found)) {
+        record.entries.delete(name);
+        drop_nlink(inode);
+      }
+    }
+    record.nlink = inode.i_nlink;
+    dput(cached);
+  }
+
   step(): void {
     const dir = this.directory();
     const other = this.directory();
     let outcome = 'ok';
     try {
+      if (this.damages && this.prng.below(9) === 0) this.damage(dir, other, this.pick(NAMES));
       this.act(dir, other, this.pick(NAMES));
     } catch (error) {
       if (!(error instanceof Errno)) throw error;
@@ -161,20 +201,28 @@ class Walk {
 }
 
 describe('dcache: random operations', () => {
+  function run(seed: number, damages: boolean, mustSee: readonly string[]): void {
+    const walk = new Walk(seed, damages);
+    for (let step = 0; step < STEPS; step++) {
+      walk.step();
+      walk.check();
+    }
+    // The walk has been in all the corners, not against one wall.
+    for (const code of ['ok', 'EEXIST', 'ENOENT', 'ENOTEMPTY', 'EISDIR', ...mustSee]) {
+      expect(walk.outcomes.get(code) ?? 0, code).to.be.greaterThan(10);
+    }
+    while (walk.held.length > 0) walk.release();
+    umount(walk.f.sb);
+    expect(walk.f.lump.warnings).to.equal(0);
+  }
+
   for (const seed of [1, 2, 3, 4]) {
     it(`leave the cache true to the medium (seed ${seed})`, () => {
-      const walk = new Walk(seed);
-      for (let step = 0; step < STEPS; step++) {
-        walk.step();
-        walk.check();
-      }
-      // The walk has been in all the corners, not against one wall.
-      for (const code of ['ok', 'EEXIST', 'ENOENT', 'ENOTEMPTY', 'EISDIR', 'ENOTDIR', 'EINVAL']) {
-        expect(walk.outcomes.get(code) ?? 0, code).to.be.greaterThan(10);
-      }
-      while (walk.held.length > 0) walk.release();
-      umount(walk.f.sb);
-      expect(walk.f.lump.warnings).to.equal(0);
+      run(seed, false, ['ENOTDIR', 'EINVAL']);
+    });
+
+    it(`and to one that names directories twice (seed ${seed})`, () => {
+      run(seed, true, ['ENOTDIR', 'EINVAL', 'ELOOP']);
     });
   }
 });

@@ -16,6 +16,7 @@ import {
 } from '../../src/dcache/namei.js';
 import { fput, vfs_iterate_dir, vfs_open, vfs_read, vfs_write } from '../../src/lump/file.js';
 import {
+  DT_DIR,
   MKDEV,
   O_RDWR,
   RENAME_EXCHANGE,
@@ -331,6 +332,34 @@ describe('dcache/namei', () => {
       vfs_rename(b, 'c', root, 'c');
       vfs_rename(root, 'a', c, 'a');
       expect(d_path(b)).to.equal('/c/a/b');
+    });
+
+    it('not into itself either where looking it up puts it above the new parent', () => {
+      const [a, b] = [mkdir(root, 'a'), mkdir(root, 'b')];
+      const dir = mkdir(b, 'dir');
+      const sub = mkdir(dir, 'sub');
+      create(sub, 'file');
+      // A damaged medium: "dir" is in "a" as well, and the cache knows it where it was used last.
+      const nameAgain = (): void => {
+        const { entries } = f.medium.records.get(a.d_inode!.i_ino)!;
+        entries.set('again', { ino: dir.d_inode!.i_ino, type: DT_DIR });
+        expect(keep(lookup_one(b, 'dir'))).to.equal(dir);
+        expect(d_path(dir)).to.equal('/b/dir');
+      };
+      nameAgain();
+      expect(outcome(() => vfs_rename(a, 'again', dir, 'x'))).to.equal('EINVAL');
+      expect(d_path(sub)).to.equal('/a/again/sub');
+      nameAgain();
+      expect(outcome(() => vfs_rename(a, 'again', sub, 'x'))).to.equal('EINVAL');
+      nameAgain();
+      expect(outcome(() => vfs_rename(sub, 'file', a, 'again'))).to.equal('ENOTEMPTY');
+      nameAgain();
+      const exchange = (): void => vfs_rename(sub, 'file', a, 'again', RENAME_EXCHANGE);
+      expect(outcome(exchange)).to.equal('EINVAL');
+      // To where it does not stand above, it moves.
+      nameAgain();
+      vfs_rename(a, 'again', root, 'moved');
+      expect(d_path(sub)).to.equal('/moved/sub');
     });
 
     it('with RENAME_NOREPLACE and RENAME_EXCHANGE', () => {

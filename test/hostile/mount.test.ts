@@ -265,6 +265,33 @@ describe('jffs2 mount: the readable rest', () => {
     expect(Buffer.from(u.readFile('/f')).toString()).to.equal('good');
     mounted.unmount();
   });
+
+  it('a directory with two names does not move into itself, by whichever it is called', () => {
+    const image = new Image();
+    const { nodes } = image;
+    const directories = [2, 3, 4, 5].map((ino) =>
+      nodes.inode({ ino, version: 1, mode: S_IFDIR | 0o755 }),
+    );
+    image.put(
+      0,
+      nodes.cleanmarker(),
+      ...directories,
+      nodes.dirent({ pino: 1, version: 1, ino: 2, name: 'a', type: 4 }),
+      nodes.dirent({ pino: 1, version: 2, ino: 3, name: 'b', type: 4 }),
+      nodes.dirent({ pino: 2, version: 1, ino: 4, name: 'dir', type: 4 }),
+      nodes.dirent({ pino: 3, version: 1, ino: 4, name: 'again', type: 4 }),
+      nodes.dirent({ pino: 4, version: 1, ino: 5, name: 'sub', type: 4 }),
+    );
+    const { mounted, u } = mount(image.format().bytes);
+    for (const to of ['/b/again/x', '/b/again/sub/x']) {
+      expect(() => u.rename('/a/dir', to), to).to.throw(/EINVAL/);
+    }
+    expect(() => u.rename('/b/again/sub', '/a/dir')).to.throw(/ENOTEMPTY/);
+    expect(u.readdir('/a/dir')).to.deep.equal(['sub']);
+    expect(u.readdir('/b/again')).to.deep.equal(['sub']);
+    // A loop of names would keep the mount busy for good.
+    mounted.unmount();
+  });
 });
 
 describe('jffs2 mount: images made to hurt', () => {
