@@ -343,7 +343,10 @@ export abstract class UkfsNodes {
     });
   }
 
-  /** The working directory's absolute path, found from the directory up. @throws ENOENT: removed. */
+  /**
+   * The working directory's absolute path, found from the directory up.
+   * @throws ENOENT: removed; ELOOP: a damaged medium's ".." leads in a circle.
+   */
   cwd(): string {
     return nameToText(this.#cwd());
   }
@@ -355,7 +358,7 @@ export abstract class UkfsNodes {
 
   #cwd(): ByteName {
     const { fs, cred } = this;
-    const held: Cookie[] = [];
+    const held = new Set<Cookie>();
     const info: puffs_newinfo = { cookie: 0, generation: 0, va: vattr_new() };
     let path = '';
     try {
@@ -365,7 +368,11 @@ export abstract class UkfsNodes {
         const inode = info.va.va_fileid;
         check(fs.node_lookup(node, info, this.cn(NAMEI_LOOKUP, '..')), 'getcwd');
         node = info.cookie;
-        if (node !== fs.rootCookie) held.push(node);
+        if (held.has(node)) {
+          fs.node_reclaim(node, 1);
+          throw new UkfsError('ELOOP', 'getcwd');
+        }
+        if (node !== fs.rootCookie) held.add(node);
         path = `/${this.#nameOf(node, inode)}${path}`;
       }
       return path === '' ? '/' : path;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { e2d, e2di, e2fs, e2gd, jbd_sb } from '../../src/netbsd-compat/drivers/ext2fs/medium.js';
-import type { Ukfs } from '../../src/ukfs/index.js';
+import { type Ukfs, UkfsError } from '../../src/ukfs/index.js';
 import { EXT2FS } from '../../src/ukfs/mount_ext2fs.js';
 import { aclText } from '../conformance/acl.js';
 import { hostTree } from '../images/host_tree.js';
@@ -319,6 +319,28 @@ describe('netbsd-compat: ext2fs', () => {
     expect(() => mount(image, { part: '2' })).to.throw(
       'no partition "2"; there are: 1 (mbr, type 0x83)',
     );
+  });
+
+  it('a working directory whose ".." leads in a circle has no path', () => {
+    const requests = [
+      'mkdir x',
+      'mkdir x/a',
+      'cd x',
+      'unlink ..',
+      'link a ..',
+      'cd a',
+      'link /x c',
+    ];
+    const { ukfs, unmount } = mount(debugfsWrite(emptyExt2(), requests));
+    const refusal = (call: () => unknown): void =>
+      void expect(call).to.throw(UkfsError).with.property('code', 'ELOOP');
+    ukfs.chdir('/x/a/c/a');
+    refusal(() => ukfs.cwd());
+    ukfs.chdir('/x');
+    refusal(() => ukfs.cwd());
+    ukfs.chdir('/');
+    expect(ukfs.cwd()).to.equal('/');
+    unmount();
   });
 
   for (const backend of ['sync', 'async', 'window'] as const) {
