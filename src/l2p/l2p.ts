@@ -399,8 +399,11 @@ export class l2p implements puffs_ops {
     try {
       const node = this.nodes.get(cookie);
       this.enter(cred);
-      node.close(open_mode_to_flags(mode));
-      this.nodes.drop_if_unused(node);
+      try {
+        node.close(open_mode_to_flags(mode));
+      } finally {
+        this.nodes.drop_if_unused(node);
+      }
       return 0;
     } catch (error) {
       return l2p_errno(error);

@@ -370,8 +370,11 @@ export class p2k implements puffs_ops {
       const { p2n_vp } = node;
       this.enter(cred);
       node.closed(mode);
-      with_vnode_lock(p2n_vp, LK_EXCLUSIVE, () => VOP_CLOSE(p2n_vp, mode, cred));
-      this.nodes.drop_if_unused(node);
+      try {
+        with_vnode_lock(p2n_vp, LK_EXCLUSIVE, () => VOP_CLOSE(p2n_vp, mode, cred));
+      } finally {
+        this.nodes.drop_if_unused(node);
+      }
       return 0;
     } catch (error) {
       return p2k_errno(error);
@@ -619,13 +622,20 @@ export class p2k implements puffs_ops {
     this.l.l_cred = cred;
   }
 
-  /** Answers a vnode that was found or made; eats its reference. */
+  /**
+   * Answers a vnode that was found or made; eats its reference. When its attributes cannot be had,
+   * nobody has looked it up.
+   */
   private answer(vp: vnode, out: puffs_newinfo): void {
     const node = this.nodes.of(vp);
-    node.p2n_nlookup++;
+    try {
+      with_vnode_lock(vp, LK_EXCLUSIVE, () => VOP_GETATTR(vp, out.va));
+      node.p2n_nlookup++;
+    } finally {
+      this.nodes.drop_if_unused(node);
+    }
     out.cookie = node.p2n_cookie;
     out.generation = 1;
-    with_vnode_lock(vp, LK_EXCLUSIVE, () => VOP_GETATTR(vp, out.va));
   }
 
   /**
@@ -721,11 +731,16 @@ export class p2k implements puffs_ops {
       if (error instanceof NetbsdErrno) throw new NetbsdErrno('ESTALE', error.message);
       throw error;
     }
-    const va = vattr_new();
-    with_vnode_lock(vp, LK_SHARED, () => VOP_GETATTR(vp, va));
-    if (va.va_nlink > 0 && this.mp.mnt_op.generation(vp) === generation) return vp;
-    vrele(vp);
-    throw new NetbsdErrno('ESTALE');
+    try {
+      const va = vattr_new();
+      with_vnode_lock(vp, LK_SHARED, () => VOP_GETATTR(vp, va));
+      const isThat = va.va_nlink > 0 && this.mp.mnt_op.generation(vp) === generation;
+      if (!isThat) throw new NetbsdErrno('ESTALE');
+      return vp;
+    } catch (error) {
+      vrele(vp);
+      throw error;
+    }
   }
 }
 

@@ -4,12 +4,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { p2k } from '../../src/netbsd-compat/p2k.js';
 import { SimulatedHost } from '../../src/rumpuser/simulated.js';
 import { mountHandlers, type PuffsHandlers } from '../../src/ukfs/index.js';
 import { MountError } from '../../src/ukfs/mount_error.js';
 import { projectRoot } from '../images/project.js';
 
 const ENOENT = -2;
+const EIO = -5;
 const EEXIST = -17;
 const ENOTEMPTY = -39;
 
@@ -258,6 +260,49 @@ describe('ukfs: mountHandlers', () => {
     expect(() => mountHandlers(file as PuffsHandlers)).to.throw(MountError, /is a directory/);
   });
 
+  it('whichever call of a handler fails, no file stays open and no node is kept', () => {
+    const table = new TableFs();
+    let callsLeft = Number.POSITIVE_INFINITY;
+    let failed = '';
+    const failing = new Proxy(table, {
+      get: (target, name: keyof TableFs & keyof PuffsHandlers) => {
+        const handler = target[name] as ((...words: unknown[]) => void) | undefined;
+        if (handler === undefined) return undefined;
+        return (...words: unknown[]): void => {
+          const fails = --callsLeft === 0;
+          if (fails) failed = name;
+          const done = words.at(-1) as (error: number) => void;
+          if (fails) done(EIO);
+          else handler(...words);
+        };
+      },
+    });
+    const { fs, ops, unmount } = mountHandlers(failing);
+    expect(ops).to.be.instanceOf(p2k);
+    fs.mkdirSync('/dir');
+    const seen = new Set<string>();
+    let n = 0;
+    do {
+      callsLeft = ++n;
+      failed = '';
+      const refused = refusal(() => {
+        fs.writeFileSync(`/dir/${n}`, 'x');
+        fs.mkdirSync(`/dir/${n}dir`);
+        fs.symlinkSync('x', `/dir/${n}link`);
+        fs.statSync(`/dir/${n}`);
+        fs.unlinkSync(`/dir/${n}`);
+      });
+      seen.add(`${failed} ${refused}`);
+      expect((ops as p2k).node_count, `${failed}, call ${n}`).to.equal(1);
+      // The handler's own affair.
+      if (failed === 'release') table.open_fds.clear();
+      expect(table.open_fds.size, `${failed}, call ${n}`).to.equal(0);
+    } while (failed !== '');
+    const names = ['getattr', 'create', 'write', 'release', 'mkdir', 'symlink', 'unlink'];
+    expect([...seen]).to.include.members(names.map((name) => `${name} EIO`));
+    unmount();
+  });
+
   it('names that cannot be are not shown; errors have their names', () => {
     const odd: PuffsHandlers = {
       ...HELLO,
@@ -286,6 +331,7 @@ describe('ukfs: mountHandlers', () => {
       writeFileSync(
         file,
         `const ENOENT = -2;
+const EIO = -5;
         const stats = { '/': { mode: 0o40755 }, '/test': { mode: 0o100644, size: 12 } };
         export default {
           readdir: (path, cb) => cb(0, ['test']),

@@ -125,9 +125,16 @@ class puffs_vnops extends vnodeops {
       return this.fs.vnode_at(dvp.v_mount, path);
     }
     const [fd = 0] = this.call('create', path, mode) as [number?];
-    const vp = this.fs.vnode_at(dvp.v_mount, path);
+    const opened = { fd, mode: CREATED };
+    let vp: vnode;
+    try {
+      vp = this.fs.vnode_at(dvp.v_mount, path);
+    } catch (error) {
+      this.release({ path }, opened);
+      throw error;
+    }
     // It is open for the handler already; who opens it next, gets that.
-    this.node(vp).opens.push({ fd, mode: CREATED });
+    this.node(vp).opens.push(opened);
     return vp;
   }
 
@@ -248,7 +255,7 @@ class puffs_vnops extends vnodeops {
     if (at >= 0) this.release(node, node.opens.splice(at, 1)[0]!);
   }
 
-  private release({ path }: puffs_node, { fd }: puffs_open): void {
+  private release({ path }: Pick<puffs_node, 'path'>, { fd }: puffs_open): void {
     if (this.fs.caller.has('release')) this.call('release', path, fd);
   }
 
