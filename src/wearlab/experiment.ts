@@ -278,7 +278,7 @@ function withId(chip: ChipSpec, name: string): ChipSpec {
 }
 
 /** What a schema cannot say. @throws ExperimentError */
-function checkSense({ name, chip, stop, fill, workload, policy }: Experiment): void {
+function checkSense({ name, chip, stop, fill, workload, policy, clock }: Experiment): void {
   const fail = (where: string, why: string): never => {
     throw new ExperimentError(`${name}: ${where}: ${why}`);
   };
@@ -290,6 +290,16 @@ function checkSense({ name, chip, stop, fill, workload, policy }: Experiment): v
     if (chip.writesize < 256 || chip.erasesize % chip.writesize !== 0) {
       fail('chip.writesize', `pages of ${chip.writesize} do not fill blocks of ${chip.erasesize}`);
     }
+  }
+  const { timing } = chip;
+  const takesNoTime = timing !== null && Object.values(timing).every((us) => us === 0);
+  if (takesNoTime && policy.name === 'linux' && clock.model === 'modelled') {
+    // In a tick of clean blocks Linux's rule would collect those without end, and gain nothing.
+    fail(
+      'chip.timing',
+      'with a chip that takes no time no tick passes, by which policy linux chooses; give it ' +
+        'times, or take policy lump, for which a choice counts as a tick',
+    );
   }
   if (Object.values(stop).every((limit) => limit === null)) {
     fail('stop', 'give at least one condition, or the run never ends');

@@ -12,6 +12,11 @@ stop: {host_bytes: 1.5 GiB}
 const messageOf = (text: string): string =>
   refusal(ExperimentError, () => parseExperiment(text, 'file'));
 
+const TIMELESS = SMALL.replace(
+  'id: 20a20015',
+  'id: 20a20015, timing: {program_unit_us: 0, erase_block_us: 0}',
+);
+
 describe('wearlab: experiments', () => {
   it('fill in what was left out; sizes become bytes, an id becomes a geometry', () => {
     const { name, chip, stop, workload, policy, seeds } = parseExperiment(SMALL, 'file');
@@ -42,6 +47,7 @@ describe('wearlab: experiments', () => {
     ['a run without an end', SMALL.replace(/stop.*/, 'stop: {}'), /stop: give at least one/],
     ['wear without endurance', SMALL.replace(/stop.*/, 'stop: {bad_blocks: 1}'), /endurance/],
     ['no sizes', SMALL.replace(', id: 20a20015', ''), /chip\.erasesize/],
+    ['a chip without time under Linux, in whose rule ticks decide', TIMELESS, /policy lump/],
     ['a writing larger than its file', SMALL.replace('1 MiB', '1 KiB'), /workload\.0\.io/],
   ] as const) {
     it(`refuse ${what}`, () => {
