@@ -340,7 +340,8 @@ function jffs2_scan_eraseblock(
     at += bytes;
   };
   const flashOffset = (): number => jeb.offset + (at - start);
-  let isBad = false;
+  // No page begins erased: its block was being erased.
+  let isBad = at > start;
   const refuse = (kind: Parameters<typeof c.damage.report>[0], detail: string): void => {
     isBad = true;
     c.damage.report(kind, flashOffset(), detail);
@@ -379,7 +380,6 @@ function jffs2_scan_eraseblock(
       const run = skipErased(buf, at, end);
       // Free space reaches the end of the block; 0xFF in front of data is dirt.
       if (run === end) break;
-      // No page begins so: its block was being erased.
       isBad = true;
       dirty(run - at);
       continue;
