@@ -11,6 +11,7 @@ import { p2k } from '../netbsd-compat/p2k.js';
 import { rump } from '../netbsd-compat/rump.js';
 import { makedev } from '../puffs/devt.js';
 import { bytesToName, nameToBytes } from '../puffs/name.js';
+import type { ByteName } from '../puffs/puffs.js';
 import { SimulatedHost } from '../rumpuser/simulated.js';
 import { UkfsError } from '../ukfs/error.js';
 import type { DiskFileSystem } from '../ukfs/mount_disk.js';
@@ -37,8 +38,8 @@ export interface DriverPlan {
   readonly hasLinks: boolean;
   /** Directories to make first, with their permissions; none of the tree's. */
   readonly directories: readonly (readonly [path: string, mode: number])[];
-  /** It can have the extended attributes that the tree has. */
-  readonly keepsXattrs?: boolean;
+  /** Of the extended attributes that the tree has, those that it can have. Default: none. */
+  keepsXattr?(name: ByteName): boolean;
   /** Nodes to leave out; no directories. */
   readonly leftOut: ReadonlySet<FsNode>;
 }
@@ -92,6 +93,10 @@ export function* makeWithDriver(
   yield* copier.copy(tree);
   const { f_bfree, f_frsize, f_ffree, f_files } = ukfs.statvfs('/');
   ukfs.unmount();
+  if (copier.xattrsLeftOut > 0) {
+    const count = copier.xattrsLeftOut;
+    host.note(`${count} access list${count === 1 ? '' : 's'} left out: ${plan.kind.name} has none`);
+  }
   for (const line of kernel.lump.warnings > 0 ? kernel.lump.dmesg() : []) host.note(line);
   const statistics = [
     `${copier.files} files, ${copier.directories} directories, ${copier.others} others`,
@@ -109,6 +114,7 @@ class Copier {
   others = 0;
   dataBytes = 0;
   holeBytes = 0;
+  xattrsLeftOut = 0;
   private readonly ukfs: Ukfs;
   private readonly plan: DriverPlan;
   private readonly timeMaxSec: number;
@@ -221,13 +227,17 @@ class Copier {
     const isSymlink = (inode.mode & S_IFMT) === S_IFLNK;
     if (this.plan.keepsOwners) ukfs.lchown(path, inode.uid, inode.gid);
     if (!isSymlink) ukfs.chmod(path, inode.mode & 0o7777);
-    if (this.plan.keepsXattrs) this.setXattrs(path, inode);
+    this.setXattrs(path, inode);
     const time = Math.min(inode.mtimeSec, this.timeMaxSec);
     ukfs.lutimes(path, time, time);
   }
 
   private setXattrs(path: Uint8Array, inode: FsInode): void {
     for (const [name, value] of inode.xattrs) {
+      if (this.plan.keepsXattr?.(name) !== true) {
+        this.xattrsLeftOut++;
+        continue;
+      }
       try {
         this.ukfs.setxattr(path, nameToBytes(name), value, 0, false);
       } catch (error) {

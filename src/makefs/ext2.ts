@@ -90,7 +90,7 @@ export const ext2Type: FileSystemType = {
       hasLinks: true,
       directories: tree.child(LOST_FOUND) === undefined ? [[`/${LOST_FOUND}`, 0o700]] : [],
       leftOut: new Set(),
-      keepsXattrs: true,
+      keepsXattr: () => true,
     });
 
     function missing(size: number): number {

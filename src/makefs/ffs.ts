@@ -1,6 +1,7 @@
 /** Phases 3 and 4 for FFS: the size, the empty file system, and the tree through the driver. */
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../lump/fs.js';
 import { NetbsdErrno } from '../netbsd-compat/errno.js';
+import { ffs_extattr_bytes } from '../netbsd-compat/drivers/ffs/ffs_extattr.js';
 import {
   DIRBLKSIZ,
   NDADDR,
@@ -15,6 +16,7 @@ import {
   type ffs_geometry,
   type mkfs_ffs_options,
 } from '../netbsd-compat/drivers/ffs/mkfs.js';
+import { ACL_ACCESS, ACL_DEFAULT } from '../puffs/extattr.js';
 import { FFS } from '../ukfs/mount_ffs.js';
 import { makeWithDriver } from './driver.js';
 import type { FileSystemType, MakeRequest } from './filesystem_type.js';
@@ -47,6 +49,7 @@ export const ffsType: FileSystemType = {
     { name: 'density', value: 'BYTES', meaning: 'an inode for so many bytes (four fragments)' },
     { name: 'minfree', value: 'PERCENT', meaning: 'kept for root (5)' },
     { name: 'label', value: 'TEXT', meaning: 'name of the volume' },
+    { name: 'with-xattr', meaning: 'take over extended attributes, but for access lists (UFS2)' },
     { name: 'optimization', value: 'WHAT', meaning: 'time or space (time)' },
     { name: 'avgfilesize', value: 'BYTES', meaning: 'a hint for whoever writes to it' },
     { name: 'avgfpdir', value: 'N', meaning: 'a hint: files in a directory' },
@@ -56,7 +59,7 @@ export const ffsType: FileSystemType = {
   ],
   byteOrders: ['little', 'big'],
   letters: ['f', 'S', 'Z'],
-  wantsXattrs: () => false,
+  wantsXattrs: (options) => 'with-xattr' in options,
 
   *make(tree, image, request, host) {
     const settings = settingsOf(tree, request);
@@ -90,6 +93,7 @@ export const ffsType: FileSystemType = {
       hasLinks: true,
       directories: [],
       leftOut: new Set(),
+      keepsXattr: (name) => name !== ACL_ACCESS && name !== ACL_DEFAULT,
     });
   },
 };
@@ -104,13 +108,17 @@ function settingsOf(
   if (optimization !== 'time' && optimization !== 'space') {
     throw new MakefsError(`option optimization: ${optimization}: expected time or space`);
   }
+  const version = choiceOption(options, 'version', 1, [1, 2]);
+  if (version === 1 && 'with-xattr' in options) {
+    throw new MakefsError('option with-xattr: UFS1 has no extended attributes; set version=2');
+  }
   const bsize = choiceOption(options, 'bsize', BSIZE, POWERS);
   const told: Partial<Record<(typeof TOLD)[number], number>> = {};
   for (const name of TOLD) {
     if (options[name] !== undefined) told[name] = numberOption(options, name, 0, 1);
   }
   return {
-    version: choiceOption(options, 'version', 1, [1, 2]),
+    version,
     byteOrder: request.byteOrder === 'little' ? 'le' : 'be',
     bsize,
     fsize: choiceOption(options, 'fsize', Math.max(512, bsize / 8) as 512, POWERS),
@@ -168,7 +176,8 @@ function fragmentsOf(tree: FsNode, { bsize, fsize, frag }: ffs_geometry, version
     return (blocks + indirectBlocks(blocks, NDADDR, pointers)) * frag;
   };
   let sum = 0;
-  forEachInode(tree, ({ mode, contents, target }, node) => {
+  forEachInode(tree, ({ mode, contents, target, xattrs }, node) => {
+    sum += Math.ceil(ffs_extattr_bytes(xattrs) / fsize);
     switch (mode & S_IFMT) {
       case S_IFREG:
         sum += ofBytes(contents?.sizeBytes ?? 0);

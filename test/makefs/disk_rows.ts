@@ -73,6 +73,12 @@ const ffs = (name: string, options: MakeRequest['options'], more: Partial<MakeOp
   linux: ['ufs', options.version === '2' ? ',ufstype=ufs2' : ',ufstype=44bsd'] as const,
 });
 
+const withoutAcls = (source: Tree): Tree =>
+  source.map(({ xattrs, ...entry }) => {
+    const kept = Object.entries(xattrs ?? {}).filter(([name]) => !name.startsWith('system.'));
+    return kept.length > 0 ? { ...entry, xattrs: Object.fromEntries(kept) } : entry;
+  });
+
 const EVEN_TIME = SOURCE_TREE_TIME;
 
 /** Files and directories whose names every FAT can have. */
@@ -157,6 +163,14 @@ export const DISK_ROWS: readonly DiskRow[] = [
     ),
     // It takes the upper half of the 64 bits that a device number has there.
     linuxMistakes: ['rdev'],
+  },
+  {
+    ...ffs('UFS2, with attributes', { version: '2', 'with-xattr': true }),
+    expected: withoutAcls,
+    compare: { ignore: ['ctime', 'atime'] },
+    withXattrs: true,
+    // It has none there.
+    linuxMistakes: ['xattrs'],
   },
   fat('as it comes', {}),
   fat('FAT12', { fat_type: '12', block_size: '2048', volume_label: 'twelve' }),

@@ -1,4 +1,4 @@
-/** makefs -t ext2, msdos and sysvbfs; Linux reads the same images in test/kernel/disks.ktest.ts. */
+/** makefs -t ext2, ffs, msdos and sysvbfs; Linux reads the same images in test/kernel/disks.ktest.ts. */
 import { spawnSync } from 'node:child_process';
 import {
   linkSync,
@@ -171,7 +171,19 @@ describe('makefs: disks', function () {
     expect(wrong(ext2Type, { bsize: '512' })).to.match(/bsize: 512: .*1024, 2048, 4096/);
     expect(wrong(ext2Type, { label: 'a text of more than 16' })).to.match(/room for 16/);
     expect(wrong(ext2Type, { uuid: '1234' })).to.match(/32 hexadecimal digits/);
+    expect(wrong(ffsType, { 'with-xattr': '' })).to.match(/UFS1 has no .*; set version=2/);
     expect(wrong(sysvbfsType, { inodes: '0' })).to.match(/inodes: 0: expected a number from 1/);
+  });
+
+  it('says how many access lists UFS2 does not get', function () {
+    if (spawnSync('setfacl', ['-m', 'u:5:rw', folder]).status !== 0) {
+      console.log('      (skipped: setfacl, or the host’s file system, has none)');
+      this.skip();
+    }
+    const options = { version: '2', 'with-xattr': true } as const;
+    expect(make([folder], { type: ffsType, options }).notes).to.deep.equal([
+      '1 access list left out: ffs has none',
+    ]);
   });
 
   it('links of FAT are copies; what is no file can be left out', () => {

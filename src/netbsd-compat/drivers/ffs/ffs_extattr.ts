@@ -51,6 +51,16 @@ function split(full: ByteName): Omit<attribute, 'value'> | undefined {
   return { namespace: EXTATTR_NAMESPACE_SYSTEM, name: isOwn ? rest : full };
 }
 
+/** Bytes that attributes take, by their full names; those that have no place here take none. */
+export function ffs_extattr_bytes(attributes: Iterable<readonly [ByteName, Uint8Array]>): number {
+  let bytes = 0;
+  for (const [full, value] of attributes) {
+    const wanted = split(full);
+    if (wanted !== undefined) bytes += cost({ ...wanted, value });
+  }
+  return bytes;
+}
+
 export class ffs_extattr implements genfs_extattr<ffs_inode> {
   private readonly fs: ffs_super;
   private readonly allocator: ffs_alloc;
