@@ -9,7 +9,8 @@ import { Buffer } from 'node:buffer';
 import { execFileSync } from 'node:child_process';
 import * as nodeFs from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'chai';
 import { Memfs, puffs_cred_user, type puffs_ops } from '../../src/puffs/index.js';
 import { Prng } from '../../src/rumpuser/prng.js';
@@ -246,6 +247,11 @@ const EXCUSES: readonly {
       name === 'readFile' && host.includes('\\"list\\" argument') && ours.includes('EBADF'),
   },
   {
+    why: 'which of the entries of a directory fails first hangs on their order',
+    applies: ({ name, args }, host, ours) =>
+      name === 'cp' && [host, ours].every((a) => a.includes('"code"')) && isDirectory(args[0]),
+  },
+  {
     why: 'read with an object for the offset, and more arguments: each form takes it otherwise',
     applies: ({ name, args }, host, ours) =>
       name === 'read' && typeof args[2] === 'object' && /"ERR_/.test(host + ours),
@@ -331,6 +337,28 @@ const EXCUSES: readonly {
 const isExcused = (call: Call, host: unknown, ours: unknown, form: Form): boolean =>
   EXCUSES.some(({ applies }) => applies(call, String(host), String(ours), form));
 
+function isDirectory(path: unknown): boolean {
+  try {
+    return nodeFs.statSync(path as string).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/** Is this cp none of Node's (which knows no bytes), or one that leads Node ever deeper? */
+function isOursAlone([source, target, options]: Call['args']): boolean {
+  if (Buffer.isBuffer(source) || Buffer.isBuffer(target)) return true;
+  if (!isDirectory(source)) return false;
+  const from = nodeFs.realpathSync(source as string);
+  // Wrong arguments are refused by both.
+  let above = dirname(target instanceof URL ? target.pathname : resolve(String(target)));
+  while (!nodeFs.existsSync(above)) above = dirname(above);
+  if (`${nodeFs.realpathSync(above)}/`.startsWith(`${from}/`)) return true;
+  if ((options as nodeFs.CopyOptions | undefined)?.dereference !== true) return false;
+  const entries = nodeFs.readdirSync(from, { recursive: true, withFileTypes: true });
+  return entries.some((entry) => entry.isSymbolicLink());
+}
+
 /** What leaves other things behind on purpose. */
 function isUnlike({ name, args }: Call): boolean {
   // jffs2 has shorter links.
@@ -339,15 +367,9 @@ function isUnlike({ name, args }: Call): boolean {
   if (name === 'mkdtemp') return Buffer.isBuffer(args[0]);
   // Here it is no call at all, and takes no set-id bits away.
   if (/chown$/.test(name)) return args[1] === -1 && args[2] === -1;
-  // Node's cp knows no bytes.
-  if (name === 'cp') return Buffer.isBuffer(args[0]) || Buffer.isBuffer(args[1]);
+  if (name === 'cp') return isOursAlone(args);
   // When this fails, libuv removes what was at the target before; ours leaves it.
-  if (name !== 'copyFile') return false;
-  try {
-    return nodeFs.statSync(args[0] as string).isDirectory();
-  } catch {
-    return false;
-  }
+  return name === 'copyFile' && isDirectory(args[0]);
 }
 
 async function run(
@@ -381,6 +403,10 @@ async function run(
       if (call.name === 'open') calls.opened++;
       const where = `LUMP_SEED=${seed} LUMP_OPS=${step} (${form})\n  ${last.slice(-12).join('\n  ')}`;
       if (!isExcused(call, wanted, got, form)) expect(got, where).to.deep.equal(wanted);
+      // What a copy made before it failed depends on the order of the directory: nothing that comes
+      // behind two different trees says anything.
+      const hasFailed = call.name === 'cp' && String(wanted).includes('"code"');
+      if (hasFailed && !isDeepStrictEqual(tree(fs, '/top/here'), tree(nodeFs, cwd))) return;
       if (step % COMPARE_TREES_EVERY === 0 || step === OPS) {
         expect(tree(fs, '/top/here'), where).to.deep.equal(tree(nodeFs, cwd));
       }

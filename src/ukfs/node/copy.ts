@@ -9,6 +9,7 @@ import { makeDirectories } from './directories.js';
 import { invalidArgValue, Refusal } from './errors.js';
 import type { Run } from './forms.js';
 import { copyFile } from './paths.js';
+import { realpath } from './realpath.js';
 
 const EEXIST = 17;
 const ENOTDIR = 20;
@@ -197,19 +198,27 @@ class Copy {
     return { source, target };
   }
 
-  /** A directory above the target that is the source, by whatever name. */
+  /**
+   * A directory above the target that is the source, by whatever name. (Node does not see one that
+   * a link on the way leads to, and copies ever deeper.)
+   */
   #checkParents(from: PathLike, source: UkfsStats, to: PathLike): void {
+    const refused = (): never =>
+      invalid(`cannot copy ${text(from)} to a subdirectory of self ${text(to)}`, to);
     const end = posix.dirname(this.#absolute(from));
     for (
       let parent = posix.dirname(this.#absolute(to));
       parent !== end && parent !== posix.dirname(parent);
       parent = posix.dirname(parent)
     ) {
-      if (!this.#u.exists(parent)) return;
-      if (this.#u.stat(parent).ino === source.ino) {
-        invalid(`cannot copy ${text(from)} to a subdirectory of self ${text(to)}`, to);
-      }
+      if (!this.#u.exists(parent)) break;
+      if (this.#u.stat(parent).ino === source.ino) refused();
     }
+    if (!source.isDirectory()) return;
+    let above = posix.dirname(this.#absolute(to));
+    while (!this.#u.exists(above)) above = posix.dirname(above);
+    const [directory, place] = [from, above].map((path) => realpath(this.#u, path));
+    if (isBelow(text(directory!), text(place!))) refused();
   }
 
   #absolute(path: PathLike): string {

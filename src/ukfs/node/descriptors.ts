@@ -49,6 +49,7 @@ function writeRun(u: Ukfs, fd: number, view: NodeJS.ArrayBufferView, range: Rang
   const length = typeof count === 'number' ? count : byteLength - offset;
   if (offset > byteLength) throw outOfRange('offset', `<= ${byteLength}`, offset);
   if (length > byteLength - offset) throw outOfRange('length', `<= ${byteLength - offset}`, length);
+  if (length < 0) throw outOfRange('length', '>= 0', length);
   toInteger(length, 'length', 0);
   const position = typeof at === 'number' && at >= 0 ? at : null;
   return () => {

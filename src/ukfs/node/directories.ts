@@ -14,6 +14,7 @@ export function makeDirectories(u: Ukfs, path: PathLike, mode: number): string |
     const bytes = Buffer.from(part, 'latin1');
     return isText ? bytes.toString('utf8') : bytes;
   };
+  if (text === '') throw new UkfsError('ENOENT', 'mkdir', path);
   const missing: string[] = [text];
   let first: string | undefined;
   while (missing.length > 0) {
