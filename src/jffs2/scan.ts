@@ -418,6 +418,8 @@ function jffs2_scan_eraseblock(
     }
     const length = PAD(totlen);
     if ((nodetype & JFFS2_NODE_ACCURATE) === 0) {
+      // Where pages are torn, nothing is marked in place.
+      isBad = true;
       dirty(length);
       continue;
     }

@@ -264,6 +264,8 @@ const PAST = [
   'nandLarge:7073@fail:144+12:146+2063',
   // A node whose header reached into the torn page was bad, and the one behind it believed.
   'nandLarge:30000003:30+1056',
+  // A bit that ECC "corrected" in a torn page said that a node was obsolete.
+  'nandLarge:30400052:27+1056',
   // The ECC that a page was too torn to have made its first node one of nobody.
   'nandLarge:30050003:6+1056',
   // An erase that was cut short brought back what was not believed before.
