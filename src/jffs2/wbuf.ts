@@ -31,8 +31,10 @@ import {
   PAD,
 } from './medium.js';
 import {
+  jffs2_raw_ref_to_owner,
   jffs2_relocate_node_ref,
   list_del,
+  REF_OBSOLETE,
   ref_obsolete,
   ref_offset,
   ref_totlen,
@@ -42,6 +44,7 @@ import {
 } from './nodelist.js';
 import { jffs2_sum_entry_size } from './summary_node.js';
 import {
+  jffs2_add_physical_node_ref,
   jffs2_close_if_full,
   jffs2_file_emptied,
   jffs2_garbage_collect_trigger,
@@ -250,6 +253,8 @@ function jffs2_block_refile(c: jffs2_sb_info): void {
 /**
  * Brings the nodes of a page that could not be programmed to another block. Each keeps its
  * reference; where it was, an obsolete one stays, since the page may well be there after all.
+ * Obsolete ones go along, for the power may go before what replaces them is there: in the other
+ * block, too, what is on flash is at each moment a beginning of the log.
  * @throws EIO no block takes them: {@link jffs2_wbuf.failed} is set.
  */
 function jffs2_wbuf_recover(c: jffs2_sb_info, w: jffs2_wbuf, why: string): void {
@@ -264,11 +269,17 @@ function jffs2_wbuf_recover(c: jffs2_sb_info, w: jffs2_wbuf, why: string): void 
   w.page.fill(0xff);
   jffs2_block_refile(c);
   try {
-    const live: Ref[] = [];
+    // Obsolete ones need room to spare; what is nobody's is space that was spoilt.
+    const hasRoom = c.nr_free_blocks > 1;
+    const isWanted = (raw: Ref): boolean =>
+      !ref_obsolete(c, raw) || (hasRoom && jffs2_raw_ref_to_owner(c, raw) !== null);
+    const nodes: Ref[] = [];
     for (let raw = jeb.first_node; raw !== 0; raw = c.refs.next_phys[raw]!) {
-      if (ref_offset(c, raw) + ref_totlen(c, raw) > ofs && !ref_obsolete(c, raw)) live.push(raw);
+      if (ref_offset(c, raw) + ref_totlen(c, raw) > ofs && isWanted(raw)) nodes.push(raw);
     }
-    for (const raw of live) recoverNode(c, w, jeb, raw);
+    // Behind the last live one they precede nothing; and the block may be erased then.
+    while (nodes.length > 0 && ref_obsolete(c, nodes.at(-1)!)) nodes.pop();
+    for (const raw of nodes) recoverNode(c, w, jeb, raw);
   } catch (error) {
     if (!(error instanceof Errno)) throw error;
     if (!w.failed) {
@@ -295,8 +306,13 @@ function recoverNode(c: jffs2_sb_info, w: jffs2_wbuf, jeb: jffs2_eraseblock, raw
       if (!(error instanceof Errno) || w.failed || w.failures > FAILURES_MAX) throw error;
       continue;
     }
-    jffs2_relocate_node_ref(c, jeb, raw, c.nextblock!, at);
     c.summary.addRaw(node, 0, at % c.sector_size);
+    if (ref_obsolete(c, raw)) {
+      const owner = jffs2_raw_ref_to_owner(c, raw);
+      jffs2_add_physical_node_ref(c, (at | REF_OBSOLETE) >>> 0, length, owner);
+      return;
+    }
+    jffs2_relocate_node_ref(c, jeb, raw, c.nextblock!, at);
     jffs2_close_if_full(c, c.nextblock!);
     if (jeb.used_size === 0 && jeb.unchecked_size === 0) {
       list_del(jeb);
