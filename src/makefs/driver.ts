@@ -10,8 +10,8 @@ import { NetbsdErrno } from '../netbsd-compat/errno.js';
 import { p2k } from '../netbsd-compat/p2k.js';
 import { rump } from '../netbsd-compat/rump.js';
 import { makedev } from '../puffs/devt.js';
+import { isAclName } from '../puffs/extattr.js';
 import { bytesToName, nameToBytes } from '../puffs/name.js';
-import type { ByteName } from '../puffs/puffs.js';
 import { SimulatedHost } from '../rumpuser/simulated.js';
 import { UkfsError } from '../ukfs/error.js';
 import type { DiskFileSystem } from '../ukfs/mount_disk.js';
@@ -38,8 +38,8 @@ export interface DriverPlan {
   readonly hasLinks: boolean;
   /** Directories to make first, with their permissions; none of the tree's. */
   readonly directories: readonly (readonly [path: string, mode: number])[];
-  /** Of the extended attributes that the tree has, those that it can have. Default: none. */
-  keepsXattr?(name: ByteName): boolean;
+  /** Of the tree's extended attributes it cannot have access lists: these are left out. */
+  readonly lacksAcls?: true;
   /** Nodes to leave out; no directories. */
   readonly leftOut: ReadonlySet<FsNode>;
 }
@@ -93,8 +93,8 @@ export function* makeWithDriver(
   yield* copier.copy(tree);
   const { f_bfree, f_frsize, f_ffree, f_files } = ukfs.statvfs('/');
   ukfs.unmount();
-  if (copier.xattrsLeftOut > 0) {
-    const count = copier.xattrsLeftOut;
+  if (copier.aclsLeftOut > 0) {
+    const count = copier.aclsLeftOut;
     host.note(`${count} access list${count === 1 ? '' : 's'} left out: ${plan.kind.name} has none`);
   }
   for (const line of kernel.lump.warnings > 0 ? kernel.lump.dmesg() : []) host.note(line);
@@ -114,7 +114,7 @@ class Copier {
   others = 0;
   dataBytes = 0;
   holeBytes = 0;
-  xattrsLeftOut = 0;
+  aclsLeftOut = 0;
   private readonly ukfs: Ukfs;
   private readonly plan: DriverPlan;
   private readonly timeMaxSec: number;
@@ -234,8 +234,8 @@ class Copier {
 
   private setXattrs(path: Uint8Array, inode: FsInode): void {
     for (const [name, value] of inode.xattrs) {
-      if (this.plan.keepsXattr?.(name) !== true) {
-        this.xattrsLeftOut++;
+      if (this.plan.lacksAcls && isAclName(name)) {
+        this.aclsLeftOut++;
         continue;
       }
       try {

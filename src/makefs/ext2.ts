@@ -90,7 +90,6 @@ export const ext2Type: FileSystemType = {
       hasLinks: true,
       directories: tree.child(LOST_FOUND) === undefined ? [[`/${LOST_FOUND}`, 0o700]] : [],
       leftOut: new Set(),
-      keepsXattr: () => true,
     });
 
     function missing(size: number): number {

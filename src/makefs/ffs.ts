@@ -16,7 +16,6 @@ import {
   type ffs_geometry,
   type mkfs_ffs_options,
 } from '../netbsd-compat/drivers/ffs/mkfs.js';
-import { ACL_ACCESS, ACL_DEFAULT } from '../puffs/extattr.js';
 import { FFS } from '../ukfs/mount_ffs.js';
 import { makeWithDriver } from './driver.js';
 import type { FileSystemType, MakeRequest } from './filesystem_type.js';
@@ -93,7 +92,7 @@ export const ffsType: FileSystemType = {
       hasLinks: true,
       directories: [],
       leftOut: new Set(),
-      keepsXattr: (name) => name !== ACL_ACCESS && name !== ACL_DEFAULT,
+      lacksAcls: true,
     });
   },
 };

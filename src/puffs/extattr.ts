@@ -21,6 +21,9 @@ import {
 export const ACL_ACCESS = 'system.posix_acl_access';
 export const ACL_DEFAULT = 'system.posix_acl_default';
 
+/** Is the attribute of this name, as Linux has it, an access list? */
+export const isAclName = (name: ByteName): boolean => name === ACL_ACCESS || name === ACL_DEFAULT;
+
 const CREATE_ONLY = 1;
 const REPLACE_ONLY = 2;
 /** XATTR_NAME_MAX and XATTR_SIZE_MAX of Linux. */
@@ -85,7 +88,7 @@ export class Extattrs<N extends ExtattrNode> {
     if (value.length > VALUE_BYTES_MAX) return E.E2BIG;
     const refused = this.#mayUse(node, full, PUFFS_VWRITE, cred);
     if (refused !== 0) return refused;
-    if (full === ACL_ACCESS || full === ACL_DEFAULT) return this.#setAcl(node, full, value, cred);
+    if (isAclName(full)) return this.#setAcl(node, full, value, cred);
     const exists = node.xattrs.has(full);
     if (exists && (flags & CREATE_ONLY) !== 0) return E.EEXIST;
     if (!exists && (flags & REPLACE_ONLY) !== 0) return E.ENOATTR;
@@ -107,7 +110,7 @@ export class Extattrs<N extends ExtattrNode> {
     const full = xattrName(ns, name);
     const refused = this.#mayUse(node, full, PUFFS_VWRITE, cred);
     if (refused !== 0) return refused;
-    if (full === ACL_ACCESS || full === ACL_DEFAULT) {
+    if (isAclName(full)) {
       return this.#setAcl(node, full, null, cred);
     }
     if (!node.xattrs.delete(full)) return E.ENOATTR;
@@ -118,7 +121,7 @@ export class Extattrs<N extends ExtattrNode> {
   /** Linux's xattr_permission() and the handlers' own conditions. */
   #mayUse(node: N, full: ByteName, wanted: number, cred: puffs_cred): number {
     if (full.length > NAME_BYTES_MAX) return E.ERANGE;
-    if (full === ACL_ACCESS || full === ACL_DEFAULT) {
+    if (isAclName(full)) {
       return node.type === VLNK ? E.EOPNOTSUPP : 0;
     }
     const dot = full.indexOf('.');

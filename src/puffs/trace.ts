@@ -24,7 +24,7 @@ import {
   VREG,
 } from './puffs.js';
 import { major, minor } from './devt.js';
-import { ACL_ACCESS, ACL_DEFAULT } from './extattr.js';
+import { isAclName } from './extattr.js';
 import { bytesToName, nameToBytes, nameToText, textToName, xattrName } from './name.js';
 import { vattr_new } from './vattr.js';
 import { PUFFS_CRED_KERNEL } from './cred.js';
@@ -140,9 +140,6 @@ export interface TraceNode {
   readonly device?: readonly [number, number];
 }
 
-/** Attributes that are access lists. */
-export const TRACE_ACLS: readonly string[] = [ACL_ACCESS, ACL_DEFAULT];
-
 /**
  * The text of a name: its UTF-8. In one that is none, every byte from 0x80 on becomes a code unit
  * from U+DC80 on, which no text has by itself. {@link traceByteName} is the reverse.
@@ -205,7 +202,7 @@ const linuxName = (ns: number, name: ByteName): string => traceName(xattrName(ns
 function xattrOf(node: number, ns: number, name: ByteName, value: Uint8Array): TraceXattr {
   const full = linuxName(ns, name);
   const bytes = value.length;
-  if (!TRACE_ACLS.includes(full)) {
+  if (!isAclName(full)) {
     return { op: 'xattr', node, name: full, bytes, value: hashOf(value) };
   }
   const acl = Array.from(value, (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -2,8 +2,8 @@
  * Reader of traces that were recorded from a mount (src/puffs/trace.ts). Whatever a line says is
  * checked before it becomes an operation: kinds, sizes, and that names and files are there.
  */
+import { isAclName } from '../puffs/extattr.js';
 import {
-  TRACE_ACLS,
   TRACE_VERSION,
   traceByteName,
   type TraceHeader,
@@ -224,7 +224,7 @@ export class MountTrace implements Reader {
     }
     const bytes = given === null ? null : number(given, fail);
     if (bytes !== null && bytes > XATTR_BYTES_MAX) fail(`an attribute of ${bytes} bytes`);
-    const isAcl = TRACE_ACLS.includes(name);
+    const isAcl = isAclName(name);
     if (isAcl && bytes !== null) {
       const digits = typeof acl === 'string' && /^[0-9a-f]*$/.test(acl) ? acl.length : -1;
       if (digits !== 2 * bytes)

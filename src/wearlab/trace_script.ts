@@ -19,6 +19,10 @@ const MS_MAX = 100 * 366 * 86_400_000;
 /** Shorter gaps are gathered until they are worth a pause. */
 const PAUSE_MIN_MS = 1;
 
+/** Was it there before the first operation? */
+export const wasThere = (one: TraceOperation): boolean =>
+  one.op === 'found' || (one.op === 'xattr' && one.found === true);
+
 /** Puts operations together; time in which nothing was asked for becomes pauses. */
 export class Script {
   readonly operations: TraceOperation[] = [];
@@ -36,9 +40,7 @@ export class Script {
 
   /** Does anything happen in it, apart from time? */
   get isOfUse(): boolean {
-    const idle = (one: TraceOperation): boolean =>
-      one.op === 'pause' || one.op === 'found' || (one.op === 'xattr' && one.found === true);
-    return !this.operations.every(idle);
+    return !this.operations.every((one) => one.op === 'pause' || wasThere(one));
   }
 
   add(...operations: readonly TraceOperation[]): void {

@@ -22,6 +22,7 @@ import { runExperiment } from '../../src/wearlab/run.js';
 import type { TraceOperation } from '../../src/wearlab/replay.js';
 import type { EndRecord } from '../../src/wearlab/result.js';
 import { parseTrace } from '../../src/wearlab/trace_files.js';
+import { wasThere } from '../../src/wearlab/trace_script.js';
 import { Flash, obstacle, TIME_LIMIT_MS } from './rig.js';
 import { until } from '../fuse/server.js';
 import { experimentOf } from '../wearlab/material.js';
@@ -152,9 +153,7 @@ async function record({ kind, mebibytes, eraseSizeKiB }: Row): Promise<Recorded>
 
 /** The same, begun so much later. */
 function later(operations: readonly TraceOperation[], ms: number): readonly TraceOperation[] {
-  const begin = operations.findIndex(
-    (one) => one.op !== 'found' && !(one.op === 'xattr' && one.found === true),
-  );
+  const begin = operations.findIndex((one) => !wasThere(one));
   return [...operations.slice(0, begin), { op: 'pause', ms }, ...operations.slice(begin)];
 }
 
@@ -171,8 +170,7 @@ describe('wearlab: the replay of a mount', function () {
   for (const row of UNCOLLECTED) {
     it(`${row.kind}, ${row.mebibytes} MiB: programs the same, as the thread sleeps`, async () => {
       const { operations, chip, bytes, erases } = await record(row);
-      const full = replay(operations, { chip, fidelity: 'full' });
-      expect(full.reason).to.equal('trace_end');
+      const full = replayBoth(operations, chip);
       expect(full.chipBytes).to.be.closeTo(bytes, row.share * bytes);
       expect(full.chipErases).to.equal(erases);
     });
@@ -183,12 +181,7 @@ describe('wearlab: the replay of a mount', function () {
     it(`${kind}, ${mebibytes} MiB: programs and erases as much, at some tick`, async () => {
       const mount = await record(row);
       const { operations, chip } = mount;
-      const full = replay(operations, { chip, fidelity: 'full' });
-      const fast = replay(operations, { chip });
-      expect(full.reason).to.equal('trace_end');
-      expect(fast.erases).to.deep.equal(full.erases);
-      expect(fast.chipBytes).to.equal(full.chipBytes);
-
+      replayBoth(operations, chip);
       const timeless = { chip: { ...chip, timing: NO_TIME }, policy: { name: 'lump' } };
       const seen: string[] = [];
       for (let n = 0; n < TICKS; n++) {
@@ -202,6 +195,16 @@ describe('wearlab: the replay of a mount', function () {
     });
   }
 });
+
+/** In both fidelities, on a chip with its data sheet's times; they must agree. */
+function replayBoth(operations: readonly TraceOperation[], chip: object): EndRecord {
+  const full = replay(operations, { chip, fidelity: 'full' });
+  const fast = replay(operations, { chip });
+  expect(full.reason).to.equal('trace_end');
+  expect(fast.erases).to.deep.equal(full.erases);
+  expect(fast.chipBytes).to.equal(full.chipBytes);
+  return full;
+}
 
 function replay(operations: readonly TraceOperation[], changes: object): EndRecord {
   const experiment = experimentOf({

@@ -331,7 +331,6 @@ describe('ukfs: mountHandlers', () => {
       writeFileSync(
         file,
         `const ENOENT = -2;
-const EIO = -5;
         const stats = { '/': { mode: 0o40755 }, '/test': { mode: 0o100644, size: 12 } };
         export default {
           readdir: (path, cb) => cb(0, ['test']),

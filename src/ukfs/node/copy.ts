@@ -66,6 +66,9 @@ function refuse(
 const invalid = (message: string, at: PathLike): never =>
   refuse('ERR_FS_CP_EINVAL', 'Invalid src or dest', 'EINVAL', EINVAL, message, at);
 
+const refuseNesting = (from: PathLike, to: PathLike): never =>
+  invalid(`cannot copy ${text(from)} to a subdirectory of self ${text(to)}`, to);
+
 export function copyRun(u: Ukfs, src: unknown, dest: unknown, options: unknown): Run {
   const checked = toCopyOptions(options);
   const from = toPath(src, 'src');
@@ -193,7 +196,7 @@ class Copy {
       }
     }
     if (source.isDirectory() && isBelow(this.#absolute(from), this.#absolute(to))) {
-      invalid(`cannot copy ${text(from)} to a subdirectory of self ${text(to)}`, to);
+      refuseNesting(from, to);
     }
     return { source, target };
   }
@@ -203,8 +206,6 @@ class Copy {
    * a link on the way leads to, and copies ever deeper.)
    */
   #checkParents(from: PathLike, source: UkfsStats, to: PathLike): void {
-    const refused = (): never =>
-      invalid(`cannot copy ${text(from)} to a subdirectory of self ${text(to)}`, to);
     const end = posix.dirname(this.#absolute(from));
     for (
       let parent = posix.dirname(this.#absolute(to));
@@ -212,13 +213,14 @@ class Copy {
       parent = posix.dirname(parent)
     ) {
       if (!this.#u.exists(parent)) break;
-      if (this.#u.stat(parent).ino === source.ino) refused();
+      if (this.#u.stat(parent).ino === source.ino) refuseNesting(from, to);
     }
     if (!source.isDirectory()) return;
     let above = posix.dirname(this.#absolute(to));
     while (!this.#u.exists(above)) above = posix.dirname(above);
-    const [directory, place] = [from, above].map((path) => realpath(this.#u, path));
-    if (isBelow(text(directory!), text(place!))) refused();
+    if (isBelow(text(realpath(this.#u, from)), text(realpath(this.#u, above)))) {
+      refuseNesting(from, to);
+    }
   }
 
   #absolute(path: PathLike): string {
