@@ -74,7 +74,7 @@ function commonCommand(tool: Tool): Command {
       '<image>',
       'file or block device with the file system; file%OFFSET:start,size% is a part of it',
     )
-    .argument('[words...]')
+    .argument('[words...]', "the tool's options and operands, as in the first line and below")
     .option('-f', 'the image is a file, not a name of ~/.fsurc')
     .option<string[]>('-m <driver>', 'load a driver from this module first', (file, before) => [
       ...(before ?? []),
@@ -240,7 +240,9 @@ function openSecond(
     return { tree: new ImageTree(mounted.ukfs), close: () => unmount(mounted) };
   } catch (error) {
     if (!(error instanceof MountError || error instanceof MountOptionError)) throw error;
-    throw new ToolError(encode(error.message), EXIT_USAGE);
+    const isMissing = writes === true && error instanceof MountError && error.code === 'ENOENT';
+    const advice = isMissing ? '; makefs and mkfs.jffs2 make images' : '';
+    throw new ToolError(`${encode(error.message)}${advice}`, EXIT_USAGE);
   }
 }
 

@@ -4,7 +4,7 @@ import { checkSteps, FSCK, repair, type CheckResult } from '../src/inspect/check
 import { convert } from '../src/inspect/convert.js';
 import { diff } from '../src/inspect/diff.js';
 import { extract, writeFile, type Extracted, type TreeTarget } from '../src/inspect/extract.js';
-import { hex, InspectError } from '../src/inspect/flash.js';
+import { Flash, hex, InspectError } from '../src/inspect/flash.js';
 import { bodyFile, historyCsv } from '../src/inspect/formats.js';
 import { history } from '../src/inspect/history.js';
 import { filePieces, type InodeState } from '../src/inspect/inode.js';
@@ -19,13 +19,13 @@ import {
 import { oobBlocks, withOob, type NandOption } from '../src/inspect/oob.js';
 import { Paths } from '../src/inspect/paths.js';
 import { recoverable, recoverableText, type Recoverable } from '../src/inspect/recover.js';
-import type { State, TreeEntry } from '../src/inspect/state.js';
+import { State, type TreeEntry } from '../src/inspect/state.js';
 import { hexOf, isoTime, modeText, pathBytes, shown } from '../src/inspect/text.js';
 import { blockUse, info, nodesInForce } from '../src/inspect/usage.js';
 import { Endian } from '../src/jffs2/medium.js';
 import { read_sidecar, replay_journal, sidecar_path } from '../src/mtd/sidecar.js';
 import { HostTree } from '../src/rumpuser/node_tree.js';
-import { EXIT, Interrupted, type Run } from './inspect_run.mjs';
+import { EXIT, foreignText, Interrupted, refuseForeign, type Run } from './inspect_run.mjs';
 
 const kib = (bytes: number): string => (bytes % 1024 === 0 ? `${bytes / 1024} KiB` : `${bytes} B`);
 
@@ -68,7 +68,7 @@ export function infoAction(run: Run): number {
   }
   run.line(`damage: ${damageOf(found.damage) || 'none'}`);
   if (kind === 'jffs2') run.line(`to build such an image: ${found.rebuild}`);
-  if (kind === 'foreign') run.problem(`${run.image}: no JFFS2 node in it, and not blank either`);
+  if (kind === 'foreign') run.problem(foreignText(state.flash, run.image));
   return run.finish(found);
 }
 
@@ -95,7 +95,7 @@ export function lsAction(
   path: string,
   options: { long?: true; recursive?: true },
 ): number {
-  const state = run.open();
+  const state = run.openJffs2();
   const start = findPath(state, path);
   const entries: unknown[] = [];
   const show = (entry: TreeEntry): void => {
@@ -125,7 +125,7 @@ export async function catAction(
   path: string | undefined,
   options: { inode?: number; atVersion?: number },
 ): Promise<number> {
-  const state = run.open();
+  const state = run.openJffs2();
   if ((path === undefined) === (options.inode === undefined)) {
     throw new InspectError('give either a path or --inode');
   }
@@ -206,7 +206,7 @@ export async function extractAction(
   folder: string,
   options: ExtractOptions,
 ): Promise<number> {
-  const state = run.open();
+  const state = run.openJffs2();
   const start = findPath(state, options.path ?? '.');
   for (const { name, pino, ino } of state.dangling) {
     run.problem(`${shown(name)} in directory ${pino}: its inode ${ino} is gone`);
@@ -223,12 +223,17 @@ export function nodesAction(run: Run, options: { inode?: number; all?: true }): 
   const { pieces } = state;
   const inForce = nodesInForce(state);
   const nodes: unknown[] = [];
+  let shownNodes = 0;
   for (let n = 0; n < pieces.count; n++) {
     if (!options.all && !pieces.isNode(n)) continue;
     const node = pieceJson(state, n, inForce);
     if (options.inode !== undefined && !isOfInode(node, options.inode)) continue;
+    shownNodes++;
     if (run.json) nodes.push(node);
     else run.line(nodeLine(node));
+  }
+  if (shownNodes === 0 && options.inode !== undefined) {
+    run.problem(`inode ${options.inode}: no node on the flash`);
   }
   return run.finish({ nodes });
 }
@@ -303,7 +308,7 @@ export function historyAction(
   run: Run,
   options: { path?: string; inode?: number; format?: string },
 ): number {
-  const state = run.open();
+  const state = run.openJffs2();
   const paths = new Paths(state);
   if (options.format === 'body' && !run.json) {
     for (const line of bodyFile(state, recoverable(state, paths))) run.line(line);
@@ -318,6 +323,10 @@ export function historyAction(
       (options.inode === undefined || ino === options.inode || versionsOf === options.inode),
   );
   const chosen = { events, limits: whole.limits };
+  if (events.length === 0 && whole.events.length > 0) {
+    const what = options.path ?? `inode ${options.inode}`;
+    run.problem(`${what}: nothing on the flash has, or had, this path or inode`);
+  }
   if (options.format === 'csv') for (const line of historyCsv(chosen)) run.line(line);
   else {
     for (const event of events) {
@@ -343,7 +352,7 @@ export async function recoverAction(
   run: Run,
   options: ExtractOptions & { output?: string },
 ): Promise<number> {
-  const state = run.open();
+  const state = run.openJffs2();
   const items = recoverable(state);
   for (const item of items) run.line(recoverableText(item));
   let written: object | undefined;
@@ -437,6 +446,8 @@ export async function repairAction(
   }
   const file = run.read(run.image);
   const before = options.inPlace === undefined ? null : file.slice();
+  // Of what is no JFFS2, or read in the wrong byte order, all would be cleared.
+  refuseForeign(new State(new Flash(file, run.flashOptions())), run.image);
   run.progress('repairing', 0, 0);
   const { repaired, result } = repair(file, run.flashOptions());
   if (options.output !== undefined) await run.write(options.output, file);
@@ -500,8 +511,8 @@ export async function carveAction(run: Run, options: { output?: string }): Promi
 
 /** diff: as diff(1), 0 the same, 1 different, 2 trouble. */
 export function diffAction(run: Run, other: string): number {
-  const before = run.open();
-  const after = run.open(other);
+  const before = run.openJffs2();
+  const after = run.openJffs2(other);
   const differences: unknown[] = [];
   const sign = { added: '+', removed: '-', changed: '~' };
   for (const difference of diff(before, after)) {

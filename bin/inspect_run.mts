@@ -73,6 +73,13 @@ export class Run {
     return new State(flash, (done, of) => this.progress('looking at blocks', done, of));
   }
 
+  /** The same for what has JFFS2 nodes, or is blank. @throws InspectError it is something else */
+  openJffs2(path = this.image): State {
+    const state = this.open(path);
+    refuseForeign(state, path);
+    return state;
+  }
+
   flashOptions(): FlashOptions {
     const { erasesize, endian, offset, size, page, ecc } = this.#options;
     const { crc32, codecs } = this.host;
@@ -198,6 +205,26 @@ export class Run {
     this.#shown = 0;
     process.stderr.write('\r\x1b[K');
   }
+}
+
+/**
+ * Of a wrong file there is nothing to show, and nothing is not what an examiner should be told.
+ * @throws InspectError
+ */
+export function refuseForeign({ flash, pieces }: State, path: string): void {
+  let isBlank = true;
+  for (let n = 0; n < pieces.count; n++) {
+    if (pieces.isNode(n)) return;
+    isBlank &&= pieces.verdict(n) === 'erased';
+  }
+  if (!isBlank) throw new InspectError(foreignText(flash, path));
+}
+
+/** That a file is no JFFS2, or not as it is read. */
+export function foreignText({ detection, endian, isAsDetected }: Flash, path: string): string {
+  return detection === null || isAsDetected
+    ? `${path}: no JFFS2 node in it, and not blank either`
+    : `${path}: no JFFS2 node in ${endian.name} endian byte order; ${detection.evidence[0]}`;
 }
 
 /** What stopped a command, as a sentence; anything unexpected is thrown on. */

@@ -10,12 +10,13 @@ export const { program, main } = mountProgram({
   optionsTitle: "jffs2's mount options",
   notes:
     'Byte order, erase size and offset are detected; what was found, and on which evidence, is\n' +
-    'printed. With ro, neither the image nor anything beside it is created or changed.',
+    'printed. With ro, neither the image nor anything beside it is created or changed. A new flash ' +
+    'is made\nof an empty file: truncate -s 0 new.bin, and -o size= says how large it is.',
   examples: [
     'lump_jffs2 flash.bin /mnt',
     'lump_jffs2 -o ro,endian=big router-dump.bin /mnt',
     'lump_jffs2 -o \'mtdparts="flash:256k(boot),-(root)",part=root\' flash.bin /mnt',
-    'lump_jffs2 -f -o size=16M,compr=lzo flash.bin /mnt',
+    'lump_jffs2 -f -o size=16M,compr=lzo new.bin /mnt',
   ],
   module: new URL('../src/ukfs/mount_jffs2.js', import.meta.url).href,
 });

@@ -137,6 +137,10 @@ async function run(
     throw new MakefsError('an image is big-endian or little-endian, not both');
   }
   const hostOrder = endianness() === 'LE' ? 'little' : 'big';
+  // Whoever reads the list may have seen enough; the image is made all the same.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   const print = (line: string): void => {
     (output === '-' ? process.stderr : process.stdout).write(`${line}\n`);
   };

@@ -2,12 +2,20 @@
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { blocksCsv, runsCsv, samplesCsv } from '../src/wearlab/csv.js';
-import { checkExperiment, type Experiment, parseExperiment } from '../src/wearlab/experiment.js';
+import { parseExperiment } from '../src/wearlab/experiment.js';
+import { experimentFieldLines } from '../src/wearlab/fields.js';
 import { POLICIES } from '../src/wearlab/policies.js';
 import { reportPage } from '../src/wearlab/report.js';
-import { parseResults, resultLines, type Run } from '../src/wearlab/run_results.js';
+import { EXPERIMENT_SCHEMA } from '../src/wearlab/schema.js';
+import { parseResults, ResultError, resultLines, type Run } from '../src/wearlab/run_results.js';
+import { lastRecord } from '../src/wearlab/run_summary.js';
 import { type Job, sweepJobs } from '../src/wearlab/sweep.js';
-import { loadExperiment, shippedExperiments } from './wear_experiments.mjs';
+import {
+  checkNamedFiles,
+  type LoadedExperiment,
+  loadExperiment,
+  shippedExperiments,
+} from './wear_experiments.mjs';
 import { removeCheckpoint, replaceFile } from './wear_checkpoint.mjs';
 import {
   checkpointBeside,
@@ -26,18 +34,22 @@ const STATUS_FAILED = 1;
 
 interface WorkArguments {
   readonly fidelity?: string;
+  /** Fields of the experiment, as "fill.static=0.4". */
+  readonly set?: readonly string[];
   readonly processors?: number;
   readonly quiet?: true;
 }
 
 interface RunArguments extends WorkArguments {
-  readonly output: string;
+  readonly output?: string;
   readonly seed?: number;
 }
 
 /** With what the command line says instead. @throws ExperimentError */
-const changed = (experiment: Experiment, { fidelity = experiment.fidelity }: WorkArguments) =>
-  checkExperiment({ ...experiment, fidelity }, experiment.name);
+function load(name: string | undefined, { fidelity, set = [] }: WorkArguments): LoadedExperiment {
+  const changes = fidelity === undefined ? set : [...set, `fidelity=${fidelity}`];
+  return loadExperiment(name, changes);
+}
 
 /** Where lines of results go, run by run in the order of the jobs, however they come. */
 class OrderedOutput {
@@ -84,35 +96,49 @@ class OrderedOutput {
   }
 }
 
-export async function run(name: string, options: RunArguments): Promise<number> {
-  const { experiment: read, folder } = await loadExperiment(name);
-  const experiment = changed(read, options);
+export async function run(name: string | undefined, options: RunArguments): Promise<number> {
+  const { experiment, folder } = load(name, options);
   const seeds = options.seed === undefined ? experiment.seeds : [options.seed];
   const jobs = sweepJobs({ ...experiment, sweep: {}, seeds });
-  const toFile = options.output !== '-';
-  const finished = toFile ? finishedRuns(options.output, jobs) : new Map<Job, Run>();
-  if (toFile) {
+  await checkNamedFiles([experiment], folder);
+  // Lines of JSON are not for eyes.
+  const isShown = options.output === undefined && process.stdout.isTTY === true;
+  const file = options.output === '-' ? undefined : options.output;
+  const finished = file === undefined ? new Map<Job, Run>() : finishedRuns(file, jobs);
+  if (file !== undefined) {
     // What is finished must not be lost; what is not is told again by the runs themselves.
-    if (finished.size > 0) replaceFile(options.output, [...finished.values()].map(resultLines));
-    else writeFileSync(options.output, '');
+    if (finished.size > 0) replaceFile(file, [...finished.values()].map(resultLines));
+    else writeFileSync(file, '');
   }
   const write = (text: string): void => {
-    if (toFile) appendFileSync(options.output, text);
-    else writeWhole(text);
+    if (file !== undefined) appendFileSync(file, text);
+    else if (!isShown) writeWhole(text);
   };
+  const several = Object.entries(experiment.sweep).filter(([, values]) => values.length > 1);
+  const swept = several.map(([path]) => path).join(', ');
+  if (swept !== '' && options.quiet !== true) {
+    process.stderr.write(
+      `${experiment.name} sweeps over ${swept}: run takes what stands there, "wear_lab sweep" ` +
+        'runs all values\n',
+    );
+  }
   const left = jobs.filter((job) => !finished.has(job));
-  const checkpoints = toFile && isPlainFile(options.output);
-  const checkpoint = (job: Job) => (checkpoints ? checkpointBeside(options.output, job) : null);
+  const resumable = file !== undefined && isPlainFile(file) ? file : null;
+  const checkpoint = (job: Job) => (resumable === null ? null : checkpointBeside(resumable, job));
   const output = new OrderedOutput(left, write, (job) => {
-    if (checkpoints) removeCheckpoint(checkpointBeside(options.output, job));
+    if (resumable !== null) removeCheckpoint(checkpointBeside(resumable, job));
   });
-  return work(left, jobs.length, folder, options, {
+  const status = await work(left, jobs.length, folder, options, {
     begin: (job, line) => output.add(job, line),
     add: (job, line) => output.add(job, line),
     finish: (job) => output.end(job),
     close: () => output.flush(),
     checkpoint,
   });
+  if (isShown && options.quiet !== true && status === 0) {
+    process.stderr.write('results are not kept; with -o FILE they are, for wear_lab report\n');
+  }
+  return status;
 }
 
 /** A pipe takes what it takes. */
@@ -136,10 +162,13 @@ interface SweepArguments extends WorkArguments {
   readonly jobs?: string;
 }
 
-export async function sweep(name: string, options: SweepArguments): Promise<number> {
-  const { experiment: read, folder } = await loadExperiment(name);
-  const experiment = changed(read, options);
+export async function sweep(name: string | undefined, options: SweepArguments): Promise<number> {
+  const { experiment, folder } = load(name, options);
   const jobs = sweepJobs(experiment);
+  await checkNamedFiles(
+    jobs.map((job) => job.experiment),
+    folder,
+  );
   if (options.jobs !== undefined) return writeJobs(jobs, folder, options.jobs);
   const results = new SweepFolder(options.output ?? `${experiment.name}-results`);
   const left = jobs.filter((job) => !results.isFinished(job));
@@ -227,7 +256,9 @@ async function work(
       lines.delete(job);
       process.exitCode = STATUS_FAILED;
       view.close();
-      process.stderr.write(`wear_lab: ${job.id}: ${message}\n`);
+      // The job's name begins with the experiment's.
+      const text = message.replace(`${job.experiment.name}: `, '');
+      process.stderr.write(`wear_lab: ${job.id}: ${text}\n`);
     },
   };
   try {
@@ -243,7 +274,12 @@ async function work(
     view.close();
   }
   if (stop.isAsked) {
-    view.say('interrupted; the same command goes on from the last checkpoints');
+    const goesOn = left.some((job) => sink.checkpoint(job) !== null);
+    view.say(
+      goesOn
+        ? 'interrupted; the same command goes on from the last checkpoints, or the beginning of a run'
+        : 'interrupted; what is to go on later needs a file of results: -o FILE',
+    );
     return STATUS_INTERRUPTED;
   }
   return failed > 0 ? STATUS_FAILED : 0;
@@ -253,7 +289,11 @@ interface OutputArguments {
   readonly output: string;
 }
 
-function writeTo(output: string, pieces: Iterable<string>): void {
+/** @param names of the results, none of which is overwritten by what is made of them */
+function writeTo(output: string, pieces: Iterable<string>, names: readonly string[] = []): void {
+  if (names.some((name) => resolve(name) === resolve(output))) {
+    throw new ResultError(`${output}: holds the results themselves; choose another name with -o`);
+  }
   if (output !== '-') writeFileSync(output, '');
   for (const piece of pieces) {
     if (output === '-') writeWhole(piece);
@@ -262,11 +302,18 @@ function writeTo(output: string, pieces: Iterable<string>): void {
 }
 
 export function report(names: readonly string[], options: OutputArguments & { title?: string }) {
-  const runs = readResults(names);
+  const all = readResults(names);
+  const runs = all.filter((one) => lastRecord(one) !== undefined);
+  if (runs.length === 0) {
+    throw new ResultError(`${names.join(' ')}: no run has come as far as its first sample`);
+  }
   const title = options.title ?? titleOf(runs);
-  writeTo(options.output, [reportPage(runs, reportParts(title))]);
+  writeTo(options.output, [reportPage(runs, reportParts(title))], names);
   if (options.output !== '-') {
-    process.stderr.write(`${options.output}: ${runs.length} runs; open it in a browser\n`);
+    const left = all.length - runs.length;
+    const text = left === 0 ? '' : `, without ${left} that have told nothing yet`;
+    const count = runs.length === 1 ? '1 run' : `${runs.length} runs`;
+    process.stderr.write(`${options.output}: ${count}${text}; open it in a browser\n`);
   }
   return 0;
 }
@@ -278,7 +325,8 @@ const TABLES = { runs: runsCsv, samples: samplesCsv, blocks: blocksCsv };
 export const TABLE_NAMES = Object.keys(TABLES);
 
 export function csv(names: readonly string[], options: OutputArguments & { table: string }) {
-  writeTo(options.output, TABLES[options.table as keyof typeof TABLES](readResults(names)));
+  const table = TABLES[options.table as keyof typeof TABLES](readResults(names));
+  writeTo(options.output, table, names);
   return 0;
 }
 
@@ -298,6 +346,15 @@ export function list(): number {
     const text = defaults.length === 0 ? '' : ` (options: ${defaults.join(', ')})`;
     lines.push(`  ${name.padEnd(24)} ${description}${text}`);
   }
-  process.stdout.write(`${lines.join('\n')}\n`);
+  writeWhole(`${lines.join('\n')}\n`);
+  return 0;
+}
+
+/** What may stand in an experiment. */
+export function fields(options: { json?: true }): number {
+  const text = options.json
+    ? JSON.stringify(EXPERIMENT_SCHEMA, null, 1)
+    : experimentFieldLines().join('\n');
+  writeWhole(`${text}\n`);
   return 0;
 }

@@ -59,8 +59,26 @@ function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new ResultError(`${file}: ${(error as Error).message}`);
+    throw new ResultError(refusal(error, file));
   }
+}
+
+/** What the host refuses most often, in words. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or folder',
+  EACCES: 'permission denied',
+  EISDIR: 'is a folder',
+  ENOTDIR: 'is in no folder',
+  ENOSPC: 'no space left on device',
+  EROFS: 'its file system is read-only',
+};
+
+/** Which file, and why not. @param file if the error does not say */
+export function refusal(error: unknown, file = ''): string {
+  const { code = '', path = file, message } = error as NodeJS.ErrnoException;
+  const words = REFUSALS[code];
+  if (words !== undefined && path !== '') return `${path}: ${words}`;
+  return file === '' ? message : `${file}: ${message}`;
 }
 
 /** What a run of this experiment and seed, as a job has them, is known by. */
@@ -77,7 +95,7 @@ export function finishedRuns(file: string, jobs: readonly Job[]): Map<Job, Run> 
   const text = read(file);
   if (text.trim() === '') return finished;
   const byKey = new Map(jobs.map((job) => [keyOf(job), job]));
-  for (const run of parseResults(text, file)) {
+  for (const run of ownRuns(text, file)) {
     const job = byKey.get(runKey(run.header));
     if (job === undefined) {
       const { experiment, seed } = run.header;
@@ -91,12 +109,26 @@ export function finishedRuns(file: string, jobs: readonly Job[]): Map<Job, Run> 
   return finished;
 }
 
+/** @throws ResultError it would be overwritten, and is no file of results */
+function ownRuns(text: string, file: string): Run[] {
+  try {
+    return parseResults(text, file);
+  } catch (error) {
+    throw new ResultError(
+      `${(error as Error).message}; results are not written there: choose another name, or remove it`,
+    );
+  }
+}
+
 /** A folder with a file for each job; whole ones have a name of their own. */
 export class SweepFolder {
   readonly path: string;
 
   constructor(path: string) {
     this.path = path;
+    if (existsSync(path) && !isFolder(path)) {
+      throw new ResultError(`${path}: is no folder; a sweep writes a folder of results`);
+    }
     mkdirSync(path, { recursive: true });
   }
 

@@ -107,15 +107,17 @@ const written = (bytes: number): string =>
 export function outcomeLine(run: Run): string {
   const summary = summarizeRun(run);
   if (summary === null) return 'ended before anything was sampled';
-  const { hostBytes, wear, amplification, badBlocks, reason } = summary;
+  const { hostBytes, wear, amplification, badBlocks, uncorrectable, reason } = summary;
+  const message = run.end?.message ?? '';
   return [
     `${written(hostBytes)} written in ${days(summary.days)} of the device's time`,
     `write amplification ${amplification?.total.toFixed(3) ?? 'unknown'}`,
     `erases per block ${wear.min} to ${wear.max}, mean ${wear.mean.toFixed(1)}, ` +
       `variation ${wear.coefficientOfVariation.toFixed(3)}`,
     ...(badBlocks > 0 ? [`bad blocks ${badBlocks}`] : []),
+    ...(uncorrectable > 0 ? [`uncorrectable reads ${uncorrectable.toLocaleString('en')}`] : []),
     ...lifetimeText(summary),
-    `ended by ${reason.replaceAll('_', ' ')}`,
+    `ended by ${reason.replaceAll('_', ' ')}${message === '' ? '' : ` (${message})`}`,
   ].join('; ');
 }
 

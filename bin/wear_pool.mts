@@ -71,6 +71,8 @@ export async function runJobs(
   }
 }
 
+const LOST_AFTER_MS = 3000;
+
 async function runJob(
   pool: Tinypool,
   job: Job,
@@ -93,6 +95,13 @@ async function runJob(
       resolve();
     });
   });
+  // A thread that ends takes its end of the port along; why it ended may be told later.
+  const lost = new Promise<never>((_, reject) => {
+    port1.on('close', () => {
+      const error = new Error('its thread has ended; does the policy end the process?');
+      if (!isOver) setTimeout(reject, LOST_AFTER_MS, error);
+    });
+  });
   const { experiment, seed } = job;
   const program = `lump ${version()}`;
   const task: WearTask = {
@@ -105,7 +114,7 @@ async function runJob(
     port: port2,
   };
   try {
-    await pool.run(task, { transferList: [port2 as MessagePort] });
+    await Promise.race([pool.run(task, { transferList: [port2 as MessagePort] }), lost]);
     await over;
   } catch (error) {
     // The thread itself died, as of too little memory.

@@ -2,7 +2,7 @@
 import type { ByteText } from './bytes.js';
 import { systemError } from './errors.js';
 import type { ToolContext } from './tool.js';
-import { isDirectory, lookup, type FileStat, type Tree } from './tree.js';
+import { dirname, isDirectory, lookup, type FileStat, type Tree } from './tree.js';
 
 /** Whether the last of several operands is a directory; a message when it must be one and is not. */
 export function isIntoDirectory(
@@ -14,6 +14,10 @@ export function isIntoDirectory(
   let stat: FileStat | undefined;
   try {
     stat = lookup(tree, target, true);
+    // Or a copy's error would be told of its source.
+    if (stat === undefined && lookup(tree, dirname(target), true) === undefined) {
+      throw systemError('ENOENT');
+    }
   } catch (error) {
     context.fail(target, error);
     return undefined;

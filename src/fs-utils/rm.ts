@@ -1,7 +1,7 @@
 /** fsu_rm, fsu_rmdir */
 import type { ByteText } from './bytes.js';
-import { ToolError, isSystemError, systemError } from './errors.js';
-import type { Tool, ToolContext } from './tool.js';
+import { EXIT_USAGE, ToolError, isSystemError, systemError } from './errors.js';
+import { usage, type Tool, type ToolContext } from './tool.js';
 import { traverse } from './traverse.js';
 import { O_WRONLY, S_IFREG, dirname, typeOf } from './tree.js';
 
@@ -51,7 +51,7 @@ export const rm: Tool = {
     const isForced = words.has('f');
     if (words.operands.length === 0) {
       if (isForced) return 0;
-      throw new ToolError('missing operand', 2);
+      throw new ToolError(`missing operand\n${usage(rm, context.program)}`, EXIT_USAGE);
     }
     if (words.has('W')) throw new ToolError('-W: this type of file system has no whiteouts');
     const overwrites = words.has('P');

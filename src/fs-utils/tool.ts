@@ -199,8 +199,11 @@ function parse(tool: Tool, program: string, argv: readonly ByteText[]): Words {
   return new Words(given, operands);
 }
 
-const usage = (tool: Tool, program: string): string =>
-  `usage: ${program} ${program.startsWith('fsu_') ? 'image ' : ''}${tool.usage}`.trimEnd();
+export function usage(tool: Tool, program: string): string {
+  const head = `${program}${program.startsWith('fsu_') ? ' image' : ''}`;
+  const [first, ...others] = tool.usage.split('\n').map((line) => `${head} ${line}`.trimEnd());
+  return [`usage: ${first}`, ...others.map((line) => `       ${line}`)].join('\n');
+}
 
 /** Runs a tool on a mounted image. @returns its exit status. */
 export async function runTool(

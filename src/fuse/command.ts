@@ -73,6 +73,8 @@ export async function runMountCommand(command: MountCommand): Promise<number> {
   delete process.env[ROLE_VARIABLE];
   delete process.env[FD_VARIABLE];
   delete process.env[MOUNTPOINT_VARIABLE];
+  // Whoever reads what is said may have seen enough, or be gone: that ends no mount.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   try {
     if (role === 'background') return await serveInBackground(command, given);
     const isReady =
@@ -221,8 +223,6 @@ async function serveInBackground(
       front = null;
     }
   };
-  // Both pipes are the front's; it goes away.
-  process.stderr.on('error', () => {});
   const say = (level: number, line: string): void => {
     if (level > LEVEL_SHOWN_MAX) return;
     if (front !== null) front({ line: `${command.name}: ${line}` });

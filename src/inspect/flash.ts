@@ -112,11 +112,16 @@ export class Flash {
       ...(this.nand?.evidence ?? []),
       ...(detection?.evidence ?? ['no JFFS2 node anywhere']),
     ];
-    if (detection !== null && found !== this.endian) {
+    if (detection !== null && !this.isAsDetected) {
       evidence.push(`taken for ${this.endian.name} endian all the same, as asked`);
     }
     this.evidence = evidence;
     this.compressors = new jffs2_compressors({ zlib: this.#host.codecs });
+  }
+
+  /** Whether nodes were found in the byte order in which it is read. */
+  get isAsDetected(): boolean {
+    return this.detection?.endian === this.endian;
   }
 
   /** Erase blocks, the last one perhaps cut short. */

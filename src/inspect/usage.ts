@@ -265,7 +265,7 @@ export function info(state: State): Info {
     names += state.entries(ino).length;
   }
   const isBlank = blocks.blank === use.length;
-  const kind = flash.detection !== null ? 'jffs2' : isBlank ? 'blank' : 'foreign';
+  const kind = flash.isAsDetected ? 'jffs2' : isBlank ? 'blank' : 'foreign';
   return {
     kind,
     isEmpty: kind !== 'foreign' && names === 0,

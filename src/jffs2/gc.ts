@@ -340,15 +340,18 @@ function findDnode(
   const ofs = nodeFileOffset(c, raw);
   const frags = f.fragtree;
   let fn: jffs2_full_dnode | null = null;
+  let found = 0;
   let start = 0;
   let end = 0;
   for (let n = Math.max(0, jffs2_lookup_node_frag(frags, ofs)); n < frags.length; n++) {
     const frag = frags[n]!;
     if (frag.ofs >= ofs + dsize) break;
-    if (frag.node.raw !== raw) continue;
+    const { node } = frag;
+    if (node.raw !== raw) continue;
     if (!fn) start = frag.ofs;
-    fn = frag.node;
+    fn = node;
     end = frag.ofs + frag.size;
+    if (++found === node.frags) break;
   }
   return fn ? { fn, start, end } : null;
 }

@@ -586,17 +586,23 @@ export function jffs2_do_crccheck_inode(
 
 /** Index of the last fragment that starts at or before `ofs`; -1 if none does. */
 export function jffs2_lookup_node_frag(frags: readonly jffs2_node_frag[], ofs: number): number {
-  // Where all are whole pages, as most often.
-  const page = Math.floor(ofs / PAGE_SIZE);
-  if (page < frags.length && frags[page]!.ofs === ofs) return page;
-  let low = 0;
+  // What is at low begins at or before it, what is at high behind it.
+  let low = -1;
   let high = frags.length;
-  while (low < high) {
+  // Most are whole pages, so that it is that of its page, or one of the next.
+  let at = Math.min(Math.floor(ofs / PAGE_SIZE), high - 1);
+  for (let step = 1; at >= 0 && at < high; at += step, step *= 2) {
+    const start = frags[at]!.ofs;
+    if (start === ofs) return at;
+    if (start < ofs) low = at;
+    else high = at;
+  }
+  while (high - low > 1) {
     const middle = (low + high) >>> 1;
-    if (frags[middle]!.ofs <= ofs) low = middle + 1;
+    if (frags[middle]!.ofs <= ofs) low = middle;
     else high = middle;
   }
-  return low - 1;
+  return low;
 }
 
 /** A fragment of the node is gone. */

@@ -483,7 +483,7 @@ function readValue(c: jffs2_sb_info, xd: jffs2_xattr_datum): Uint8Array {
 /**
  * Sets (or with null removes) an attribute.
  * @throws EEXIST, ENODATA by flags; ENODATA nothing to remove; ERANGE too large for an erase block;
- *   ENOSPC, EIO. Nothing has changed then.
+ *   ENOSPC, EIO. Nothing has changed then, and what was replaced or removed does not come back.
  */
 export function do_jffs2_setxattr(
   c: jffs2_sb_info,
@@ -540,8 +540,17 @@ export function do_jffs2_setxattr(
   } finally {
     if (--xd.refcnt === 0) dropDatum(c, xd);
   }
-  if (old) markGone(c, old);
-  markLosers(c, ic, key);
+  try {
+    if (old) markGone(c, old);
+    markLosers(c, ic, key);
+  } catch (error) {
+    if (!(error instanceof Errno)) throw error;
+    // The new value holds, at the next mount too; the marker is owed until the attribute goes.
+    if (old?.ic) {
+      addUnmarked(c, ic.ino, key, old);
+      untie(c, old);
+    }
+  }
 }
 
 function removeAttribute(
@@ -552,21 +561,20 @@ function removeAttribute(
   key: string,
   flags: number,
 ): void {
-  jffs2_reserve_space(c, XREF_SIZE, ALLOC_DELETION, JFFS2_SUMMARY_XREF_SIZE);
+  let old: jffs2_xattr_ref | null;
   c.xattr_sem.down_write();
   try {
-    const old = findRef(c, ic, xprefix, name);
-    if (!old) throw new Errno((flags & XATTR_CREATE) !== 0 ? 'EEXIST' : 'ENODATA');
-    writeReference(c, old, true, ic.ino);
-    untie(c, old);
+    old = findRef(c, ic, xprefix, name);
   } finally {
     c.xattr_sem.up_write();
-    jffs2_complete_reservation(c);
   }
+  if (!old) throw new Errno((flags & XATTR_CREATE) !== 0 ? 'EEXIST' : 'ENODATA');
+  // What it replaced goes first: it would be back at the next mount if the power went in between.
   markLosers(c, ic, key);
+  markGone(c, old);
 }
 
-/** Writes the marker that undoes a tie which something newer has replaced. */
+/** Writes the marker that undoes a tie. */
 function markGone(c: jffs2_sb_info, ref: jffs2_xattr_ref): void {
   jffs2_reserve_space(c, XREF_SIZE, ALLOC_DELETION, JFFS2_SUMMARY_XREF_SIZE);
   c.xattr_sem.down_write();

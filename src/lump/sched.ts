@@ -238,7 +238,7 @@ export class sched {
     const count = this.runnable.length;
     if (count === 0) return fired;
     const index = this.prng === null ? 0 : this.prng.below(count);
-    const [task] = this.runnable.splice(index, 1);
+    const task = index === count - 1 ? this.runnable.pop()! : this.runnable.splice(index, 1)[0]!;
     this.run_thread(task);
     return true;
   }

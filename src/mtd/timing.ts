@@ -137,10 +137,24 @@ export class mtd_timing extends mtd_shim {
     return this.totals.readUs + this.totals.programUs + this.totals.eraseUs;
   }
 
-  #spend(kind: keyof flash_time_totals, us: number): void {
-    if (us === 0) return;
-    this.totals[kind] += us;
-    this.#advance?.(us / 1000);
+  // Each with its own line, not by the name of a total: V8 finds a named property faster.
+  #read(us: number): void {
+    this.totals.readUs += us;
+    this.#pass(us);
+  }
+
+  #program(us: number): void {
+    this.totals.programUs += us;
+    this.#pass(us);
+  }
+
+  #erase(us: number): void {
+    this.totals.eraseUs += us;
+    this.#pass(us);
+  }
+
+  #pass(us: number): void {
+    if (us > 0) this.#advance?.(us / 1000);
   }
 
   #units(from: number, len: number): number {
@@ -150,7 +164,7 @@ export class mtd_timing extends mtd_shim {
 
   #spendRead(from: number, len: number, more = 0): void {
     const { readUnitUs, readByteUs } = this.#timing;
-    this.#spend('readUs', this.#units(from, len) * readUnitUs + (len + more) * readByteUs);
+    this.#read(this.#units(from, len) * readUnitUs + (len + more) * readByteUs);
   }
 
   /** Of each unit its part, since each has a maximum. `more`: OOB bytes, in the same programs. */
@@ -162,7 +176,7 @@ export class mtd_timing extends mtd_shim {
     const tail = (len - head) % unitBytes;
     const wholeUnits = (len - head - tail) / unitBytes;
     const us = more * programByteUs + partUs(head) + wholeUnits * partUs(unitBytes) + partUs(tail);
-    this.#spend('programUs', us);
+    this.#program(us);
   }
 
   override read(from: number, len: number, buf: Uint8Array, bufOffset: number): void {
@@ -184,7 +198,7 @@ export class mtd_timing extends mtd_shim {
   override erase(instr: erase_info): void {
     const blocks = Math.ceil(instr.len / this.erasesize);
     this.erases += blocks;
-    this.#spend('eraseUs', blocks * this.#timing.eraseBlockUs);
+    this.#erase(blocks * this.#timing.eraseBlockUs);
     super.erase(instr);
   }
 
@@ -193,7 +207,7 @@ export class mtd_timing extends mtd_shim {
     const oob = ops.oobbuf === null ? 0 : ops.ooblen;
     const { readUnitUs, readByteUs } = this.#timing;
     if (len > 0) this.#spendRead(from, len, oob);
-    else this.#spend('readUs', this.#oobPages(oob) * readUnitUs + oob * readByteUs);
+    else this.#read(this.#oobPages(oob) * readUnitUs + oob * readByteUs);
     super.read_oob(from, ops);
   }
 
@@ -202,7 +216,7 @@ export class mtd_timing extends mtd_shim {
     const oob = ops.oobbuf === null ? 0 : ops.ooblen;
     const { programUnitUs, programByteUs } = this.#timing;
     if (len > 0) this.#spendProgram(to, len, oob);
-    else this.#spend('programUs', this.#oobPages(oob) * programUnitUs + oob * programByteUs);
+    else this.#program(this.#oobPages(oob) * programUnitUs + oob * programByteUs);
     super.write_oob(to, ops);
   }
 
@@ -213,7 +227,7 @@ export class mtd_timing extends mtd_shim {
 
   /** A program of its own; the erase before it goes unasked, as inside the chip. */
   override block_markbad(ofs: number): void {
-    this.#spend('programUs', this.#timing.programUnitUs);
+    this.#program(this.#timing.programUnitUs);
     super.block_markbad(ofs);
   }
 }

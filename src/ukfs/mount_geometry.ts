@@ -58,7 +58,7 @@ export function examine(
     if (file.size() === 0 && options.size === undefined) {
       throw new MountError(
         'EINVAL',
-        `${options.image} is empty: to make a blank flash of it, give size=`,
+        `${options.image} is empty: to make a blank flash of it, mount with size=, as size=16M`,
       );
     }
     const described = describedChip(options, host);

@@ -118,7 +118,7 @@ export function mountJffs2(
   } catch (error) {
     if (error instanceof MountError) throw error;
     if (error instanceof HostError || error instanceof Errno) {
-      throw new MountError(error.code, explain(error, options.image));
+      throw new MountError(error.code, explain(error, options));
     }
     throw error;
   }
@@ -131,10 +131,17 @@ const HOST_REFUSALS: Readonly<Record<string, string>> = {
   EROFS: 'its file system is read-only; mount with ro',
 };
 
-function explain({ code, message }: HostError | Errno, image: string): string {
+function explain(
+  { code, message }: HostError | Errno,
+  { image, size, readOnly }: MountJffs2Options,
+): string {
   const refusal = HOST_REFUSALS[code];
+  // Who gives a size may want a new one.
+  const wantsNew = code === 'ENOENT' && size !== undefined && readOnly !== true;
+  const advice = wantsNew ? `; for a blank flash make an empty file: truncate -s 0 ${image}` : '';
   // As Node words it; the chip's description beside the image can be refused as well.
-  if (refusal !== undefined && message.endsWith(`'${image}'`)) return `${image}: ${refusal}`;
+  if (refusal !== undefined && message.endsWith(`'${image}'`))
+    return `${image}: ${refusal}${advice}`;
   const text = message.replace(`${code}: `, '');
   return text.includes(image) ? text : `${image}: ${text}`;
 }

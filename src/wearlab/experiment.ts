@@ -7,10 +7,10 @@
  * find every field there.
  */
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
-import { parseDocument } from 'yaml';
+import { type Document, isSeq, parseDocument } from 'yaml';
 import { Errno } from '../lump/errno.js';
 import { nand_decode_id } from '../mtd/nand_ids.js';
-import { EXPERIMENT_SCHEMA } from './schema.js';
+import { EXPERIMENT_SCHEMA, type FieldSchema, isSize } from './schema.js';
 
 /** What is wrong with an experiment: a message for a person, with the place. */
 export class ExperimentError extends Error {
@@ -182,13 +182,56 @@ let validate: ReturnType<Ajv2020['compile']> | null = null;
 /**
  * Reads an experiment: YAML, of which JSON is a part.
  * @param name the experiment's, unless it says another; files: theirs without the ending.
+ * @param changes of fields, as a command line has them: "fill.static=0.4"; what the experiment
+ *   lists for such a field under "sweep" counts no longer.
  * @throws ExperimentError
  */
-export function parseExperiment(text: string, name: string): Experiment {
+export function parseExperiment(
+  text: string,
+  name: string,
+  changes: readonly string[] = [],
+): Experiment {
   const document = parseDocument(text, { prettyErrors: true });
   const [error] = document.errors;
-  if (error) throw new ExperimentError(`${name}: ${error.message}`);
-  return checkExperiment(document.toJS(), name);
+  if (error) throw new ExperimentError(`${name}: is no YAML: ${error.message.trimEnd()}`);
+  let value: unknown;
+  try {
+    for (const change of changes) setField(document, change);
+    value = document.toJS();
+  } catch (thrown) {
+    if (thrown instanceof ExperimentError) throw thrown;
+    // Aliases of what is not there, or too many of them.
+    throw new ExperimentError(`${name}: ${(thrown as Error).message}`);
+  }
+  if (value === null) {
+    throw new ExperimentError(`${name}: is empty; "wear_lab fields" shows what may stand in it`);
+  }
+  return checkExperiment(value, name);
+}
+
+/** @throws ExperimentError */
+function setField(document: Document, change: string): void {
+  const fail = (why: string): never => {
+    throw new ExperimentError(`--set ${change}: ${why}`);
+  };
+  const [, path, text] =
+    /^\s*([\w.]+)\s*=([\s\S]*)$/.exec(change) ??
+    fail('is no field and value, as fill.static=0.4 or workload.0.io="64 KiB"');
+  const value = parseDocument(text!);
+  if (value.errors.length > 0) fail('the value is no YAML');
+  const keys = path!.split('.').map((key) => (/^\d+$/.test(key) ? Number(key) : key));
+  for (const [n, key] of keys.entries()) {
+    const list: unknown = document.getIn(keys.slice(0, n));
+    if (isSeq(list) && Number(key) > list.items.length) {
+      fail(`there is no ${keys.slice(0, n + 1).join('.')}; entries are counted from 0`);
+    }
+  }
+  try {
+    document.setIn(keys, value.contents);
+    if (document.hasIn(['sweep', path])) document.deleteIn(['sweep', path]);
+  } catch {
+    fail(`there is nothing in which ${path} could be`);
+  }
 }
 
 /**
@@ -203,6 +246,7 @@ export function checkExperiment(value: unknown, name: string): Experiment {
     strict: true,
     allowUnionTypes: true,
     strictRequired: false,
+    verbose: true,
   }).compile(EXPERIMENT_SCHEMA);
   const given = structuredClone(value) as Record<string, unknown>;
   if (!validate(given)) {
@@ -220,16 +264,46 @@ export function checkExperiment(value: unknown, name: string): Experiment {
   return filled;
 }
 
-function explain({ instancePath, message, params }: ErrorObject): string {
+/** What a person is told about a mistake, with the field it is in. */
+function explain({ instancePath, keyword, message, params, parentSchema, data }: ErrorObject) {
   const where = instancePath === '' ? 'the experiment' : instancePath.slice(1).replaceAll('/', '.');
-  const { additionalProperty, allowedValues } = params as {
-    additionalProperty?: string;
-    allowedValues?: unknown[];
-  };
-  if (additionalProperty !== undefined) return `${where}: unknown field "${additionalProperty}"`;
-  if (allowedValues) return `${where}: must be one of ${allowedValues.join(', ')}`;
-  return `${where}: ${message}`;
+  const schema = parentSchema as FieldSchema;
+  const given = typeof data === 'number' ? String(data) : JSON.stringify(data);
+  switch (keyword) {
+    case 'additionalProperties': {
+      const known = Object.keys(schema.properties ?? {}).join(', ');
+      return `${where}: unknown field "${params.additionalProperty}"; there are ${known}`;
+    }
+    case 'required':
+      return `${where}: the field "${params.missingProperty}" is missing`;
+    case 'enum':
+      return `${where}: must be one of ${params.allowedValues.join(', ')}, not ${given}`;
+    case 'pattern':
+      return isSize(schema)
+        ? `${where}: ${given} is no size; say bytes, as 65536, or KiB, MiB, GiB, TiB, as "64 KiB"`
+        : `${where}: ${given} does not fit (${schema.description ?? params.pattern})`;
+    case 'type': {
+      const wanted = [params.type].flat();
+      const isUnquoted = wanted.join() === 'string' && typeof data === 'number';
+      const found = typeof data === 'object' && data !== null ? 'what stands there' : given;
+      const words = wanted.map((type: string) => TYPES[type] ?? type).join(' or ');
+      return `${where}: must be ${words}, not ${isUnquoted ? 'a number; quote it' : found}`;
+    }
+    case 'minItems':
+      return `${where}: the list is empty`;
+    default:
+      return `${where}: ${message}${typeof data === 'object' ? '' : `, not ${given}`}`;
+  }
 }
+
+const TYPES: Readonly<Record<string, string>> = {
+  object: 'fields, as {field: value}',
+  array: 'a list, as [one, other]',
+  integer: 'a whole number',
+  number: 'a number',
+  string: 'text',
+  boolean: 'true or false',
+};
 
 const UNITS: Readonly<Record<string, number>> = {
   B: 1,
@@ -259,7 +333,7 @@ function sizesToNumbers(value: unknown): unknown {
 
 /** The sizes that the id bytes say, where none are given. @throws ExperimentError */
 function withId(chip: ChipSpec, name: string): ChipSpec {
-  if (chip.kind === 'nor') return { ...chip, writesize: 1, oobsize: 0 };
+  if (chip.kind === 'nor') return { ...chip, writesize: chip.writesize || 1 };
   if (chip.id === '') return chip;
   try {
     const bytes = (chip.id.match(/../g) ?? []).map((byte) => Number.parseInt(byte, 16));
@@ -272,8 +346,45 @@ function withId(chip: ChipSpec, name: string): ChipSpec {
       oobsize: chip.oobsize || oobsize,
     };
   } catch (error) {
-    if (error instanceof Errno) throw new ExperimentError(`${name}: chip.id: ${error.message}`);
-    throw error;
+    if (!(error instanceof Errno)) throw error;
+    throw new ExperimentError(
+      `${name}: chip.id: ${sentenceOf(error)}; give size, erasesize, writesize and oobsize instead`,
+    );
+  }
+}
+
+/** What an error says, without its code before it. */
+export const sentenceOf = ({ message, code }: { message: string; code: string }): string =>
+  message.replace(`${code}: `, '');
+
+type Fail = (where: string, why: string) => never;
+
+/** mkfs.jffs2 makes no smaller ones, and lump mounts none. */
+const ERASESIZE_MIN = 4096;
+
+const isUnset = (limit: number | null): boolean => limit === null;
+
+/** @throws ExperimentError */
+function checkGeometry({ kind, id, size, erasesize, writesize, oobsize }: ChipSpec, fail: Fail) {
+  const give = (what: string): string =>
+    kind === 'nand' ? `give ${what}, or the chip's id bytes as chip.id` : `give ${what}`;
+  if (erasesize === 0) fail('chip.erasesize', `is missing; ${give('the bytes of an erase block')}`);
+  if (erasesize < ERASESIZE_MIN) {
+    fail('chip.erasesize', `is ${erasesize} bytes; jffs2 needs at least ${ERASESIZE_MIN}`);
+  }
+  if (size === 0) fail('chip.size', `is missing; ${give('the bytes of the chip')}`);
+  if (size % erasesize !== 0) {
+    fail('chip.size', `${size} bytes are no whole number of erase blocks of ${erasesize}`);
+  }
+  if (kind === 'nor') {
+    if (id !== '' || writesize > 1 || oobsize > 0) {
+      fail('chip', "id, writesize and oobsize are NAND's; the kind is nor");
+    }
+    return;
+  }
+  if (writesize === 0) fail('chip.writesize', `is missing; ${give('the bytes of a page')}`);
+  if (writesize < 256 || erasesize % writesize !== 0) {
+    fail('chip.writesize', `pages of ${writesize} bytes do not fill erase blocks of ${erasesize}`);
   }
 }
 
@@ -282,15 +393,7 @@ function checkSense({ name, chip, stop, fill, workload, policy, clock }: Experim
   const fail = (where: string, why: string): never => {
     throw new ExperimentError(`${name}: ${where}: ${why}`);
   };
-  if (chip.erasesize < 4096) fail('chip.erasesize', `erase blocks of ${chip.erasesize} bytes`);
-  if (chip.size === 0 || chip.size % chip.erasesize !== 0) {
-    fail('chip.size', `${chip.size} bytes are no whole blocks of ${chip.erasesize}`);
-  }
-  if (chip.kind === 'nand') {
-    if (chip.writesize < 256 || chip.erasesize % chip.writesize !== 0) {
-      fail('chip.writesize', `pages of ${chip.writesize} do not fill blocks of ${chip.erasesize}`);
-    }
-  }
+  checkGeometry(chip, fail);
   const { timing } = chip;
   const takesNoTime = timing !== null && Object.values(timing).every((us) => us === 0);
   if (takesNoTime && policy.name === 'linux' && clock.model === 'modelled') {
@@ -301,22 +404,43 @@ function checkSense({ name, chip, stop, fill, workload, policy, clock }: Experim
         'times, or take policy lump, for which a choice counts as a tick',
     );
   }
-  if (Object.values(stop).every((limit) => limit === null)) {
-    fail('stop', 'give at least one condition, or the run never ends');
+  if (Object.values(stop).every(isUnset)) {
+    const known = Object.keys(stop).join(', ');
+    fail('stop', `give at least one condition, or the run never ends; there are ${known}`);
   }
   const wears = stop.bad_blocks !== null || stop.bad_share !== null;
   const others = [stop.host_bytes, stop.operations, stop.erases, stop.device_days];
-  if (wears && chip.endurance === null && others.every((limit) => limit === null)) {
-    fail('stop', 'blocks go bad only where chip.endurance is given');
+  if (wears && chip.endurance === null && others.every(isUnset)) {
+    fail(
+      'stop',
+      'blocks go bad only where chip.endurance is given, as {cycles: 100000}; or the run never ends',
+    );
+  }
+  const lasts = workload.some(({ type, pause_ms }) => type === 'trace' || pause_ms > 0);
+  if (takesNoTime && !lasts && Object.values({ ...stop, device_days: null }).every(isUnset)) {
+    fail('stop.device_days', 'no time ever passes: the chip takes none, and there are no pauses');
+  }
+  if (workload.every(({ weight }) => weight === 0)) {
+    fail('workload', 'all have weight 0, and none has a turn');
   }
   if (fill.static > 0 && fill.static * chip.size < fill.filesize) {
-    fail('fill.filesize', 'one file is more than all static data');
+    fail(
+      'fill.filesize',
+      `one file of ${fill.filesize} bytes is more than all static data (fill.static of chip.size)`,
+    );
   }
   for (const [n, one] of workload.entries()) {
-    if (one.type === 'trace' && one.trace === '') fail(`workload.${n}.trace`, 'which file?');
+    if (one.type === 'trace' && one.trace === '') {
+      fail(`workload.${n}.trace`, 'is missing; name the file of the trace');
+    }
     if (one.io > one.filesize && one.type !== 'append_log') {
-      fail(`workload.${n}.io`, `writes of ${one.io} bytes to files of ${one.filesize}`);
+      fail(
+        `workload.${n}.io`,
+        `writes of ${one.io} bytes do not fit files of ${one.filesize} (workload.${n}.filesize)`,
+      );
     }
   }
-  if (policy.name === 'module' && policy.module === '') fail('policy.module', 'which file?');
+  if (policy.name === 'module' && policy.module === '') {
+    fail('policy.module', 'is missing; name the file of your policy');
+  }
 }

@@ -12,7 +12,9 @@ import {
   jffs2_gc_block_by_tick,
 } from '../jffs2/gc_block.js';
 import type { jffs2_policy } from '../jffs2/instruments.js';
-import type { jffs2_eraseblock, jffs2_sb_info } from '../jffs2/nodelist.js';
+import { type EraseblockList, jffs2_eraseblock, type jffs2_sb_info } from '../jffs2/nodelist.js';
+import { KernelPanic } from '../lump/bug.js';
+import { Errno } from '../lump/errno.js';
 import { Prng, type PrngState } from '../rumpuser/prng.js';
 import { ExperimentError, type PolicySpec } from './experiment.js';
 
@@ -56,6 +58,14 @@ interface KnownPolicy {
   readonly options: Readonly<Record<string, number>>;
   readonly make: PolicyFactory;
 }
+
+/** Lists whose blocks can be collected, the dirtiest first. */
+export const collectableLists = (c: jffs2_sb_info): EraseblockList[] => [
+  c.erasable_list,
+  c.very_dirty_list,
+  c.dirty_list,
+  c.clean_list,
+];
 
 /** Reference jffs2.md §6. */
 const LINUX_VDIRTY_FACTOR = 10;
@@ -159,65 +169,96 @@ function threshold(context: PolicyContext): WearPolicy {
 }
 
 /**
- * Two pools of blocks, hot and cold. When the most worn hot block has been erased `threshold` times
- * more than the least worn cold one, they change pools, and the cold one's data goes into the hot
- * one, to stay there. When the cold pool's most worn block is less worn than the hot pool's least
- * worn one, those change pools too, so that neither pool starves. Otherwise greedy.
+ * Two pools of blocks, hot and cold. When the most worn hot block has been erased more than
+ * `threshold` times more than the least worn cold one that holds data, the hot one is emptied, the
+ * cold one's data goes into it, to stay there, and they change pools. A cold block that is erased
+ * more often than a hot one since they came into their pools holds no cold data, and becomes hot; a
+ * hot block that is left behind by twice the threshold holds no hot data, and becomes cold.
+ * Otherwise greedy.
  */
 function dualPool(context: PolicyContext): WearPolicy {
   const limit = context.options.threshold!;
-  const { c } = context;
+  const { c, erases, indexOf } = context;
   const isCold = new Uint8Array(c.nr_blocks).fill(1, c.nr_blocks >> 1);
-  /** Where the cold data that is being moved goes. */
-  let target: jffs2_eraseblock | null = null;
+  /** Erases of each block when it came into its pool. */
+  const before = new Uint32Array(c.nr_blocks);
+  /** Whose cold data goes where; from is null when they are on their way. */
+  let from: jffs2_eraseblock | null = null;
+  let to: jffs2_eraseblock | null = null;
   if (context.saved) {
-    const saved = context.saved as { isCold: Uint8Array; target: number };
+    const saved = context.saved as SavedPools;
     isCold.set(saved.isCold);
-    target = c.blocks[saved.target] ?? null;
+    before.set(saved.before);
+    from = c.blocks[saved.from] ?? null;
+    to = c.blocks[saved.to] ?? null;
   }
+  const indexOfAny = (jeb: jffs2_eraseblock | null): number => (jeb ? indexOf(jeb) : -1);
+  const isBad = ({ list }: jffs2_eraseblock): boolean =>
+    list === c.bad_list || list === c.bad_used_list;
+  const lists = collectableLists(c);
+  const isCollectable = ({ list }: jffs2_eraseblock): boolean => lists.includes(list!);
   const among = function* (pool: number): Iterable<jffs2_eraseblock> {
-    for (const jeb of c.blocks) {
-      const usable = jeb.list !== c.bad_list && jeb.list !== c.bad_used_list;
-      if (usable && isCold[context.indexOf(jeb)] === pool) yield jeb;
-    }
+    for (const jeb of c.blocks) if (isCold[indexOf(jeb)] === pool && !isBad(jeb)) yield jeb;
   };
-  const youngest = (pool: number): jffs2_eraseblock | null => least(among(pool), context.erases);
-  const oldest = (pool: number): jffs2_eraseblock | null =>
-    least(among(pool), (jeb) => -context.erases(jeb));
+  const worn = (jeb: jffs2_eraseblock): number => -erases(jeb);
+  const inPool = (jeb: jffs2_eraseblock): number => erases(jeb) - before[indexOf(jeb)]!;
   const move = (jeb: jffs2_eraseblock, pool: number): void => {
-    isCold[context.indexOf(jeb)] = pool;
+    isCold[indexOf(jeb)] = pool;
+    before[indexOf(jeb)] = erases(jeb);
+  };
+  const resize = (): void => {
+    const busy = least(among(1), (jeb) => -inPool(jeb));
+    const idle = least(among(0), inPool);
+    if (busy && idle && inPool(busy) - inPool(idle) > limit) move(busy, 0);
+    const [young, old] = [least(among(0), erases), least(among(0), worn)];
+    if (young && old && erases(old) - erases(young) > 2 * limit) move(young, 1);
   };
   return {
-    save: () => ({ isCold: isCold.slice(), target: target ? context.indexOf(target) : -1 }),
+    save: () => ({
+      isCold: isCold.slice(),
+      before: before.slice(),
+      from: indexOfAny(from),
+      to: indexOfAny(to),
+    }),
     find_gc_block() {
       const bad = jffs2_bad_used_block(c);
       if (bad) return bad;
-      const hot = oldest(0);
-      const cold = least(
-        [...context.collectable()].filter((jeb) => isCold[context.indexOf(jeb)] === 1),
-        context.erases,
-      );
-      if (hot && cold && context.erases(hot) - context.erases(cold) > limit) {
-        move(hot, 1);
+      resize();
+      if ((from && !isCollectable(from)) || (to && isBad(to))) from = to = null;
+      if (to === null) {
+        const hot = least(among(0), worn);
+        const cold = least([...among(1)].filter(isCollectable), erases);
+        if (hot && cold && erases(hot) - erases(cold) > limit) [from, to] = [cold, hot];
+      }
+      if (from && to?.list === c.free_list) {
+        const cold = from;
+        move(to, 1);
         move(cold, 0);
-        target = hot;
+        from = null;
         return cold;
       }
-      const coldOld = oldest(1);
-      const hotYoung = youngest(0);
-      if (coldOld && hotYoung && context.erases(coldOld) < context.erases(hotYoung) - limit) {
-        move(coldOld, 0);
-        move(hotYoung, 1);
-      }
-      return least(context.collectable(), usedOf);
+      return from && to && isCollectable(to) ? to : least(context.collectable(), usedOf);
     },
     find_free_block() {
-      if (target === null) return null;
-      const jeb = target.list === c.free_list ? target : null;
-      if (jeb) target = null;
-      return jeb;
+      if (to === null) return null;
+      if (from === null) {
+        const jeb = to.list === c.free_list ? to : null;
+        to = null;
+        return jeb;
+      }
+      // It waits for the cold data.
+      for (const jeb of c.free_list) if (jeb !== to) return jeb;
+      return null;
     },
   };
+}
+
+/** What a dual pool keeps in mind; blocks by number, -1: none. */
+interface SavedPools {
+  readonly isCold: Uint8Array;
+  readonly before: Uint32Array;
+  readonly from: number;
+  readonly to: number;
 }
 
 export const POLICIES: Readonly<Record<string, KnownPolicy>> = {
@@ -271,7 +312,8 @@ export function makePolicy(
 ): WearPolicy {
   const make = factoryOf(spec, module);
   const options = { ...POLICIES[spec.name]?.options, ...spec.options };
-  const inner = make({ ...context, options });
+  const makeOne = (): WearPolicy => make({ ...context, options });
+  const inner = spec.name === 'module' ? guardedPolicy(guarded('it', makeOne)) : makeOne();
   const policy: WearPolicy = {
     find_gc_block(c) {
       const jeb = inner.find_gc_block(c);
@@ -289,10 +331,71 @@ export function makePolicy(
   return policy;
 }
 
+/** Runs what a person wrote; an error of theirs comes with its place. @throws ExperimentError */
+function guarded<T>(what: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    // What the file system throws passes through it.
+    if (error instanceof Errno || error instanceof KernelPanic) throw error;
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    // What follows in the stack is ours.
+    const theirs = text.replace(/\n +at [^\n]*[\\/]wearlab[\\/]policies\.[\s\S]*/, '');
+    throw new ExperimentError(`policy.module: ${what} threw ${theirs}`);
+  }
+}
+
+/** A person's policy, which answers what a policy may answer. */
+function guardedPolicy(policy: WearPolicy): WearPolicy {
+  const fail = (why: string): never => {
+    throw new ExperimentError(`policy.module: ${why}`);
+  };
+  if (typeof policy?.find_gc_block !== 'function') {
+    fail('its default export must return an object with a method find_gc_block(c)');
+  }
+  const ask = (
+    name: 'find_gc_block' | 'find_free_block',
+    c: jffs2_sb_info,
+    lists: readonly EraseblockList[],
+  ): jffs2_eraseblock | null => {
+    const jeb: jffs2_eraseblock | null | undefined = guarded(name, () => policy[name]!(c));
+    if (jeb === null || jeb === undefined) return null;
+    if (!lists.includes(jeb.list!)) {
+      const of = lists.map((list) => list.name).join(', ');
+      fail(`${name} answered ${describe(jeb)}; it must be null or a block of ${of}`);
+    }
+    return jeb;
+  };
+  return {
+    find_gc_block: (c) =>
+      ask('find_gc_block', c, [...collectableLists(c).reverse(), c.bad_used_list]),
+    ...(policy.find_free_block && {
+      find_free_block: (c: jffs2_sb_info) => ask('find_free_block', c, [c.free_list]),
+    }),
+    ...(policy.save && { save: () => guarded('save', () => policy.save!()) }),
+  };
+}
+
+function describe(answer: unknown): string {
+  if (!(answer instanceof jffs2_eraseblock)) return `${typeof answer}, which is no erase block`;
+  return `a block of ${answer.list?.name ?? 'no list'}`;
+}
+
+/**
+ * What can be said of a policy before it runs.
+ * @param module the default export of its module, if it names one
+ * @throws ExperimentError see {@link makePolicy}
+ */
+export function checkPolicy(spec: PolicySpec, module: unknown): void {
+  factoryOf(spec, module);
+}
+
 function factoryOf({ name, options }: PolicySpec, module: unknown): PolicyFactory {
   if (name === 'module') {
     if (typeof module !== 'function') {
-      throw new ExperimentError('policy.module: its default export is no function');
+      throw new ExperimentError(
+        'policy.module: its default export must be a function that makes a policy',
+      );
     }
     return module as PolicyFactory;
   }
@@ -303,7 +406,11 @@ function factoryOf({ name, options }: PolicySpec, module: unknown): PolicyFactor
   }
   for (const option of Object.keys(options)) {
     if (option in known.options) continue;
-    throw new ExperimentError(`policy.options: ${name} has no option "${option}"`);
+    const own = Object.keys(known.options);
+    throw new ExperimentError(
+      `policy.options: ${name} has no option "${option}"` +
+        (own.length > 0 ? `; there are ${own.join(', ')}` : ', nor any other'),
+    );
   }
   return known.make;
 }

@@ -76,6 +76,13 @@ const COLUMNS: readonly (readonly [...Column, format: (value: number) => string]
     ({ summary: s }) => s.firstBadBlock?.hostBytes ?? null,
     bytes,
   ],
+  ['', 'the same in device days', ({ summary: s }) => s.firstBadBlock?.days ?? null, days],
+  [
+    'uncorrectable',
+    'reads that came too late or too often for ECC (read_disturb, retention_days)',
+    ({ summary: s }) => s.uncorrectable || null,
+    plain,
+  ],
   [
     'lifetime ≥',
     'projected until the first block is worn out, if every block keeps its rate',

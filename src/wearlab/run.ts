@@ -1,15 +1,15 @@
 /** One run: an experiment, a seed, and what came of it. */
 import type { jffs2_eraseblock } from '../jffs2/nodelist.js';
-import { BUG_ON } from '../lump/bug.js';
+import { BUG_ON, KernelPanic } from '../lump/bug.js';
 import { Errno } from '../lump/errno.js';
 import { PortableZlib } from '../rumpuser/portable_zlib.js';
 import { Prng, type PrngState } from '../rumpuser/prng.js';
 import type { HostCodecs } from '../rumpuser/rumpuser.js';
 import { TimeHistogram } from './accounts.js';
 import { Device, type SavedDevice } from './device.js';
-import { type Experiment, ExperimentError, type StopSpec } from './experiment.js';
+import { type Experiment, ExperimentError, sentenceOf, type StopSpec } from './experiment.js';
 import { Payload } from './payload.js';
-import { makePolicy, type WearPolicy } from './policies.js';
+import { collectableLists, makePolicy, type WearPolicy } from './policies.js';
 import {
   type BadBlockEvent,
   type EndRecord,
@@ -104,6 +104,16 @@ export function runExperiment(
   seed: number,
   options: RunOptions = {},
 ): EndRecord {
+  try {
+    return runToEnd(experiment, seed, options);
+  } catch (error) {
+    // A person's policy has failed in the collector's thread, which that panics.
+    const isPolicy = error instanceof KernelPanic && error.cause instanceof ExperimentError;
+    throw isPolicy ? error.cause : error;
+  }
+}
+
+function runToEnd(experiment: Experiment, seed: number, options: RunOptions): EndRecord {
   const payload = new Payload(experiment.data, new PortableZlib(), seed);
   const goOn = (from?: Checkpoint): Run =>
     new Run(experiment, seed, options, payload, from?.state as SavedRun | undefined);
@@ -158,12 +168,12 @@ class Run {
     try {
       this.#device = new Device(experiment, seed, payload, saved?.device, options.crc32);
     } catch (error) {
-      if (error instanceof Errno) throw new ExperimentError(`${experiment.name}: ${error.message}`);
-      throw error;
+      if (!(error instanceof Errno)) throw error;
+      throw new ExperimentError(`${experiment.name}: ${sentenceOf(error)}`);
     }
     const { c, chip } = this.#device;
     const { erasesize } = chip;
-    const lists = [c.erasable_list, c.very_dirty_list, c.dirty_list, c.clean_list];
+    const lists = collectableLists(c);
     this.#collected = { ...saved?.collected };
     this.#policy = makePolicy(
       experiment.policy,
@@ -259,7 +269,8 @@ class Run {
     } catch (error) {
       if (!(error instanceof Errno)) throw error;
       throw new ExperimentError(
-        `${name}: static data and the workload's files do not fit the chip (${error.message})`,
+        `${name}: static data (fill.static) and the workload's files do not fit a chip of ` +
+          `${chip.size} bytes: ${error.message}`,
       );
     }
     device.settle();

@@ -38,7 +38,7 @@ export function parseResults(text: string, name: string): Run[] {
       record = JSON.parse(line) as ResultRecord;
     } catch {
       if (n === lines.length - 1) break;
-      return fail('is no JSON; results of wear_lab are lines of JSON');
+      return fail('is no JSON; results that wear_lab writes are lines of JSON');
     }
     if (record?.type === 'header') {
       checkHeader(record, fail);
@@ -57,7 +57,11 @@ export function parseResults(text: string, name: string): Run[] {
     if (record.type === 'sample') run.samples.push(record);
     else run.end = record;
   }
-  if (runs.length === 0) throw new ResultError(`${name}: has no run in it`);
+  if (runs.length === 0) {
+    throw new ResultError(
+      `${name}: is empty, or was cut off in its first line: no run has told anything yet`,
+    );
+  }
   return runs;
 }
 
@@ -70,7 +74,10 @@ export const resultLines = ({ header, samples, end }: Run): string =>
 function checkHeader(header: HeaderRecord, fail: (why: string) => never): void {
   if (header.format !== 'lump-wear') fail('is no header of a run of wear_lab');
   if (header.version !== RESULT_VERSION) {
-    fail(`version ${header.version} of the format; this program reads ${RESULT_VERSION}`);
+    fail(
+      `version ${header.version} of the format, written by ${header.program}; this program reads ` +
+        `version ${RESULT_VERSION}: read it with that program, or run the experiment again`,
+    );
   }
 }
 

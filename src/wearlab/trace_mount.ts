@@ -311,7 +311,7 @@ function parsed(text: string, fail: Fail): object {
   try {
     value = JSON.parse(text);
   } catch {
-    return fail('is no JSON; was the trace cut off there?');
+    return fail('is no JSON; was the trace cut off there? What is above it can be replayed alone');
   }
   return typeof value === 'object' && value !== null ? value : fail('is no record of a trace');
 }

@@ -10,6 +10,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -94,6 +95,24 @@ describe('the life of a mount', function () {
     flash.umount();
   });
 
+  it('is there, and stays, when nobody reads what it says', async () => {
+    const status = `${flash.beside('said')}/status`;
+    const script = 'status=$1; shift; { code=0; "$@" || code=$?; echo $code >"$status"; } | true';
+    for (const options of [[], ['-f']]) {
+      const command = [process.execPath, LAUNCHER, ...options, flash.image, flash.mountpoint];
+      const silent = flash.start('/', script, status, ...command);
+      await until(() => mountsBelow(flash.mountpoint).length > 0);
+      if (options.length === 0) await until(() => existsSync(status));
+      writeFileSync(flash.at('written'), options.join());
+      expect(readFileSync(flash.at('written'), 'utf8')).to.equal(options.join());
+      umount(flash.mountpoint);
+      await until(() => existsSync(status) && readFileSync(status, 'utf8') !== '');
+      expect(readFileSync(status, 'utf8')).to.equal('0\n');
+      rmSync(status);
+      silent.kill();
+    }
+  });
+
   it('read-only media: mounted with ro, refused without, and nothing beside the image changes', () => {
     const folder = flash.workspace.directory('medium');
     cpSync(DEMO, `${folder}/demo.jffs2`);
@@ -164,7 +183,14 @@ describe('the life of a mount', function () {
       // image, mount point, options, status, message
       ['nothing', 'mnt', '', 32, /nothing: no such file$/],
       ['folder', 'mnt', '', 32, /folder is a directory$/],
-      ['empty', 'mnt', '', 32, /empty is empty: to make a blank flash of it, give size=$/],
+      [
+        'empty',
+        'mnt',
+        '',
+        32,
+        /empty is empty: to make a blank flash of it, mount with size=, as size=16M$/,
+      ],
+      ['nothing', 'mnt', 'size=1M', 32, /no such file; .* truncate -s 0 .*nothing$/],
       [
         'garbage',
         'mnt',

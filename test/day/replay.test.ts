@@ -208,7 +208,7 @@ function replayBoth(operations: readonly TraceOperation[], chip: object): EndRec
 
 function replay(operations: readonly TraceOperation[], changes: object): EndRecord {
   const experiment = experimentOf({
-    filesystem: { compr: 'none' },
+    filesystem: { compr: 'none', linux_gc_trigger: false },
     workload: [{ type: 'trace', trace: 'x' }],
     stop: { host_bytes: '1 GiB' },
     ...changes,

@@ -31,8 +31,13 @@ export function testGuide(text: string, options: GuideOptions): () => number {
     if (blocks.length === 0) continue;
     it(section.split('\n')[0]!, () => {
       for (const step of blocks.join('').split(/^\$ /m).slice(1)) {
-        const [command, ...wanted] = step.trimEnd().split('\n');
-        const { stdout, stderr } = spawnSync('sh', ['-c', command!], {
+        const lines = step.trimEnd().split('\n');
+        // A file may stand there, up to the word that ends it.
+        const [, word] = /<<'(\w+)'$/.exec(lines[0]!) ?? [];
+        const end = word === undefined ? 1 : lines.indexOf(word) + 1;
+        const command = lines.slice(0, end).join('\n');
+        const wanted = lines.slice(end);
+        const { stdout, stderr } = spawnSync('sh', ['-c', command], {
           cwd: folder,
           env,
           encoding: 'utf8',

@@ -2,7 +2,15 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
-import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { flashInspectCommand, runFlashInspect } from '../../bin/inspect_program.mjs';
@@ -112,6 +120,31 @@ describe('flash_inspect', () => {
     expect(inspect('check').status).to.equal(16);
     expect(inspect('info').status).to.equal(2);
     expect(inspect('repair', KERNEL).status).to.equal(8);
+  });
+
+  it('says that there is nothing to show, of a wrong file, byte order, path or inode', () => {
+    const noise = temporary('noise');
+    writeFileSync(noise, readFileSync(process.execPath).subarray(0, 200_000));
+    const wrongOrder = ['--endian', 'big', KERNEL];
+    for (const command of ['ls', 'history', 'recover']) {
+      const { status, stderr } = inspect(command, noise);
+      expect(status, command).to.equal(2);
+      expect(stderr).to.match(/noise: no JFFS2 node in it, and not blank either\n$/);
+    }
+    expect(inspect('ls', ...wrongOrder).stderr).to.match(
+      /no JFFS2 node in big endian byte order; l/,
+    );
+    const out = temporary('out');
+    expect(inspect('extract', noise, out).status).to.equal(2);
+    expect(inspect('diff', KERNEL, noise).status).to.equal(2);
+    const repaired = inspect('repair', '-o', out, ...wrongOrder);
+    expect(repaired.status).to.equal(8);
+    expect(existsSync(out)).to.equal(false);
+    const blank = temporary('blank');
+    writeFileSync(blank, new Uint8Array(1 << 19).fill(0xff));
+    expect(inspect('ls', blank)).to.include({ status: 0, stdout: '', stderr: '' });
+    expect(inspect('history', '--path', 'none', KERNEL).stderr).to.match(/none: nothing on the fl/);
+    expect(inspect('nodes', '-i', '4711', KERNEL).stderr).to.match(/inode 4711: no node on the fl/);
   });
 
   describe('interrupted', () => {

@@ -74,6 +74,18 @@ describe('makefs: the image file', () => {
     expect(stderr).to.match(/^1 nodes in 1 erase blocks$/m);
   });
 
+  it('is made when nobody reads the list of what is in it', function () {
+    if (process.platform === 'win32') {
+      console.log('      skipped: needs a shell');
+      this.skip();
+    }
+    for (let n = 0; n < 2000; n++) writeFileSync(join(source, `${n}`), '');
+    const args = [process.execPath, program('mkfs.jffs2'), '-v', '-r', source, '-o', image];
+    const script = '{ "$@"; echo "status $?" >&2; } | true';
+    const { stderr } = spawnSync('sh', ['-c', script, 'sh', ...args], { encoding: 'utf8' });
+    expect(stderr).to.match(/^4001 nodes in .*\n\d+ bytes\nstatus 0\n$/ms);
+  });
+
   it('a new file keeps the mode and follows links; a device is written to', () => {
     const link = join(folder, 'link');
     symlinkSync('image', link);

@@ -211,7 +211,10 @@ function tree(
       found[key] = [mode, uid, gid, isText ? tree(fs, cwd, at.toString(), inodes) : below];
     } else if (stats.isSymbolicLink())
       found[key] = [fs.readlinkSync(at).replaceAll(cwd, 'CWD'), uid, gid];
-    else found[key] = [mode, uid, gid, size, first, fs.readFileSync(at).toString('latin1')];
+    else {
+      const content = size > 2 ** 31 ? '' : fs.readFileSync(at).toString('latin1');
+      found[key] = [mode, uid, gid, size, first, content];
+    }
   }
   return found;
 }
@@ -294,7 +297,39 @@ const EXCUSES: readonly {
   {
     why: 'mkdir of a tree, but synchronously, names the directory on which it failed',
     applies: ({ name }, host, ours, form) =>
-      name === 'mkdir' && form !== 'sync' && [host, ours].every((answer) => /, mkdir/.test(answer)),
+      /^(mkdir|cp)$/.test(name) && form !== 'sync' && [host, ours].every((a) => /, mkdir/.test(a)),
+  },
+  {
+    why: 'cp of a link looks where the link that it is to replace leads, or its own; ours need not',
+    applies: ({ name }, host, ours) =>
+      name === 'cp' && /(ELOOP|ENOENT|ENOTDIR)\b.*, stat '/.test(host) && !/"code"/.test(ours),
+  },
+  {
+    why: 'read with a length of undefined is none, ours all, where nothing is behind it',
+    applies: ({ name, args }, host) =>
+      name === 'read' && args.length > 4 && args[3] === args[4] && /^0,/.test(host),
+  },
+  {
+    why: 'a length of read above 32 bits: only a FileHandle looks at the upper ones',
+    applies: ({ name, args }, host, _, form) =>
+      name === 'read' && form === 'promise' && Number(args[3]) > 2 ** 32 && /_RANGE/.test(host),
+  },
+  {
+    why: 'rm of a directory by bytes says them as bytes; ours as text',
+    applies: ({ name, args }, host, ours) =>
+      name === 'rm' && Buffer.isBuffer(args[0]) && [host, ours].every((a) => /EISDIR/.test(a)),
+  },
+  {
+    why: 'cp of a file to a directory: where it is found out that it is one',
+    applies: ({ name }, host, ours) =>
+      name === 'cp' && /EISDIR/.test(host) && /NON_DIR_TO_DIR/.test(ours),
+  },
+  {
+    why: 'readlink in base64 or hex of a link that cp made absolute: both are elsewhere',
+    applies: ({ name, args }, host, ours) =>
+      name === 'readlink' &&
+      /base64|hex/.test(JSON.stringify(args[1] ?? '')) &&
+      [host, ours].every((a) => !a.includes('"code"')),
   },
   {
     why: 'readdir of a tree loses its way below names that are no UTF-8; ours does not',
@@ -302,9 +337,9 @@ const EXCUSES: readonly {
       name === 'readdir' && /ENOENT.*scandir.*\ufffd/s.test(host) && !/"code"/.test(ours),
   },
   {
-    why: "realpath of bytes makes text of them, which ours does not; it shows in errors' words",
-    applies: ({ name, args }, host) =>
-      name === 'realpath' && Buffer.isBuffer(args[0]) && /without null bytes|\ufffd/.test(host),
+    why: 'realpath makes text of names on its way, which ours does not: it may not find them again',
+    applies: ({ name }, host) =>
+      name === 'realpath' && /without null bytes|ENOENT.*\ufffd/s.test(host),
   },
   {
     why: 'readdir of a tree with types does not take bytes; ours does',
@@ -402,6 +437,8 @@ async function run(
       const got = await ours.call(call);
       if (call.name === 'open') calls.opened++;
       const where = `LUMP_SEED=${seed} LUMP_OPS=${step} (${form})\n  ${last.slice(-12).join('\n  ')}`;
+      // A file of jffs2 has 4 GiB at most: the two go different ways from here on.
+      if (Number(call.args[1]) > 2 ** 32 && String(got).includes('"EFBIG"')) return;
       if (!isExcused(call, wanted, got, form)) expect(got, where).to.deep.equal(wanted);
       // What a copy made before it failed depends on the order of the directory: nothing that comes
       // behind two different trees says anything.

@@ -1,4 +1,4 @@
-/** Calls of the node:fs interface that once did not end. */
+/** Calls of the node:fs interface that once did not end, or would take all memory. */
 import { expect } from 'chai';
 import { Memfs } from '../../src/puffs/index.js';
 import { createFs, Ukfs, type UkfsFs } from '../../src/ukfs/index.js';
@@ -23,5 +23,13 @@ describe('ukfs: node:fs comes to an end', () => {
     expect(fs.readdirSync('/tree/below')).to.deep.equal([]);
     fs.cpSync('/tree', '/elsewhere', { recursive: true });
     expect(fs.readdirSync('/elsewhere')).to.deep.equal(['below']);
+  });
+
+  it('readFile of more than 2 GiB, before it takes memory for it', () => {
+    fs.writeFileSync('/holes', '');
+    fs.truncateSync('/holes', 2 ** 31);
+    expect(() => fs.readFileSync('/holes'))
+      .to.throw(RangeError, 'File size (2147483648) is greater than 2 GiB')
+      .with.property('code', 'ERR_FS_FILE_TOO_LARGE');
   });
 });

@@ -33,7 +33,7 @@ describe('docs/wear.md', function () {
     const shipped = [...shippedExperiments().keys()];
     expect(named).to.include.members(shipped);
     for (const name of shipped) {
-      const { experiment } = await loadExperiment(name);
+      const { experiment } = loadExperiment(name);
       expect(experiment.description, name).to.not.equal('');
       const [job] = sweepJobs(experiment);
       const stop = { operations: 20 };

@@ -148,7 +148,7 @@ describe("wearlab: Datalight's comparison", () => {
   const runs = new Map<number, EndRecord>();
   before(async function () {
     this.timeout(300_000);
-    const { experiment: datalight } = await loadExperiment('datalight');
+    const { experiment: datalight } = loadExperiment('datalight');
     for (const share of datalight.sweep['fill.static'] as number[]) {
       const one = { ...datalight, fill: { ...datalight.fill, static: share }, sweep: {} };
       const stop = { operations: CYCLES };

@@ -1,9 +1,17 @@
 /** Runs: both fidelities agree, sums agree, seeds repeat, blocks wear out. */
 import { expect } from 'chai';
-import { checkExperiment, type Experiment } from '../../src/wearlab/experiment.js';
-import { POLICIES } from '../../src/wearlab/policies.js';
-import { type EndRecord, PROGRAM_CAUSES, type SampleRecord } from '../../src/wearlab/result.js';
+import type { jffs2_sb_info } from '../../src/jffs2/nodelist.js';
+import { checkExperiment, type Experiment, ExperimentError } from '../../src/wearlab/experiment.js';
+import { POLICIES, type PolicyContext } from '../../src/wearlab/policies.js';
+import {
+  type EndRecord,
+  type HeaderRecord,
+  PROGRAM_CAUSES,
+  type SampleRecord,
+} from '../../src/wearlab/result.js';
 import { runExperiment } from '../../src/wearlab/run.js';
+import { wearStatistics } from '../../src/wearlab/statistics.js';
+import { refusal } from './material.js';
 
 type Given = Record<string, unknown>;
 
@@ -23,6 +31,10 @@ const experiment = (given: Given): Experiment =>
     },
     'test',
   );
+
+function fails(): never {
+  throw new Error('mine');
+}
 
 const sum = (counts: readonly number[]): number => counts.reduce((total, n) => total + n, 0);
 
@@ -100,6 +112,85 @@ describe('wearlab: runs', () => {
     });
     const { collected } = runExperiment(experiment({ policy }), 1, { policyModule });
     expect(Object.keys(collected)).to.deep.equal(['dirty']);
+  });
+
+  for (const [what, policyModule, said] of [
+    ['throws', () => ({ find_gc_block: () => fails() }), /find_gc_block threw Error: mine\n +at /],
+    ['throws at once', () => fails(), /policy\.module: it threw Error: mine/],
+    ['is no function', {}, /its default export must be a function/],
+    ['chooses nothing', () => ({}), /must return an object with a method find_gc_block/],
+    [
+      'chooses a number',
+      () => ({ find_gc_block: () => 7 }),
+      /answered number, which is no erase b/,
+    ],
+    [
+      'chooses a free block',
+      () => ({ find_gc_block: (c: jffs2_sb_info) => c.free_list.first }),
+      /answered a block of free_list; it must be null or a block of clean_list, /,
+    ],
+    [
+      'writes to a dirty block',
+      ({ c }: PolicyContext) => ({
+        find_gc_block: () => c.dirty_list.first,
+        find_free_block: () => c.dirty_list.first,
+      }),
+      /find_free_block answered a block of dirty_list; .* of free_list/,
+    ],
+  ] as const) {
+    it(`say what is wrong with a policy that ${what}`, () => {
+      const policy = { name: 'module', module: 'mine.mjs' };
+      const message = refusal(ExperimentError, () =>
+        runExperiment(experiment({ policy }), 1, { policyModule }),
+      );
+      expect(message).to.match(said).and.not.include('policies.js');
+    });
+  }
+
+  it('end where they are told to: by operations, erases, days, or at the first of several', () => {
+    const workload = [{ type: 'hot_cold', files: 8, filesize: '16 KiB', pause_ms: 1000 }];
+    for (const [stop, reason, reached] of [
+      [{ operations: 77 }, 'operations', ({ operations }: EndRecord) => operations === 77],
+      [{ erases: 5 }, 'erases', ({ chipErases }: EndRecord) => chipErases >= 5 && chipErases < 9],
+      [
+        { device_days: 0.001 },
+        'device_days',
+        ({ deviceUs }: EndRecord) => deviceUs >= 86.4e6 && deviceUs < 89e6,
+      ],
+      [{ host_bytes: '1 TiB', erases: 1e9, operations: 9 }, 'operations', () => true],
+    ] as const) {
+      const end = runExperiment(experiment({ workload, stop }), 1);
+      expect(end.reason).to.equal(reason);
+      expect(reached(end), reason).to.equal(true);
+    }
+  });
+
+  it('go by the ticks that are chosen', () => {
+    const erases = [100, 250, 1000].map((hz) => {
+      let header: HeaderRecord | undefined;
+      const one = experiment({ clock: { hz } });
+      const end = runExperiment(one, 1, {
+        onHeader: (told) => {
+          header = told;
+        },
+      });
+      expect(header!.clock).to.deep.equal({ model: 'modelled', hz });
+      return end.erases.join();
+    });
+    expect(new Set(erases).size).to.equal(3);
+  });
+
+  it('are levelled by the policies that level', () => {
+    const variation = (name: string): number => {
+      const options = POLICIES[name]!.options.threshold === undefined ? {} : { threshold: 4 };
+      const stop = { erases: 1500 };
+      const { erases } = runExperiment(experiment({ policy: { name, options }, stop }), 1);
+      return wearStatistics(erases).coefficientOfVariation;
+    };
+    const greedy = variation('greedy');
+    for (const name of ['dual-pool', 'threshold']) {
+      expect(variation(name), name).to.be.lessThan(greedy / 2);
+    }
   });
 
   it('end when blocks go bad, each at its own limit', () => {

@@ -46,6 +46,7 @@ describe('wear_lab', function () {
     folder = mkdtempSync(join(tmpdir(), 'lump-wear-'));
     writeFileSync(join(folder, 'small.yaml'), SMALL);
     writeFileSync(join(folder, 'long.yaml'), LONG);
+    writeFileSync(join(folder, 'ends.mjs'), 'export default () => process.exit(3);\n');
   });
   after(() => rmSync(folder, { recursive: true }));
 
@@ -104,7 +105,9 @@ describe('wear_lab', function () {
     const second = text.lastIndexOf('{"type":"header"');
     writeFileSync(join(folder, 'run.jsonl'), text.slice(0, second + 1000));
     const again = wearLab('run', 'small.yaml', '-o', 'run.jsonl');
-    expect(again.stderr).to.match(/^1 of 2 runs are there already\nsmall-s2: /);
+    expect(again.stderr).to.match(
+      /^small sweeps over policy\.name: .*\n1 of 2 runs are there already\nsmall-s2: /,
+    );
     expect(readFileSync(join(folder, 'run.jsonl'), 'utf8')).to.equal(text);
     expect(wearLab('run', 'small.yaml', '-q').stdout).to.equal(text);
   });
@@ -133,6 +136,44 @@ describe('wear_lab', function () {
     expect(report.status, report.stderr).to.equal(0);
   });
 
+  it('a terminal shows a bar, speed and the time left, and takes Ctrl-C', async function () {
+    if (spawnSync('script', ['--version']).status !== 0) {
+      console.log("      util-linux's script is not installed: nothing is run on a terminal");
+      this.skip();
+    }
+    const short = `'${process.execPath}' '${PROGRAM}' run small.yaml -p 1 --seed 1`;
+    const shown = spawnSync('script', ['-qec', short, '/dev/null'], { cwd: folder });
+    expect(String(shown.stdout))
+      .to.match(/ended by host bytes/)
+      .and.match(/results are not kept; with -o FILE/);
+    expect(String(shown.stdout)).to.not.include('"type"');
+    const command = `'${process.execPath}' '${PROGRAM}' run long.yaml -o bar.jsonl`;
+    const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: folder });
+    const closed = new Promise((resolve) => child.once('close', resolve));
+    let said = '';
+    for await (const text of child.stdout.setEncoding('utf8')) {
+      const isFirst = !said.includes(' left');
+      said += text;
+      if (isFirst && said.includes(' left')) child.stdin.write('\x03');
+    }
+    expect(await closed).to.equal(130);
+    expect(said).to.match(
+      /\rwear_lab \[#*\.*\] \d+ % of the run, [\d,]+ erases\/s, [\d.]+ (s|min|h) left/,
+    );
+    expect(said).to.match(/ending the runs that are under way[\s\S]*interrupted; the same command/);
+  });
+
+  it('an experiment may come from standard input, or from options alone', () => {
+    const args = [PROGRAM, 'run', '-', '-q', '--seed', '1', '-s', 'stop.host_bytes=64 KiB'];
+    const options = { cwd: folder, encoding: 'utf8' as const, input: SMALL };
+    const ran = spawnSync(process.execPath, args, options);
+    expect(ran.stderr).to.equal('');
+    expect(ran.stdout).to.match(/"name":"stdin".*\n(.*\n)*.*"reason":"host_bytes"/);
+    const words = ['chip={kind: nor, size: 1 MiB, erasesize: 64 KiB}', 'stop={host_bytes: 64 KiB}'];
+    const set = [...words, 'workload=[{type: rotate}]'].flatMap((word) => ['--set', word]);
+    expect(wearLab('run', '-q', ...set).stdout).to.match(/"reason":"host_bytes"/);
+  });
+
   it('report and csv take files and folders', () => {
     const report = wearLab('report', 'one', 'run.jsonl', '-o', 'report.html');
     expect(report.stderr).to.match(/^report\.html: (\d+) runs/);
@@ -145,9 +186,49 @@ describe('wear_lab', function () {
   for (const [what, args, wanted] of [
     ['results that are none', ['report', 'small.yaml'], /^wear_lab: small.yaml: line \d+: is no J/],
     ['a folder without results', ['csv', 'jobs'], /^wear_lab: jobs: there is no \*\.jsonl in this/],
+    [
+      'a run into a file of something else',
+      ['run', 'small.yaml', '-o', 'small.yaml'],
+      /another name/,
+    ],
+    [
+      'a sweep into a file',
+      ['sweep', 'small.yaml', '-o', 'small.yaml'],
+      /small\.yaml: is no folder/,
+    ],
+    [
+      'no such option',
+      ['run', '--such'],
+      /^wear_lab run: unknown option '--such'; see wear_lab run -/,
+    ],
+    [
+      'an unknown policy, before anything runs',
+      ['sweep', 'small.yaml', '--set', 'sweep={policy.name: [linux, gredy]}', '--jobs', 'none'],
+      /^wear_lab: small: policy\.name: there is no "gredy"; there are linux/,
+    ],
+    [
+      'a policy that ends the program',
+      [
+        'run',
+        'small.yaml',
+        '-q',
+        '-p',
+        '1',
+        '--seed',
+        '1',
+        '-s',
+        'policy={name: module, module: ends.mjs}',
+      ],
+      /^wear_lab: small-s1: its thread has ended/,
+    ],
+    [
+      'a report over its results',
+      ['report', 'run.jsonl', '-o', './run.jsonl'],
+      /results themselves/,
+    ],
     ['an unknown table', ['csv', '-t', 'pie', 'one'], /Allowed choices are runs, samples, blocks/],
   ] as const) {
-    it(`${what} is refused`, () => {
+    it(`${what}: is refused, and said`, () => {
       const { status, stderr } = wearLab(...args);
       expect(status).to.equal(1);
       expect(stderr).to.match(wanted);

@@ -13,6 +13,7 @@ import {
   toPath,
   type Options,
 } from './arguments.js';
+import { fileTooLarge } from './errors.js';
 import type { Run } from './forms.js';
 
 function writeRun(u: Ukfs, path: unknown, data: unknown, options: Options, letter: string): Run {
@@ -23,25 +24,34 @@ function writeRun(u: Ukfs, path: unknown, data: unknown, options: Options, lette
     u.writeAll(fd, bytes);
     if (isFlushed) u.fsync(fd);
   };
+  return fileRun(u, path, { flag: flag || letter, mode, signal }, write);
+}
+
+/** Runs `act` on a descriptor, or on the file of a path, which is open as long as it takes. */
+function fileRun(u: Ukfs, path: unknown, options: Options, act: (fd: number) => unknown): Run {
+  const { flag, mode, signal } = options;
   if (isFd(path)) {
     return () => {
       throwIfAborted(signal);
-      write(path);
+      return act(path);
     };
   }
   const at: PathLike = toPath(path);
-  const flags = toFlags(flag || letter);
+  const flags = toFlags(flag);
   const bits = toMode(mode, 0o666);
   return () => {
     throwIfAborted(signal);
     const fd = u.open(at, flags, bits);
     try {
-      write(fd);
+      return act(fd);
     } finally {
       u.close(fd);
     }
   };
 }
+
+/** What Node reads at once. */
+const READ_BYTES_MAX = 2 ** 31 - 1;
 
 export const contentOperations = (u: Ukfs) => ({
   readFile(path: unknown, options?: unknown) {
@@ -50,19 +60,11 @@ export const contentOperations = (u: Ukfs) => ({
       const buffer = asBuffer(bytes);
       return encoding && encoding !== 'buffer' ? buffer.toString(encoding) : buffer;
     };
-    if (isFd(path)) {
-      return () => {
-        throwIfAborted(signal);
-        u.fstat(path);
-        return decode(u.readRest(path));
-      };
-    }
-    const at = toPath(path);
-    const flags = toFlags(flag);
-    return () => {
-      throwIfAborted(signal);
-      return decode(u.readFile(at, flags));
-    };
+    return fileRun(u, path, { flag, signal }, (fd) => {
+      const { size } = u.fstat(fd);
+      if (size > READ_BYTES_MAX) throw fileTooLarge(size);
+      return decode(u.readRest(fd));
+    });
   },
   writeFile(path: unknown, data: unknown, options?: unknown) {
     return writeRun(u, path, data, toOptions(options), 'w');

@@ -26,7 +26,8 @@ interface Range {
   readonly position?: unknown;
 }
 
-const isObject = (value: unknown): value is Range => typeof value === 'object' && value !== null;
+const isObject = (value: unknown): value is Range =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function readRun(u: Ukfs, fd: number, view: NodeJS.ArrayBufferView, range: Range): Run {
   const { byteLength } = view;

@@ -45,6 +45,10 @@ export function invalidArgValue(name: string, value: unknown, reason = 'is inval
   );
 }
 
+/** @param size of the file, in bytes */
+export const fileTooLarge = (size: number): Error =>
+  new NodeRangeError('ERR_FS_FILE_TOO_LARGE', `File size (${size}) is greater than 2 GiB`);
+
 /** @param range "an integer", ">= 0 && <= 7", … */
 export function outOfRange(name: string, range: string, value: unknown): Error {
   const text =

@@ -72,12 +72,13 @@ export class FileHandle extends EventEmitter {
     return this.#call('fsync');
   }
   read(into?: unknown, offset?: unknown, ...rest: unknown[]): Promise<unknown> {
-    const buffer = into ?? Buffer.alloc(READ_BYTES);
-    if (!isView(buffer) || (typeof offset === 'object' && offset !== null)) {
-      return this.#call('read', buffer, offset, ...rest);
+    // What is no buffer are options, and nothing counts beside them.
+    if (!isView(into)) return this.#call('read', into ?? {});
+    if (typeof offset === 'object' && offset !== null) {
+      return this.#call('read', into, offset, ...rest);
     }
     const [length, position] = rest;
-    return this.#call('read', buffer, { offset, length: length ?? undefined, position });
+    return this.#call('read', into, { offset, length: length ?? undefined, position });
   }
   readv(buffers: unknown, position?: unknown): Promise<unknown> {
     return this.#call('readv', buffers, position);
