@@ -15,7 +15,8 @@ const PAUSE_MS = 50;
 export function jffs2_start_garbage_collect_thread(c: jffs2_sb_info): void {
   c.gc_task = c.lump.sched.kthread_run(function* (task) {
     while (!kthread_should_stop(task)) {
-      if (!jffs2_thread_should_wake(c)) {
+      // In Linux it is woken by a signal, which stays until it is taken: a pass follows in any case.
+      if (!c.gc_triggered && !jffs2_thread_should_wake(c)) {
         yield c.gc_wait;
         continue;
       }
@@ -29,6 +30,8 @@ export function jffs2_start_garbage_collect_thread(c: jffs2_sb_info): void {
         if (!(error instanceof Errno)) throw error;
         // That passes.
         if (error.code === 'ENOMEM' || error.code === 'EAGAIN') continue;
+        // A pass too many, while nothing can be collected yet.
+        if (error.code === 'EIO' && !jffs2_thread_should_wake(c)) continue;
         c.lump.pr_notice(`jffs2: background garbage collection ends: ${error.message}`);
         c.gc_task = null;
         return;

@@ -513,10 +513,11 @@ export class jffs2_sb_info {
   linux_summary_quirk = false;
   /**
    * What wakes the background thread ends its pause between two passes, too, as in Linux: under
-   * load it collects after every write, and its 50 ms are those of an idle system.
+   * load it collects after every write, and its 50 ms are those of an idle system. The end of an
+   * erase wakes it during its own pass, and so is followed by another one.
    */
   linux_gc_trigger = false;
-  /** That it was woken so since its last pass. */
+  /** That it was woken so since its last pass began. */
   gc_triggered = false;
 
   readonly xattr_sem: rw_semaphore;
