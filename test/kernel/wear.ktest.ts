@@ -153,9 +153,9 @@ function lcg(seed: number): (below: number) => number {
 }
 
 /**
- * A log begins, and on NOR a block's worth of overwrites ends, with a pause of up to so many hundredths of
- * a second, about as long as 128 ticks take. Without them the clock's ticks and the collections,
- * all alike, keep in step for a whole run, and what comes out hangs on microseconds.
+ * A log begins, and on NOR a block's worth of overwrites ends, with a pause of up to so many
+ * hundredths of a second, about as long as 128 ticks take. Without them the clock's ticks and the
+ * collections, all alike, keep in step for a whole run, and what comes out hangs on microseconds.
  */
 const PAUSES = 52;
 const OVERWRITES_A_PAUSE = 16;
