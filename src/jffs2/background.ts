@@ -16,12 +16,14 @@ export function jffs2_start_garbage_collect_thread(c: jffs2_sb_info): void {
   c.gc_task = c.lump.sched.kthread_run(function* (task) {
     while (!kthread_should_stop(task)) {
       // In Linux it is woken by a signal, which stays until it is taken: a pass follows in any case.
-      if (!c.gc_triggered && !jffs2_thread_should_wake(c)) {
+      if (c.gc_triggered) {
+        yield;
+      } else if (jffs2_thread_should_wake(c)) {
+        yield PAUSE_MS;
+      } else {
         yield c.gc_wait;
         continue;
       }
-      if (c.gc_triggered) yield;
-      else yield PAUSE_MS;
       c.gc_triggered = false;
       if (kthread_should_stop(task)) return;
       try {

@@ -140,8 +140,9 @@ function explain(
   const wantsNew = code === 'ENOENT' && size !== undefined && readOnly !== true;
   const advice = wantsNew ? `; for a blank flash make an empty file: truncate -s 0 ${image}` : '';
   // As Node words it; the chip's description beside the image can be refused as well.
-  if (refusal !== undefined && message.endsWith(`'${image}'`))
+  if (refusal !== undefined && message.endsWith(`'${image}'`)) {
     return `${image}: ${refusal}${advice}`;
+  }
   const text = message.replace(`${code}: `, '');
   return text.includes(image) ? text : `${image}: ${text}`;
 }

@@ -165,14 +165,13 @@ const SUBROUTINES = `
         sub r { $s = ($s * 1103515245 + 12345) & 0x7fffffff; ($s >> 8) % $_[0] }
         sub uptime { open(U, "<", "/proc/uptime"); my ($now) = split / /, <U>; $now }
         sub pause {
-          return unless $pauses;
           my $until = uptime() + r(${PAUSES}) / 100; 1 while uptime() < $until;
         }`;
 
 const WORKLOADS = {
   overwrite: `
     for my $n (1..$count) {
-      pause() if $n % ${OVERWRITES_A_PAUSE} == 0;
+      pause() if $pauses && $n % ${OVERWRITES_A_PAUSE} == 0;
       open(F, "+<", "/mnt/hot-" . r($size)) or die;
       sysseek(F, 4096 * r($pages), 0) if $pages > 1;
       syswrite(F, $page, 4096) == 4096 or die; close F;
@@ -206,7 +205,6 @@ function jobOf(one: WearCase, seed: number): KernelJob {
   const { workload, size, operations, chip } = one;
   const pages = (one.filesize ?? PAGE) / PAGE;
   const isNor = chip.kind === 'nor';
-  const pauses = isNor || workload === 'log';
   const programs = isNor ? 'mtdram:ram_write' : 'mtd_write';
   return {
     name: `${one.name}, seed ${seed}`,
@@ -240,7 +238,7 @@ function jobOf(one: WearCase, seed: number): KernelJob {
 END
       cat > /tmp/work.pl <<'END'
         ($seed, $size, $count, $pages, $pauses) =
-          (${seed}, ${size}, ${operations}, ${pages}, ${Number(pauses)});
+          (${seed}, ${size}, ${operations}, ${pages}, ${Number(isNor)});
         open(N, "<", "$ENV{IN}/noise"); sysread(N, $page, 4096);
         ${SUBROUTINES}
         ${WORKLOADS[workload]}
@@ -372,12 +370,8 @@ const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Of the mean; few erases a block differ by chance from run to run. 0 for a single run. */
-function standardError(values: readonly number[]): number {
-  const n = values.length;
-  if (n < 2) return 0;
-  const middle = mean(values);
-  return Math.sqrt(mean(values.map((value) => (value - middle) ** 2)) / (n - 1));
-}
+const standardError = (values: readonly number[]): number =>
+  values.length < 2 ? 0 : wearStatistics(values).deviation / Math.sqrt(values.length - 1);
 
 /**
  * What the guest's processor takes for each operation: what a run without it lacks in time, when
